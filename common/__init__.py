@@ -1,0 +1,1 @@
+"""Small things that every app needs and that are not HTTP."""

@@ -1,0 +1,121 @@
+"""The only place that reads the environment.
+
+Every name has one meaning for ``make run``, ``make test``, ``manage.py`` in another shell and production. A missing or
+malformed value stops the start and names the key.
+"""
+
+import contextlib
+import hashlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+MAX_SOCKET_PATH = 100  # the kernel's limit is 107 bytes, PostgreSQL adds a suffix for its lock file
+
+_env = environ.Env()
+
+
+def _path(name: str, default: Path) -> Path:
+    value = os.environ.get(name)
+    return (BASE_DIR / value).resolve() if value else default
+
+
+def _switch(name: str, *, default: bool) -> bool:
+    value = os.environ.get(name, "on" if default else "off").lower()
+    if value not in ("on", "off"):
+        raise ImproperlyConfigured(f"{name} must be 'on' or 'off', not {value!r}")
+    return value == "on"
+
+
+def _int(name: str, default: int, *, at_least: int = 0) -> int:
+    value = os.environ.get(name, str(default))
+    if not value.isascii() or not value.isdigit() or int(value) < at_least:
+        raise ImproperlyConfigured(f"{name} must be a whole number of at least {at_least}, not {value!r}")
+    return int(value)
+
+
+def _share(name: str, default: float) -> float:
+    value = os.environ.get(name, str(default))
+    try:
+        share = float(value)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ImproperlyConfigured(f"{name} must be a number from 0 to 1, not {value!r}")
+    return share
+
+
+def socket_dir(data_dir: Path) -> Path:
+    """Folder of the embedded stores' sockets: inside ``data_dir``, or a short stand-in when that path is too long."""
+    inside = data_dir / "run"
+    if len(str(inside / ".s.PGSQL.5432")) <= MAX_SOCKET_PATH:
+        return inside
+    digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"floodgate-{os.geteuid()}-{digest}"
+
+
+def _secret_key(data_dir: Path) -> str:
+    """SECRET_KEY, or on a developer's machine a random one kept in DATA_DIR; never a constant."""
+    if "SECRET_KEY" in os.environ:
+        return str(_env("SECRET_KEY"))
+    path = data_dir / "secret-key"
+    if not path.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        _write_once(path, secrets.token_urlsafe(50))
+    return path.read_text(encoding="ascii")
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Create ``path`` whole or leave the one that another process made."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        with contextlib.suppress(FileExistsError):
+            os.link(file.name, path)
+
+
+DATA_DIR = _path("DATA_DIR", BASE_DIR / ".data")
+IMPORT_ROOT = _path("IMPORT_ROOT", DATA_DIR / "imports")
+SPOOL_DIR = _path("SPOOL_DIR", DATA_DIR / "spool")
+SOCKET_DIR = socket_dir(DATA_DIR)
+SECRET_KEY = _secret_key(DATA_DIR)
+DEBUG = _switch("DEBUG", default=False)
+ALLOWED_HOSTS: list[str] = _env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+LOG_FORMAT: str = _env.str("LOG_FORMAT", default="console")
+if LOG_FORMAT not in ("console", "json"):
+    raise ImproperlyConfigured(f"LOG_FORMAT must be 'console' or 'json', not {LOG_FORMAT!r}")
+
+PORT = _int("PORT", 8000, at_least=1)
+WEB_WORKERS = _int("WEB_WORKERS", 2, at_least=1)
+WSGI_THREADS = _int("WSGI_THREADS", 8, at_least=1)
+DB_LANES = _int("DB_LANES", 4, at_least=1)
+HOT_PATH = _switch("HOT_PATH", default=True)
+PROMETHEUS_MULTIPROC_DIR = _path("PROMETHEUS_MULTIPROC_DIR", DATA_DIR / "metrics")
+
+DATABASE_URL: str = _env.str("DATABASE_URL", default=f"postgres://floodgate@/floodgate?host={SOCKET_DIR}")
+READ_DATABASE_URL: str = _env.str("READ_DATABASE_URL", default="")
+VALKEY_URL: str = _env.str("VALKEY_URL", default=f"unix://{SOCKET_DIR}/truth.sock")
+VALKEY_CACHE_URL: str = _env.str("VALKEY_CACHE_URL", default=f"unix://{SOCKET_DIR}/cache.sock")
+
+
+def _broker_url() -> str:
+    default = VALKEY_CACHE_URL.replace("unix://", "redis+socket://", 1)
+    return str(_env.str("CELERY_BROKER_URL", default=default))
+
+
+CELERY_BROKER_URL = _broker_url()
+
+UPLOAD_MAX_BYTES = _int("UPLOAD_MAX_BYTES", 16 * 2**30)
+UNPACKED_MAX_BYTES = _int("UNPACKED_MAX_BYTES", 256 * 2**30)
+IMPORT_WORKERS = _int("IMPORT_WORKERS", 2, at_least=1)
+IMPORT_CHUNK_BYTES = _int("IMPORT_CHUNK_BYTES", 16 * 2**20, at_least=1)
+IMPORT_ROWS_PER_TABLE = _int("IMPORT_ROWS_PER_TABLE", 100_000_000, at_least=1)
+IMPORT_MAX_REJECT_SHARE = _share("IMPORT_MAX_REJECT_SHARE", 0.1)
+IMPORT_MAX_SHRINK_SHARE = _share("IMPORT_MAX_SHRINK_SHARE", 0.5)
+IMPORT_KEEP_VERSIONS = _int("IMPORT_KEEP_VERSIONS", 3, at_least=1)
+IMPORT_DROP_AFTER_SECONDS = _int("IMPORT_DROP_AFTER_SECONDS", 600)

@@ -1,0 +1,30 @@
+"""Celery: queues are separate, so a huge import never delays anything else."""
+
+from typing import Any
+
+from config import env
+
+CELERY_BROKER_URL = env.CELERY_BROKER_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 30, "socket_connect_timeout": 2}
+CELERY_TASK_IGNORE_RESULT = True  # results are rows of our own tables
+CELERY_TASK_DEFAULT_QUEUE = "imports"
+CELERY_TASK_PUBLISH_RETRY = False  # a lost wake-up costs one beat
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(env.DATA_DIR / "celerybeat-schedule")
+
+# A wake-up that nobody took within a beat is dropped, so they never pile up behind a stopped worker.
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "work-on-imports": {
+        "task": "promotions.work_on_imports",
+        "schedule": 1.0,
+        "options": {"queue": "imports", "expires": 1.0},
+    },
+    "drop-old-versions": {
+        "task": "promotions.drop_old_versions",
+        "schedule": 60.0,
+        "options": {"queue": "imports", "expires": 60.0},
+    },
+}

@@ -1,0 +1,27 @@
+"""PostgreSQL. ``default`` is the write store, ``read`` the promotions read store; one server unless READ_DATABASE_URL is set."""
+
+from typing import Any
+
+import environ
+
+from config import env
+
+# Every statement has an end: what needs longer (index builds, COPY) says so with SET LOCAL.
+_SERVER_OPTIONS = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+
+
+def _database(url: str) -> dict[str, Any]:
+    database: dict[str, Any] = dict(environ.Env.db_url_config(url))
+    database["CONN_MAX_AGE"] = 60
+    database["CONN_HEALTH_CHECKS"] = True
+    database.setdefault("OPTIONS", {}).update(connect_timeout=2, options=_SERVER_OPTIONS)
+    return database
+
+
+DATABASES = {
+    "default": _database(env.DATABASE_URL),
+    "read": _database(env.READ_DATABASE_URL or env.DATABASE_URL),
+}
+if not env.READ_DATABASE_URL:
+    DATABASES["read"]["TEST"] = {"MIRROR": "default"}
+DATABASE_ROUTERS = ["promotions.routers.ReadStoreRouter"]
