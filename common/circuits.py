@@ -1,0 +1,46 @@
+"""Circuits: while a store does not answer, nobody waits for it.
+
+A circuit opens when a call to its store ran into a deadline or failed; callers then go without the store at once. A probe
+on a thread of its own asks the store once a second and closes the circuit with the first answer.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+PROBE_SECONDS = 1.0
+
+
+class Circuit:
+    """One store's circuit in one process. Thread-safe.
+
+    Args: name: the store, as logs and metrics call it.
+          probe: asks the store for anything harmless; raises when there is no answer; has its own timeout.
+    """
+
+    def __init__(self, name: str, probe: Callable[[], object]) -> None:
+        self.name = name
+        self.is_open = False
+        self._probe = probe
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        with self._lock:
+            if self.is_open:
+                return
+            self.is_open = True
+        logger.warning("circuit_opened", extra={"store": self.name})
+        threading.Thread(target=self._probe_until_answered, name=f"probe-{self.name}", daemon=True).start()
+
+    def _probe_until_answered(self) -> None:
+        while self.is_open:
+            time.sleep(PROBE_SECONDS)
+            try:
+                self._probe()
+            except Exception:  # whatever the driver raises means: not yet
+                logger.debug("probe_failed", exc_info=True)
+            else:
+                self.is_open = False
+        logger.warning("circuit_closed", extra={"store": self.name})

@@ -1,0 +1,59 @@
+"""What can stop a request or a job, independent of HTTP. ``gateway/problems.py`` maps each code to a status, once.
+
+FloodgateError
+├── InvalidInput        the caller's data is wrong; names the fields
+└── Unavailable         try again later; ``retry_after_seconds`` says when
+    ├── StoreUnavailable    a store is down or too slow
+    └── Overloaded          too much is waiting already
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class FieldError:
+    field: str
+    detail: str
+
+
+class FloodgateError(Exception):
+    """Base of all errors that a caller may see.
+
+    ``code`` is the stable name of the kind, ``detail`` a sentence that says what to do.
+    """
+
+    code: ClassVar[str] = "internal-error"
+    default_detail: ClassVar[str] = "Something went wrong on our side."
+
+    def __init__(self, detail: str = "") -> None:
+        self.detail = detail or self.default_detail
+        super().__init__(self.detail)
+
+
+class InvalidInput(FloodgateError):
+    code = "invalid-input"
+    default_detail = "The request has errors; see `errors`."
+
+    def __init__(self, *errors: FieldError) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+class Unavailable(FloodgateError):
+    code = "unavailable"
+    default_detail = "The service cannot answer now; try again."
+    retry_after_seconds: ClassVar[int] = 1
+
+
+class StoreUnavailable(Unavailable):
+    code = "store-unavailable"
+    default_detail = (
+        "A data store did not answer in time. Whether the request took effect is unknown: "
+        "repeat it with the same Idempotency-Key."
+    )
+
+
+class Overloaded(Unavailable):
+    code = "overloaded"
+    default_detail = "Too many requests are waiting; nothing was done."

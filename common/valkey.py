@@ -1,0 +1,42 @@
+"""Valkey clients. Two servers with two jobs: see DESIGN section 2.
+
+Effectful calls must not be repeated by the client: redis-py repeats writes by default and applied one twice when the
+server paused. Hence one attempt and short timeouts everywhere.
+"""
+
+from functools import cache
+
+from django.conf import settings
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+TIMEOUT_SECONDS = 0.5
+CONNECT_TIMEOUT_SECONDS = 0.5
+
+
+def _client(url: str) -> Redis:
+    return Redis.from_url(
+        url,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=0,
+    )
+
+
+@cache
+def truth() -> Redis:
+    """The store that is truth until PostgreSQL has it."""
+    return _client(settings.VALKEY_URL)
+
+
+@cache
+def cache_store() -> Redis:
+    """The evictable store: losing it costs speed, never an answer."""
+    return _client(settings.VALKEY_CACHE_URL)
+
+
+def key(*parts: object) -> str:
+    """Name of a key: the parts joined by colons, behind the prefix that keeps test processes apart."""
+    return settings.VALKEY_KEY_PREFIX + ":".join(map(str, parts))

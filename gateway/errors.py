@@ -1,0 +1,37 @@
+"""What is wrong with a request before any domain sees it.
+
+FloodgateError
+├── InvalidInput
+│   └── InvalidCorrelationId
+├── NotFound
+├── BodyTooLarge
+└── IncompleteBody
+"""
+
+from typing import Self
+
+from common.errors import FieldError, FloodgateError, InvalidInput
+
+
+class InvalidCorrelationId(InvalidInput):
+    def __init__(self, header: str) -> None:
+        super().__init__(FieldError(header, "Must be a UUID like 123e4567-e89b-12d3-a456-426614174000, or absent."))
+
+
+class NotFound(FloodgateError):
+    code = "not-found"
+    default_detail = "There is nothing here."
+
+
+class BodyTooLarge(FloodgateError):
+    code = "body-too-large"
+    default_detail = "The body is too large."
+
+    @classmethod
+    def of(cls, limit_bytes: int) -> Self:
+        return cls(f"The body is larger than the {limit_bytes:,} bytes that this address takes.")
+
+
+class IncompleteBody(FloodgateError):
+    code = "incomplete-body"
+    default_detail = "The body ended before its Content-Length; nothing was done."

@@ -1,0 +1,110 @@
+"""One request and one answer, the same for the hot path and for DRF."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from gateway.errors import BodyTooLarge, IncompleteBody
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+
+class Reply(NamedTuple):
+    """A whole answer. ``headers`` come without content-type, content-length and the correlation id."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    content_type: bytes = b"application/json"
+
+
+@dataclass(slots=True)
+class HotRequest:
+    """What an endpoint may know of a request.
+
+    Attributes:
+        param: the last path segment, decoded, where the endpoint's path has one; else empty.
+        query_string: raw, without the question mark.
+        headers: names in lower case.
+        body: whole, within the endpoint's limit.
+    """
+
+    param: str
+    query_string: bytes
+    headers: Headers
+    correlation_id: str
+    body: bytes = field(default=b"", repr=False)
+
+    def header(self, name: bytes) -> bytes | None:
+        return find_header(self.headers, name)
+
+
+def find_header(headers: Headers, name: bytes) -> bytes | None:
+    """Value of the first header called ``name`` (lower case)."""
+    for key, value in headers:
+        if key == name:
+            return value
+    return None
+
+
+async def read_body(receive: Receive, headers: Headers, limit_bytes: int) -> bytes:
+    """The request's whole body.
+
+    Raises: BodyTooLarge: over ``limit_bytes``; IncompleteBody: the client went away or sent less than it announced.
+    """
+    declared = declared_length(headers, limit_bytes)
+    chunks: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise IncompleteBody
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit_bytes:
+            raise BodyTooLarge.of(limit_bytes)
+        chunks.append(chunk)
+        more = message.get("more_body", False)
+    if declared is not None and size != declared:
+        raise IncompleteBody
+    return b"".join(chunks)
+
+
+def declared_length(headers: Headers, limit_bytes: int) -> int | None:
+    """Content-Length, if there is one.
+
+    Raises: BodyTooLarge: it announces more than ``limit_bytes``, so nothing need be read.
+    """
+    value = find_header(headers, b"content-length")
+    if value is None:
+        return None
+    if int(value) > limit_bytes:
+        raise BodyTooLarge.of(limit_bytes)
+    return int(value)
+
+
+async def send_reply(send: Send, reply: Reply, correlation_id: str) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": reply.status,
+            "headers": [
+                (b"content-type", reply.content_type),
+                (b"content-length", b"%d" % len(reply.body)),
+                *reply.headers,
+                *correlation_headers(correlation_id),
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def correlation_headers(correlation_id: str) -> Headers:
+    value = correlation_id.encode()
+    return [(b"correlationid", value), (b"x-correlation-id", value)]

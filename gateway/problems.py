@@ -1,0 +1,117 @@
+"""Errors as RFC 9457 problem details: the one place where a code becomes a status."""
+
+import json
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.response import Response
+
+from common.errors import FieldError, FloodgateError, InvalidInput, Unavailable
+from gateway.http import Reply
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+STATUS_BY_CODE: dict[str, HTTPStatus] = {
+    "invalid-input": HTTPStatus.BAD_REQUEST,
+    "incomplete-body": HTTPStatus.BAD_REQUEST,
+    "not-found": HTTPStatus.NOT_FOUND,
+    "body-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "store-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "overloaded": HTTPStatus.SERVICE_UNAVAILABLE,
+    "internal-error": HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+def register_codes(codes: dict[str, HTTPStatus]) -> None:
+    """Add a domain's codes; each app calls this once from its ``AppConfig.ready``."""
+    STATUS_BY_CODE.update(codes)
+
+
+def problem_reply(error: FloodgateError, correlation_id: str) -> Reply:
+    """The answer to a request that ended in ``error``."""
+    status = STATUS_BY_CODE[error.code]
+    errors = error.errors if isinstance(error, InvalidInput) else ()
+    headers = ((b"retry-after", b"%d" % error.retry_after_seconds),) if isinstance(error, Unavailable) else ()
+    body = problem_body(status, error.code, error.detail, correlation_id, errors)
+    return Reply(status, body, headers, CONTENT_TYPE.encode())
+
+
+def problem_body(
+    status: int, code: str, detail: str, correlation_id: str, errors: tuple[FieldError, ...] | list[FieldError] = ()
+) -> bytes:
+    """UTF-8 JSON of one problem; ``type`` names the code, ``title`` is the status's standard phrase."""
+    problem: dict[str, Any] = {
+        "type": f"urn:floodgate:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+        "code": code,
+        "correlation_id": correlation_id,
+    }
+    if errors:
+        problem["errors"] = [{"field": error.field, "detail": error.detail} for error in errors]
+    return json.dumps(problem, ensure_ascii=False).encode()
+
+
+def problem_response(request: HttpRequest, status: int, code: str, detail: str, **kwargs: Any) -> HttpResponse:
+    """The same for Django's views."""
+    correlation_id = request.headers.get("X-Correlation-ID", "")
+    body = problem_body(status, code, detail, correlation_id, **kwargs)
+    return HttpResponse(body, status=status, content_type=CONTENT_TYPE)
+
+
+def drf_exception_handler(exc: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
+    """DRF's errors and ours as problems; anything else stays an exception and becomes Django's 500 page, also a problem."""
+    request: HttpRequest = context["request"]
+    if isinstance(exc, FloodgateError):
+        return as_http_response(problem_reply(exc, request.headers.get("X-Correlation-ID", "")))
+    if isinstance(exc, Http404):
+        return problem_response(request, HTTPStatus.NOT_FOUND, "not-found", str(exc) or "There is nothing here.")
+    if not isinstance(exc, APIException):
+        return None
+    errors = _field_errors(exc.detail) if isinstance(exc, ValidationError) else []
+    code = "invalid-input" if errors else HTTPStatus(exc.status_code).phrase.lower().replace(" ", "-")
+    detail = InvalidInput.default_detail if errors else str(exc.detail)
+    response = problem_response(request, exc.status_code, code, detail, errors=errors)
+    for header in ("Allow", "WWW-Authenticate"):
+        if value := context["view"].headers.get(header):
+            response[header] = value
+    return response
+
+
+def as_http_response(reply: Reply) -> HttpResponse:
+    response = HttpResponse(reply.body, status=reply.status, content_type=reply.content_type.decode())
+    for name, value in reply.headers:
+        response[name.decode()] = value.decode()
+    return response
+
+
+def _field_errors(detail: Any, field: str = "") -> list[FieldError]:
+    """DRF nests errors by field; here they become a flat list with dotted names."""
+    if isinstance(detail, dict):
+        return [e for name, inner in detail.items() for e in _field_errors(inner, f"{field}.{name}".strip("."))]
+    if isinstance(detail, list):
+        return [error for inner in detail for error in _field_errors(inner, field)]
+    return [FieldError(field or "body", str(detail))]
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return problem_response(request, HTTPStatus.NOT_FOUND, "not-found", f"There is nothing at {request.path}.")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return problem_response(request, HTTPStatus.BAD_REQUEST, "bad-request", "The request is malformed.")
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return problem_response(request, HTTPStatus.FORBIDDEN, "forbidden", "This is not yours to do.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    detail = "Something went wrong on our side; the correlation id finds it in the logs."
+    return problem_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", detail)
