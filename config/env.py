@@ -90,6 +90,7 @@ LOG_FORMAT: str = _env.str("LOG_FORMAT", default="console")
 if LOG_FORMAT not in ("console", "json"):
     raise ImproperlyConfigured(f"LOG_FORMAT must be 'console' or 'json', not {LOG_FORMAT!r}")
 
+BIND_HOST: str = _env.str("BIND_HOST", default="127.0.0.1")
 PORT = _int("PORT", 8000, at_least=1)
 WEB_WORKERS = _int("WEB_WORKERS", 2, at_least=1)
 WSGI_THREADS = _int("WSGI_THREADS", 8, at_least=1)

@@ -1,0 +1,32 @@
+"""Server settings. ``gunicorn -c config/gunicorn.py config.asgi:application``."""
+
+import os
+import shutil
+from typing import Any
+
+from config import env
+
+bind = f"{env.BIND_HOST}:{env.PORT}"
+workers = env.WEB_WORKERS
+worker_class = "asgi"
+asgi_loop = "uvloop"
+asgi_lifespan = "on"
+keepalive = 75  # seconds; clients of the hot path live on kept connections
+timeout = 30
+graceful_timeout = 20
+backlog = 2048
+control_socket_disable = True  # several instances on one machine, read-only containers
+
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(env.PROMETHEUS_MULTIPROC_DIR)
+
+
+def on_starting(server: Any) -> None:
+    """Counters of an earlier run would add up with ours."""
+    shutil.rmtree(env.PROMETHEUS_MULTIPROC_DIR, ignore_errors=True)
+    env.PROMETHEUS_MULTIPROC_DIR.mkdir(parents=True)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)

@@ -1,0 +1,130 @@
+"""The ASGI application: every request passes here.
+
+Hot endpoints are parsed, batched and answered on the event loop; health and metrics are answered beside them, so they work
+while everything else is busy; the rest goes to Django through the WSGI bridge.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import Any
+
+from django.conf import settings
+
+from common.errors import FloodgateError
+from gateway.batcher import Batcher
+from gateway.correlation import correlation_id_of
+from gateway.health import health_routes
+from gateway.http import ASGIApp, HotRequest, Message, Receive, Reply, Scope, Send, correlation_headers, read_body, send_reply
+from gateway.metrics import Tally, render
+from gateway.problems import problem_reply
+from gateway.router import AnyEndpoint, Match, Router
+
+logger = logging.getLogger(__name__)
+Direct = Callable[[], Awaitable[Reply]]
+NO_CORRELATION_ID = "00000000-0000-0000-0000-000000000000"
+
+
+class Gateway:
+    """Routes each request to a hot endpoint, a direct answer, or Django.
+
+    Args: django: the bridge to Django's WSGI application.
+          endpoints: served by the hot path; none of them when it is off.
+    """
+
+    def __init__(self, django: ASGIApp, endpoints: Iterable[AnyEndpoint]) -> None:
+        endpoints = tuple(endpoints)
+        self._django = django
+        self._router = Router(endpoints)
+        self._direct: dict[str, Direct] = {**health_routes(), "/metrics": self._metrics}
+        self._lanes = ThreadPoolExecutor(settings.DB_LANES, thread_name_prefix="lane")
+        self.tally = Tally()
+        self._batchers = {endpoint.name: self._batcher(endpoint) for endpoint in endpoints}
+
+    def _batcher(self, endpoint: AnyEndpoint) -> Batcher[Any, Any]:
+        return Batcher(
+            endpoint.run,
+            self._lanes,
+            endpoint.store,
+            batch_limit=endpoint.batch_limit,
+            queue_limit=settings.BATCH_QUEUE_LIMIT,
+            deadline_seconds=settings.REQUEST_DEADLINE_SECONDS,
+            observe=lambda items, waited: self.tally.batch(endpoint.name, items, waited),
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        flushing = asyncio.create_task(self.tally.flush_every_second())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        flushing.cancel()
+        self.tally.flush()
+        await asyncio.get_running_loop().run_in_executor(None, self._lanes.shutdown)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if direct := self._direct.get(scope["path"]):
+            await send_reply(send, await direct(), NO_CORRELATION_ID)
+            return
+        try:
+            correlation_id = correlation_id_of(scope["headers"])
+        except FloodgateError as error:
+            await send_reply(send, problem_reply(error, NO_CORRELATION_ID), NO_CORRELATION_ID)
+            return
+        match = self._router.match(scope["method"], scope["path"])
+        if match is None:
+            await self._pass_to_django(scope, receive, send, correlation_id)
+        else:
+            await self._answer_hot(match, scope, receive, send, correlation_id)
+
+    async def _answer_hot(
+        self, match: Match, scope: Scope, receive: Receive, send: Send, correlation_id: str
+    ) -> None:
+        started = perf_counter()
+        endpoint = match.endpoint
+        request = HotRequest(match.param, scope["query_string"], scope["headers"], correlation_id)
+        try:
+            if endpoint.body_limit_bytes:
+                request.body = await read_body(receive, request.headers, endpoint.body_limit_bytes)
+            result = await self._batchers[endpoint.name].submit(endpoint.parse(request))
+            if isinstance(result, FloodgateError):
+                raise result
+            reply = endpoint.reply(request, result)
+        except FloodgateError as error:
+            reply = problem_reply(error, correlation_id)
+        except Exception:
+            logger.exception("hot_endpoint_failed", extra={"endpoint": endpoint.name, "correlation_id": correlation_id})
+            reply = problem_reply(FloodgateError(), correlation_id)
+        await send_reply(send, reply, correlation_id)
+        self.tally.request(endpoint.name, endpoint.method, reply.status, perf_counter() - started)
+
+    async def _pass_to_django(self, scope: Scope, receive: Receive, send: Send, correlation_id: str) -> None:
+        started = perf_counter()
+        status = 499  # the client went away before an answer
+
+        async def send_with_correlation_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *correlation_headers(correlation_id)]
+            await send(message)
+
+        await self._django(_with_correlation_id(scope, correlation_id), receive, send_with_correlation_id)
+        self.tally.request("django", scope["method"], status, perf_counter() - started)
+
+    async def _metrics(self) -> Reply:
+        self.tally.flush()
+        return await asyncio.to_thread(render)
+
+
+def _with_correlation_id(scope: Scope, correlation_id: str) -> Scope:
+    headers = [pair for pair in scope["headers"] if pair[0] not in (b"correlationid", b"x-correlation-id")]
+    return {**scope, "headers": [*headers, (b"x-correlation-id", correlation_id.encode())]}

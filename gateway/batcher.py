@@ -1,0 +1,113 @@
+"""Collects what concurrent requests bring while the previous batch runs, and runs it as one list.
+
+There is no timer and no added wait: an idle server runs a batch of one at once. All methods are called on the event loop;
+only the bulk function runs on a thread.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from common.circuits import Circuit
+from common.errors import FloodgateError, Overloaded, StoreUnavailable
+from gateway.batches import run_batch
+
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Observer = Callable[[int, float], None]
+
+
+class _Waiting(NamedTuple):
+    item: Any
+    answer: "asyncio.Future[Any]"
+    since: float
+
+
+class Batcher(Generic[Item, Result]):
+    """Queue in front of one bulk function.
+
+    Args:
+        run: answers a list in input order.
+        lanes: threads shared by all batchers of the process.
+        store: refuses at once while open; opened here when a batch outlives the deadline.
+        batch_limit: most items of one call.
+        queue_limit: most items waiting; one more is refused with Overloaded.
+        deadline_seconds: from ``submit`` to an answer, whatever the thread is doing.
+        observe: told each batch's size and its oldest item's wait in seconds.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[list[Item]], list[Result]],
+        lanes: Executor,
+        store: Circuit,
+        *,
+        batch_limit: int,
+        queue_limit: int,
+        deadline_seconds: float,
+        observe: Observer,
+    ) -> None:
+        self._run = run
+        self._lanes = lanes
+        self._store = store
+        self._batch_limit = batch_limit
+        self._queue_limit = queue_limit
+        self._deadline_seconds = deadline_seconds
+        self._observe = observe
+        self._queue: deque[_Waiting] = deque()
+        self._running: list[_Waiting] | None = None
+
+    def submit(self, item: Item) -> "asyncio.Future[Result | FloodgateError]":
+        """Queue one item; the future's result is its own answer or, as a value, the error that met it.
+
+        Raises: StoreUnavailable, Overloaded: at once, nothing was done.
+        """
+        if self._store.is_open:
+            raise StoreUnavailable
+        if len(self._queue) >= self._queue_limit:
+            raise Overloaded
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Result | FloodgateError] = loop.create_future()
+        self._queue.append(_Waiting(item, answer, loop.time()))
+        if self._running is None:
+            self._start(loop)
+        return answer
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_limit))]
+        self._running = batch
+        self._observe(len(batch), loop.time() - batch[0].since)
+        timer = loop.call_at(batch[0].since + self._deadline_seconds, self._give_up, batch)
+        work = loop.run_in_executor(self._lanes, run_batch, self._run, [waiting.item for waiting in batch])
+        work.add_done_callback(lambda done: self._finish(batch, timer, done))
+
+    def _finish(self, batch: list[_Waiting], timer: asyncio.TimerHandle, work: "asyncio.Future[list[Any]]") -> None:
+        timer.cancel()
+        results = work.result() if not work.cancelled() and not work.exception() else [StoreUnavailable()] * len(batch)
+        for waiting, result in zip(batch, results, strict=True):
+            if not waiting.answer.done():  # the client may be gone, or was answered at its deadline
+                waiting.answer.set_result(result)
+        if self._running is batch:
+            self._run_next()
+
+    def _give_up(self, batch: list[_Waiting]) -> None:
+        """The deadline: answer everybody now. The thread may go on; whatever it says comes too late."""
+        self._store.open()
+        logger.warning("batch_deadline", extra={"items": len(batch), "store": self._store.name})
+        self._running = None
+        for waiting in [*batch, *self._queue]:
+            if not waiting.answer.done():
+                waiting.answer.set_result(StoreUnavailable())
+        self._queue.clear()
+
+    def _run_next(self) -> None:
+        self._running = None
+        while self._queue and self._queue[0].answer.done():
+            self._queue.popleft()
+        if self._queue:
+            self._start(asyncio.get_running_loop())

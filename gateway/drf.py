@@ -1,0 +1,67 @@
+"""The DRF twin of every hot endpoint: same parsing, same bulk function, same answers, and its entry in OpenAPI.
+
+It serves the endpoint when HOT_PATH is off, and whatever the hot path leaves to Django (HEAD, OPTIONS, wrong methods).
+"""
+
+import re
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import URLPattern, path
+from drf_spectacular.utils import OpenApiTypes, extend_schema
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from common.errors import FloodgateError, StoreUnavailable
+from gateway.batches import run_batch
+from gateway.errors import BodyTooLarge
+from gateway.hot import HotEndpoint, hot_endpoints
+from gateway.http import HotRequest
+from gateway.problems import as_http_response
+
+
+def hot_urlpatterns() -> list[URLPattern]:
+    """One URL pattern per hot endpoint; methods of one path share a view."""
+    by_path: dict[str, list[HotEndpoint[Any, Any]]] = {}
+    for endpoint in hot_endpoints():
+        by_path.setdefault(endpoint.path, []).append(endpoint)
+    return [
+        path(re.sub(r"\{(\w+)\}", r"<str:\1>", where).lstrip("/"), _view_class(endpoints).as_view())
+        for where, endpoints in by_path.items()
+    ]
+
+
+def _view_class(endpoints: list[HotEndpoint[Any, Any]]) -> type[APIView]:
+    handlers = {endpoint.method.lower(): _handler(endpoint) for endpoint in endpoints}
+    return type(f"{endpoints[0].name.title().replace('_', '')}View", (APIView,), handlers)
+
+
+def _handler(endpoint: HotEndpoint[Any, Any]) -> Any:
+    def handle(view: APIView, request: Request, **params: str) -> HttpResponseBase:
+        hot_request = _hot_request(request._request, next(iter(params.values()), ""), endpoint.body_limit_bytes)
+        item = endpoint.parse(hot_request)
+        if endpoint.store.is_open:
+            raise StoreUnavailable
+        result = run_batch(endpoint.run, [item])[0]
+        if isinstance(result, FloodgateError):
+            raise result
+        return as_http_response(endpoint.reply(hot_request, result))
+
+    described = extend_schema(
+        operation_id=endpoint.name,
+        request=endpoint.request_serializer,
+        responses=endpoint.response_serializer or OpenApiTypes.NONE,
+    )
+    return described(handle)
+
+
+def _hot_request(request: HttpRequest, param: str, body_limit_bytes: int) -> HotRequest:
+    if body_limit_bytes and len(request.body) > body_limit_bytes:
+        raise BodyTooLarge.of(body_limit_bytes)
+    return HotRequest(
+        param=param,
+        query_string=request.META["QUERY_STRING"].encode("latin-1"),
+        headers=[(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.items()],
+        correlation_id=request.headers.get("X-Correlation-ID", ""),
+        body=request.body if body_limit_bytes else b"",
+    )

@@ -1,0 +1,61 @@
+"""How an app declares a hot endpoint, once, for the hot path and for DRF."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from django.utils.module_loading import autodiscover_modules
+from rest_framework.serializers import Serializer
+
+from common.circuits import Circuit
+from gateway.http import HotRequest, Reply
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HotEndpoint(Generic[Item, Result]):
+    """An endpoint that machines call often: parsed one by one, run in batches, answered one by one.
+
+    Attributes:
+        name: as metrics and OpenAPI call it.
+        method, path: ``{param}`` may stand for the last path segment.
+        parse: makes the item; raises InvalidInput.
+        run: the app's bulk function, answering in input order; items of concurrent requests come as one list.
+        reply: makes the answer from the item's own result, which may be a FloodgateError value.
+        store: what ``run`` cannot do without; while its circuit is open, requests are refused at once.
+        batch_limit: most items of one call.
+        body_limit_bytes: 0 for endpoints without a body.
+        reserved: last segments that are other addresses, served by Django.
+        response_serializer, request_serializer: for OpenAPI.
+    """
+
+    name: str
+    method: str
+    path: str
+    parse: Callable[[HotRequest], Item]
+    run: Callable[[list[Item]], list[Result]]
+    reply: Callable[[HotRequest, Result], Reply]
+    store: Circuit
+    batch_limit: int = 1_000
+    body_limit_bytes: int = 0
+    reserved: frozenset[str] = frozenset()
+    response_serializer: type[Serializer[Any]] | None = None
+    request_serializer: type[Serializer[Any]] | None = None
+
+
+_endpoints: list[HotEndpoint[Any, Any]] = []
+
+
+def register(*endpoints: HotEndpoint[Any, Any]) -> None:
+    """Serve these endpoints; called by each app's ``hot.py``."""
+    _endpoints.extend(endpoints)
+
+
+@cache
+def hot_endpoints() -> tuple[HotEndpoint[Any, Any], ...]:
+    """Every endpoint that the installed apps declare in their ``hot.py``."""
+    autodiscover_modules("hot")
+    return tuple(_endpoints)
