@@ -1,0 +1,63 @@
+"""The three stores together, for tests and benchmarks: started, waited for, stopped."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from devstack.errors import DevstackError
+from devstack.postgres import create_database, postgres_part, postgres_url
+from devstack.process import Part, Process
+from devstack.valkey import valkey_parts, valkey_url
+
+READY_SECONDS = 60.0
+
+
+def store_parts(data_dir: Path, *, durable: bool) -> dict[str, Part]:
+    """The parts of the stores in start order, by the name of the variable that replaces each."""
+    truth, cache = valkey_parts(data_dir)
+    return {
+        "DATABASE_URL": postgres_part(data_dir, durable=durable),
+        "VALKEY_URL": truth,
+        "VALKEY_CACHE_URL": cache,
+    }
+
+
+def store_urls(data_dir: Path) -> dict[str, str]:
+    """The same URLs that ``config.env`` derives from DATA_DIR."""
+    return {
+        "DATABASE_URL": postgres_url(data_dir),
+        "VALKEY_URL": valkey_url(data_dir, "truth"),
+        "VALKEY_CACHE_URL": valkey_url(data_dir, "cache"),
+    }
+
+
+@contextmanager
+def running_stores(data_dir: Path, *, durable: bool) -> Iterator[dict[str, str]]:
+    """PostgreSQL with an empty database and two Valkeys in ``data_dir``, until the block ends.
+
+    Args:   data_dir: an existing folder of the caller; nobody else may use it meanwhile. Logs go to ``stores.log`` in it.
+            durable: False turns fsync of PostgreSQL off, for throw-away data.
+    Yields: DATABASE_URL, VALKEY_URL and VALKEY_CACHE_URL.
+    Raises: DevstackError: a store cannot start.
+    """
+    with (data_dir / "stores.log").open("a", buffering=1) as log, ExitStack() as stack:
+        processes = [
+            Process(part, lambda name, line: print(name, line, file=log))  # noqa: T201
+            for part in store_parts(data_dir, durable=durable).values()
+        ]
+        for process in processes:
+            stack.callback(process.stop)
+            process.start()
+            _wait_until_ready(process)
+        urls = store_urls(data_dir)
+        create_database(urls["DATABASE_URL"])
+        yield urls
+
+
+def _wait_until_ready(process: Process) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while not process.part.is_ready():
+        if process.exit_code() is not None or time.monotonic() > deadline:
+            raise DevstackError(f"{process.part.name} did not start: {' | '.join(process.last_lines)}")
+        time.sleep(0.02)

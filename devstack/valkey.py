@@ -1,0 +1,55 @@
+"""Embedded Valkeys on unix sockets: ``truth`` never evicts and fsyncs every write, ``cache`` evicts and keeps nothing."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import redis
+
+from config.env import socket_dir
+from devstack.folders import own_folder
+from devstack.process import Part
+from devstack.wheels import valkey_server
+
+_TRUTH = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+_CACHE = {"appendonly": "no", "maxmemory": "256mb", "maxmemory-policy": "allkeys-lru"}
+
+
+def valkey_parts(data_dir: Path) -> list[Part]:
+    """The truth store and the cache."""
+    return [_part(data_dir, "truth", _TRUTH), _part(data_dir, "cache", _CACHE)]
+
+
+def valkey_url(data_dir: Path, name: str) -> str:
+    return f"unix://{_socket(data_dir, name)}"
+
+
+def answers(url: str) -> bool:
+    """Whether the Valkey at ``url`` has loaded its data and answers."""
+    client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()
+
+
+def _part(data_dir: Path, name: str, settings: dict[str, str]) -> Part:
+    common = {"port": "0", "unixsocket": str(_socket(data_dir, name)), "unixsocketperm": "700", "save": ""}
+    common |= {"dir": str(data_dir / name), "daemonize": "no"}
+    options = [argument for key, value in (common | settings).items() for argument in (f"--{key}", value)]
+    return Part(
+        name=name,
+        command=[str(valkey_server()), *options],
+        prepare=partial(_prepare, data_dir, name),
+        is_ready=partial(answers, valkey_url(data_dir, name)),
+    )
+
+
+def _prepare(data_dir: Path, name: str) -> None:
+    own_folder(data_dir / name, os.geteuid())
+
+
+def _socket(data_dir: Path, name: str) -> Path:
+    return socket_dir(data_dir) / f"{name}.sock"
