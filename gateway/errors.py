@@ -5,7 +5,9 @@ FloodgateError
 │   └── InvalidCorrelationId
 ├── NotFound
 ├── BodyTooLarge
-└── IncompleteBody
+├── IncompleteBody
+├── BodyStalled
+└── StorageFull
 """
 
 from typing import Self
@@ -35,3 +37,13 @@ class BodyTooLarge(FloodgateError):
 class IncompleteBody(FloodgateError):
     code = "incomplete-body"
     default_detail = "The body ended before its Content-Length; nothing was done."
+
+
+class BodyStalled(FloodgateError):
+    code = "body-stalled"
+    default_detail = "The body stopped arriving; nothing was done."
+
+
+class StorageFull(FloodgateError):
+    code = "storage-full"
+    default_detail = "There is no room to take this in; nothing was done."

@@ -18,6 +18,8 @@ CONTENT_TYPE = "application/problem+json"
 STATUS_BY_CODE: dict[str, HTTPStatus] = {
     "invalid-input": HTTPStatus.BAD_REQUEST,
     "incomplete-body": HTTPStatus.BAD_REQUEST,
+    "body-stalled": HTTPStatus.REQUEST_TIMEOUT,
+    "storage-full": HTTPStatus.INSUFFICIENT_STORAGE,
     "not-found": HTTPStatus.NOT_FOUND,
     "body-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,

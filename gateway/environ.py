@@ -1,0 +1,47 @@
+"""A request as WSGI sees it (PEP 3333), made from an ASGI scope."""
+
+import sys
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from gateway.http import Scope
+from gateway.spool import Spool
+
+
+def wsgi_environ(scope: Scope, body: Spool, size: int) -> dict[str, Any]:
+    """``body`` is whole, so its size is known even when the client sent it in chunks."""
+    host, port = scope.get("server") or ("localhost", None)
+    return {
+        **_header_variables(scope),
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": scope.get("root_path", ""),
+        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "CONTENT_LENGTH": str(size),
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port or 80),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": (scope.get("client") or ("",))[0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.input": body,
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+
+
+def _header_variables(scope: Scope) -> dict[str, str]:
+    variables: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        if raw_name == b"transfer-encoding":
+            continue
+        name = raw_name.decode("latin-1").upper().replace("-", "_")
+        key = name if name == "CONTENT_TYPE" else f"HTTP_{name}"
+        value = raw_value.decode("latin-1")
+        separator = "; " if name == "COOKIE" else ","
+        variables[key] = f"{variables[key]}{separator}{value}" if key in variables else value
+    variables.pop("HTTP_CONTENT_LENGTH", None)
+    return variables

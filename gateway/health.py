@@ -1,0 +1,157 @@
+"""Liveness and readiness, as application/health+json (draft-inadarei-api-health-check).
+
+Checks run in parallel on threads of their own, each with a deadline, so they answer while everything else is stuck. One
+result serves all probes of half a second: probing is no load.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Literal
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from common import valkey
+from gateway.http import Reply
+
+logger = logging.getLogger(__name__)
+
+CHECK_SECONDS = 1.0
+CACHE_SECONDS = 0.5
+CONTENT_TYPE = b"application/health+json"
+Status = Literal["pass", "warn", "fail"]
+Check = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check's result; ``observed_value`` is what it returned, or milliseconds when it returned nothing."""
+
+    status: Status
+    observed_value: object
+    time: str
+    output: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        found = {"status": self.status, "observedValue": self.observed_value, "time": self.time}
+        return {**found, "output": self.output} if self.output else found
+
+
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    name: str
+    ask: Check
+    required: bool
+
+
+_checks: dict[str, _Registered] = {}
+
+
+def register_check(name: str, ask: Check, *, required: bool = True) -> None:
+    """Make ``ask`` part of readiness.
+
+    Args: name: as shown, like ``counters:backlog``.
+          ask: runs on a thread, within CHECK_SECONDS; returns an observed value or None; raises when all is not well.
+          required: without it a failure is a warning and the process stays ready.
+    """
+    _checks[name] = _Registered(name, ask, required)
+
+
+def health_routes() -> dict[str, Callable[[], Awaitable[Reply]]]:
+    """What the gateway answers itself, by path."""
+    readiness = Readiness()
+    return {"/health": readiness.reply, "/health/ready": readiness.reply, "/health/live": live}
+
+
+async def live() -> Reply:
+    """200 as long as the event loop runs."""
+    return Reply(200, b'{"status": "pass"}', content_type=CONTENT_TYPE)
+
+
+class Readiness:
+    """Runs the registered checks; belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._asking = asyncio.Lock()
+        self._reply = Reply(503)
+        self._asked_at = -CACHE_SECONDS
+
+    async def reply(self) -> Reply:
+        """200 when every required check passes, else 503."""
+        async with self._asking:
+            if time.monotonic() - self._asked_at >= CACHE_SECONDS:
+                self._reply = _as_reply(await _ask_all())
+                self._asked_at = time.monotonic()
+            return self._reply
+
+
+async def _ask_all() -> dict[str, Finding]:
+    checks = list(_checks.values())
+    findings = await asyncio.gather(*(_finding(check) for check in checks))
+    return {check.name: finding for check, finding in zip(checks, findings, strict=True)}
+
+
+async def _finding(check: _Registered) -> Finding:
+    started, now = time.perf_counter(), datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            observed = await asyncio.get_running_loop().run_in_executor(_threads(check.name), _ask, check.ask)
+    except Exception as exc:  # whatever is wrong with a store is this check's answer
+        logger.warning("health_check_failed", extra={"check": check.name, "error": repr(exc)})
+        return Finding("fail" if check.required else "warn", None, now, _explain(exc))
+    milliseconds = round((time.perf_counter() - started) * 1000, 1)
+    return Finding("pass", milliseconds if observed is None else observed, now)
+
+
+def _explain(exc: Exception) -> str:
+    """The kind of error; messages of drivers name hosts and users, which a public address does not tell."""
+    return f"no answer within {CHECK_SECONDS:g} s" if isinstance(exc, TimeoutError) else type(exc).__name__
+
+
+def _as_reply(findings: dict[str, Finding]) -> Reply:
+    statuses = {finding.status for finding in findings.values()}
+    overall = next((status for status in ("fail", "warn") if status in statuses), "pass")
+    body = {"status": overall, "checks": {name: [finding.as_json()] for name, finding in findings.items()}}
+    return Reply(503 if overall == "fail" else 200, json.dumps(body).encode(), content_type=CONTENT_TYPE)
+
+
+@cache
+def _threads(name: str) -> ThreadPoolExecutor:
+    """One thread per check, so that a check that hangs delays no other."""
+    return ThreadPoolExecutor(1, thread_name_prefix=f"health-{name}")
+
+
+def _ask(ask: Check) -> object:
+    try:
+        return ask()
+    finally:
+        connections.close_all()
+
+
+def _ask_database(alias: str) -> None:
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+@cache
+def _migrations_are_applied() -> None:
+    """Cached once it has passed: a process never loses migrations."""
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        raise ImproperlyConfigured(f"{len(missing)} migrations are not applied")
+
+
+register_check("write-store:responseTime", lambda: _ask_database("default"))
+register_check("read-store:responseTime", lambda: _ask_database("read"))
+register_check("valkey-truth:responseTime", lambda: valkey.truth().ping() and None)
+register_check("valkey-cache:responseTime", lambda: valkey.cache_store().ping() and None, required=False)
+register_check("migrations:applied", _migrations_are_applied)

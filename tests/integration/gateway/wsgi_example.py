@@ -1,0 +1,64 @@
+"""A small WSGI application behind the real bridge, for tests with a real gunicorn."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import django
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup()
+settings.WSGI_THREADS = 2
+settings.BODY_LIMIT_BYTES = 100_000
+settings.UPLOAD_MAX_BYTES = 50_000_000
+
+from gateway import bridge, spool  # noqa: E402  (settings come first)
+
+bridge.SEND_STALL_SECONDS = spool.BODY_STALL_SECONDS = float(os.environ.get("STALL_SECONDS", "2"))
+StartResponse = Callable[..., Any]
+Environ = dict[str, Any]
+
+
+def app(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    return PAGES[environ["PATH_INFO"]](environ, start_response)
+
+
+def hello(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
+    yield b"hello"
+
+
+def length(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield f"{len(body)} {environ['CONTENT_LENGTH']}".encode()
+
+
+def large(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    for _ in range(30):
+        yield b"x" * 1_000_000
+
+
+def failing_late(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"some"
+    raise ValueError("late")
+
+
+def slow(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    time.sleep(3)
+    return hello(environ, start_response)
+
+
+PAGES = {
+    "/hello": hello,
+    "/length": length,
+    "/upload": length,
+    "/large": large,
+    "/failing-late": failing_late,
+    "/slow": slow,
+}
+application = bridge.WSGIBridge(app, upload_paths={"/upload"})
