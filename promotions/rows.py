@@ -175,7 +175,9 @@ def _accept(text: Bytes, clean: _Clean) -> _Rows:
 def _read_ids(words: Words) -> tuple[Bytes, Flags]:
     """UUIDs from windows of 40 bytes of printable ASCII."""
     first, second, third, fourth, fifth = words.T
-    good = (second & _HYPHENS_2 == _HYPHENS_2 & _word("--------")) & (third & _HYPHENS_3 == _HYPHENS_3 & _word("--------"))
+    good = (second & _HYPHENS_2 == _HYPHENS_2 & _word("--------")) & (
+        third & _HYPHENS_3 == _HYPHENS_3 & _word("--------")
+    )
     packed = np.empty((len(words), 4), np.uint64)
     packed[:, 0] = first
     packed[:, 1] = (second >> _U8) & _LOW_HALF | second >> _U48 << _U32 | third << _U48
