@@ -64,10 +64,13 @@ def _secret_key(data_dir: Path) -> str:
     if "SECRET_KEY" in os.environ:
         return str(_env("SECRET_KEY"))
     path = data_dir / "secret-key"
-    if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        _write_once(path, secrets.token_urlsafe(50))
-    return path.read_text(encoding="ascii")
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            _write_once(path, secrets.token_urlsafe(50))
+        return path.read_text(encoding="ascii")
+    except OSError as exc:
+        raise ImproperlyConfigured(f"DATA_DIR {data_dir} cannot be used: {exc.strerror}") from exc
 
 
 def _write_once(path: Path, text: str) -> None:

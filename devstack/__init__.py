@@ -1,1 +1,1 @@
-"""Embedded PostgreSQL and Valkeys with a process supervisor, for ``make run`` and ``make test``. Production never imports it."""
+"""Embedded PostgreSQL and Valkeys supervised, for ``make run`` and ``make test``; production never imports it."""

@@ -1,7 +1,7 @@
-"""Embedded PostgreSQL: one cluster in DATA_DIR, reached only through its unix socket, only by the user who started it.
+"""Embedded PostgreSQL: one cluster in DATA_DIR, reached only through its unix socket by the user who started it.
 
-PostgreSQL refuses to run as root, so root runs it as ``nobody``. No folder is opened for that: a shell opens the cluster and
-the socket folder as root and hands them over as file descriptors.
+PostgreSQL refuses to run as root, so root runs it as ``nobody``. No folder is opened for that: a shell opens the
+cluster and the socket folder as root and hands them over as file descriptors.
 """
 
 import hashlib

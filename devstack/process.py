@@ -1,6 +1,7 @@
 """One part of the stack: what to run, and the running process.
 
-Own code instead of honcho: parts need an order, their own signal and grace, and must not survive a SIGKILL of the supervisor.
+Own code instead of honcho: parts need an order, a signal and a grace each, and must not survive a SIGKILL of the
+supervisor.
 """
 
 import contextlib
@@ -12,6 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
+
+from config.env import BASE_DIR
 
 TAIL_LINES = 20
 
@@ -52,11 +55,16 @@ class Process:
         assert self._popen is not None
         return self._popen.pid
 
+    @property
+    def was_started(self) -> bool:
+        return self._popen is not None
+
     def start(self) -> None:
         """Raises: DevstackError (from ``prepare``), OSError."""
         self.part.prepare()
         self._popen = subprocess.Popen(
             ["setpriv", f"--pdeathsig={self.part.orphan_signal.name[3:]}", "--", *self.part.command],
+            cwd=BASE_DIR,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -82,6 +90,10 @@ class Process:
         self.kill_group()
         self._popen.wait()
         self._pump.join(timeout=2)
+
+    def last_lines_at_exit(self) -> list[str]:
+        self._pump.join(timeout=2)
+        return list(self.last_lines)
 
     def kill_group(self) -> None:
         """Kill the whole group: a master that was killed leaves its children behind."""

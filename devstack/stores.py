@@ -36,14 +36,14 @@ def store_urls(data_dir: Path) -> dict[str, str]:
 def running_stores(data_dir: Path, *, durable: bool) -> Iterator[dict[str, str]]:
     """PostgreSQL with an empty database and two Valkeys in ``data_dir``, until the block ends.
 
-    Args:   data_dir: an existing folder of the caller; nobody else may use it meanwhile. Logs go to ``stores.log`` in it.
+    Args:   data_dir: an existing folder that nobody else uses meanwhile; logs go to ``stores.log`` in it.
             durable: False turns fsync of PostgreSQL off, for throw-away data.
     Yields: DATABASE_URL, VALKEY_URL and VALKEY_CACHE_URL.
     Raises: DevstackError: a store cannot start.
     """
     with (data_dir / "stores.log").open("a", buffering=1) as log, ExitStack() as stack:
         processes = [
-            Process(part, lambda name, line: print(name, line, file=log))  # noqa: T201
+            Process(part, lambda name, line: print(name, line, file=log))
             for part in store_parts(data_dir, durable=durable).values()
         ]
         for process in processes:

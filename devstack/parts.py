@@ -1,0 +1,55 @@
+"""The parts of the stack that are ours: the server and the Celery processes. One more part is one more line."""
+
+import http.client
+import signal
+import sys
+from functools import partial
+
+from config import env
+from devstack.process import Part
+
+HOST = "127.0.0.1"
+
+
+def application_parts(*, reload: bool) -> list[Part]:
+    """Parts in start order; all need the stores. ``reload`` is for `make dev`."""
+    return [
+        _web("--reload" if reload else None),
+        _celery("worker-imports", *_worker("imports", env.IMPORT_WORKERS)),
+        _celery("beat", "beat", "--pidfile="),
+    ]
+
+
+def _web(*options: str | None) -> Part:
+    command = ["gunicorn", "-c", "config/gunicorn.py", *filter(None, options), "config.asgi:application"]
+    return Part(
+        name="web",
+        command=[sys.executable, "-m", *command],
+        is_ready=partial(_answers_200, "/health/ready"),
+        grace_seconds=25.0,  # gunicorn gives its requests 20
+    )
+
+
+def _worker(queue: str, concurrency: int) -> list[str]:
+    options = ["--concurrency", str(concurrency), "--without-mingle", "--without-gossip"]
+    return ["worker", "-Q", queue, "-n", f"{queue}@%h", *options]
+
+
+def _celery(name: str, *arguments: str) -> Part:
+    return Part(
+        name=name,
+        command=[sys.executable, "-m", "celery", "-A", "config", *arguments],
+        orphan_signal=signal.SIGQUIT,  # without a supervisor the stores go too: do not wait for tasks
+        restarts_on_change=True,
+    )
+
+
+def _answers_200(path: str) -> bool:
+    connection = http.client.HTTPConnection(HOST, env.PORT, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
