@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
+from common.errors import FloodgateError
 from gateway.errors import BodyStalled, BodyTooLarge, IncompleteBody, StorageFull
 from gateway.http import Headers, Receive, declared_length
 
@@ -102,7 +103,7 @@ async def discard_body(receive: Receive) -> None:
         async with asyncio.timeout(LINGER_SECONDS):
             async for _ in _pieces(receive):
                 pass
-    except (TimeoutError, IncompleteBody):
+    except (TimeoutError, FloodgateError):
         return
 
 

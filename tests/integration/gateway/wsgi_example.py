@@ -16,7 +16,7 @@ settings.UPLOAD_MAX_BYTES = 50_000_000
 
 from gateway import bridge, spool  # noqa: E402  (settings come first)
 
-bridge.SEND_STALL_SECONDS = spool.BODY_STALL_SECONDS = float(os.environ.get("STALL_SECONDS", "2"))
+bridge.SEND_STALL_SECONDS = spool.BODY_STALL_SECONDS = 2.0
 StartResponse = Callable[..., Any]
 Environ = dict[str, Any]
 
@@ -48,6 +48,11 @@ def failing_late(environ: Environ, start_response: StartResponse) -> Iterator[by
     raise ValueError("late")
 
 
+def short(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    start_response("200 OK", [("Content-Length", "10")])
+    yield b"four"
+
+
 def slow(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
     time.sleep(3)
     return hello(environ, start_response)
@@ -59,6 +64,7 @@ PAGES = {
     "/upload": length,
     "/large": large,
     "/failing-late": failing_late,
+    "/short": short,
     "/slow": slow,
 }
 application = bridge.WSGIBridge(app, upload_paths={"/upload"})
