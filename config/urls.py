@@ -3,8 +3,16 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from gateway.drf import hot_urlpatterns
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("gateway.urls")),
     path("", include("promotions.urls")),
+    *hot_urlpatterns(),
 ]
+
+handler400 = "gateway.problems.bad_request"
+handler403 = "gateway.problems.permission_denied"
+handler404 = "gateway.problems.page_not_found"
+handler500 = "gateway.problems.server_error"

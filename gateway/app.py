@@ -17,7 +17,18 @@ from common.errors import FloodgateError
 from gateway.batcher import Batcher
 from gateway.correlation import correlation_id_of
 from gateway.health import health_routes
-from gateway.http import ASGIApp, HotRequest, Message, Receive, Reply, Scope, Send, correlation_headers, read_body, send_reply
+from gateway.http import (
+    ASGIApp,
+    HotRequest,
+    Message,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    correlation_headers,
+    read_body,
+    send_reply,
+)
 from gateway.metrics import Tally, render
 from gateway.problems import problem_reply
 from gateway.router import AnyEndpoint, Match, Router
@@ -48,6 +59,7 @@ class Gateway:
             endpoint.run,
             self._lanes,
             endpoint.store,
+            answers_without_store=endpoint.answers_without_store,
             batch_limit=endpoint.batch_limit,
             queue_limit=settings.BATCH_QUEUE_LIMIT,
             deadline_seconds=settings.REQUEST_DEADLINE_SECONDS,
@@ -85,9 +97,7 @@ class Gateway:
         else:
             await self._answer_hot(match, scope, receive, send, correlation_id)
 
-    async def _answer_hot(
-        self, match: Match, scope: Scope, receive: Receive, send: Send, correlation_id: str
-    ) -> None:
+    async def _answer_hot(self, match: Match, scope: Scope, receive: Receive, send: Send, correlation_id: str) -> None:
         started = perf_counter()
         endpoint = match.endpoint
         request = HotRequest(match.param, scope["query_string"], scope["headers"], correlation_id)

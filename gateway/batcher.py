@@ -34,7 +34,8 @@ class Batcher(Generic[Item, Result]):
     Args:
         run: answers a list in input order.
         lanes: threads shared by all batchers of the process.
-        store: refuses at once while open; opened here when a batch outlives the deadline.
+        store: opened here when a batch outlives the deadline; while it is open, items are refused at once
+        answers_without_store: unless the bulk function has answers without it.
         batch_limit: most items of one call.
         queue_limit: most items waiting; one more is refused with Overloaded.
         deadline_seconds: from ``submit`` to an answer, whatever the thread is doing.
@@ -47,6 +48,7 @@ class Batcher(Generic[Item, Result]):
         lanes: Executor,
         store: Circuit,
         *,
+        answers_without_store: bool = False,
         batch_limit: int,
         queue_limit: int,
         deadline_seconds: float,
@@ -55,6 +57,7 @@ class Batcher(Generic[Item, Result]):
         self._run = run
         self._lanes = lanes
         self._store = store
+        self._answers_without_store = answers_without_store
         self._batch_limit = batch_limit
         self._queue_limit = queue_limit
         self._deadline_seconds = deadline_seconds
@@ -67,7 +70,7 @@ class Batcher(Generic[Item, Result]):
 
         Raises: StoreUnavailable, Overloaded: at once, nothing was done.
         """
-        if self._store.is_open:
+        if self._store.is_open and not self._answers_without_store:
             raise StoreUnavailable
         if len(self._queue) >= self._queue_limit:
             raise Overloaded

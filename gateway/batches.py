@@ -13,6 +13,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, close_old
 from redis.exceptions import RedisError
 
 from common.errors import FloodgateError, StoreUnavailable
+from common.sqlstate import sqlstate
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +61,3 @@ def _checked(results: list[Any], items: list[Any]) -> list[Any]:
     if len(results) != len(items):
         raise RuntimeError(f"a bulk function answered {len(results)} results for {len(items)} items")
     return results
-
-
-def sqlstate(error: BaseException) -> str:
-    """SQLSTATE of a database error, or an empty string."""
-    return getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None) or ""

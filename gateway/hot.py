@@ -9,6 +9,7 @@ from django.utils.module_loading import autodiscover_modules
 from rest_framework.serializers import Serializer
 
 from common.circuits import Circuit
+from common.errors import FloodgateError
 from gateway.http import HotRequest, Reply
 
 Item = TypeVar("Item")
@@ -24,8 +25,9 @@ class HotEndpoint(Generic[Item, Result]):
         method, path: ``{param}`` may stand for the last path segment.
         parse: makes the item; raises InvalidInput.
         run: the app's bulk function, answering in input order; items of concurrent requests come as one list.
-        reply: makes the answer from the item's own result, which may be a FloodgateError value.
-        store: what ``run`` cannot do without; while its circuit is open, requests are refused at once.
+        reply: makes the answer from the item's own result; a FloodgateError among the results is answered as a problem.
+        store: opens its circuit when a batch outlives the deadline; while it is open, requests are refused at once.
+        answers_without_store: unless ``run`` can answer some items all the same.
         batch_limit: most items of one call.
         body_limit_bytes: 0 for endpoints without a body.
         reserved: last segments that are other addresses, served by Django.
@@ -36,9 +38,10 @@ class HotEndpoint(Generic[Item, Result]):
     method: str
     path: str
     parse: Callable[[HotRequest], Item]
-    run: Callable[[list[Item]], list[Result]]
+    run: Callable[[list[Item]], list[Result | FloodgateError]]
     reply: Callable[[HotRequest, Result], Reply]
     store: Circuit
+    answers_without_store: bool = False
     batch_limit: int = 1_000
     body_limit_bytes: int = 0
     reserved: frozenset[str] = frozenset()

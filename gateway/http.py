@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from gateway.errors import BodyTooLarge, IncompleteBody
@@ -90,18 +91,10 @@ def declared_length(headers: Headers, limit_bytes: int) -> int | None:
 
 
 async def send_reply(send: Send, reply: Reply, correlation_id: str) -> None:
-    await send(
-        {
-            "type": "http.response.start",
-            "status": reply.status,
-            "headers": [
-                (b"content-type", reply.content_type),
-                (b"content-length", b"%d" % len(reply.body)),
-                *reply.headers,
-                *correlation_headers(correlation_id),
-            ],
-        }
-    )
+    headers = [*reply.headers, *correlation_headers(correlation_id)]
+    if reply.status != HTTPStatus.NOT_MODIFIED:
+        headers += [(b"content-type", reply.content_type), (b"content-length", b"%d" % len(reply.body))]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
 
 

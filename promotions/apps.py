@@ -1,5 +1,27 @@
+from http import HTTPStatus
+
 from django.apps import AppConfig
+
+from gateway.problems import register_codes
 
 
 class PromotionsConfig(AppConfig):
     name = "promotions"
+
+    def ready(self) -> None:
+        register_codes(
+            {
+                "promotions-error": HTTPStatus.INTERNAL_SERVER_ERROR,
+                "source-error": HTTPStatus.BAD_REQUEST,
+                "source-not-found": HTTPStatus.NOT_FOUND,
+                "source-forbidden": HTTPStatus.FORBIDDEN,
+                "source-unreadable": HTTPStatus.BAD_REQUEST,
+                "source-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "source-changed": HTTPStatus.CONFLICT,
+                "quarantined": HTTPStatus.CONFLICT,
+                "import-not-found": HTTPStatus.NOT_FOUND,
+                "import-finished": HTTPStatus.CONFLICT,
+                "version-not-found": HTTPStatus.NOT_FOUND,
+                "version-gone": HTTPStatus.CONFLICT,
+            }
+        )

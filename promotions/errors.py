@@ -1,13 +1,18 @@
-"""What can stop an import as a whole. A bad row is no exception but a ``rows.Reject``.
+"""What can stop an import as a whole or refuse a request about one. A bad row is no exception but a ``rows.Reject``.
 
 FloodgateError
 └── PromotionsError
-    └── SourceError             the file cannot be imported
-        ├── SourceNotFound      there is no such file
-        ├── SourceForbidden     it lies outside the import root
-        ├── SourceUnreadable    it is no text, or a damaged archive
-        ├── SourceTooLarge      it unpacks to more than the limit
-        └── SourceChanged       it changed while it was being read
+    ├── SourceError             the file cannot be imported
+    │   ├── SourceNotFound      there is no such file
+    │   ├── SourceForbidden     it lies outside the import root
+    │   ├── SourceUnreadable    it is no text, or a damaged archive
+    │   ├── SourceTooLarge      it unpacks to more than the limit
+    │   └── SourceChanged       it changed while it was being read
+    ├── Quarantined             a gate did not open
+    ├── ImportNotFound
+    ├── ImportFinished
+    ├── VersionNotFound
+    └── VersionGone
 """
 
 from common.errors import FloodgateError
@@ -46,3 +51,36 @@ class SourceTooLarge(SourceError):
 class SourceChanged(SourceError):
     code = "source-changed"
     default_detail = "The file changed while it was being read; submit it again."
+
+
+class Quarantined(PromotionsError):
+    code = "quarantined"
+    default_detail = "The file did not pass the checks; the live data stays."
+
+
+class ImportNotFound(PromotionsError):
+    code = "import-not-found"
+
+    def __init__(self, import_id: int) -> None:
+        super().__init__(f"There is no import {import_id}.")
+
+
+class ImportFinished(PromotionsError):
+    code = "import-finished"
+
+    def __init__(self, import_id: int, status: str) -> None:
+        super().__init__(f"Import {import_id} is {status} and cannot be cancelled any more.")
+
+
+class VersionNotFound(PromotionsError):
+    code = "version-not-found"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"There is no version {number}.")
+
+
+class VersionGone(PromotionsError):
+    code = "version-gone"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"The data of version {number} was dropped; import its file again.")

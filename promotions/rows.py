@@ -5,6 +5,7 @@ machine word; all others go to ``rowtext.parse_line`` one by one. A CSV engine d
 stray quote, and tells neither line number nor reason. Rows of 78 bytes: 0.1 microseconds each, see docs/adr.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -85,9 +86,10 @@ class Block:
     price_micros: Integers  # (n,) millionths
     expires_us: Integers  # (n,) microseconds since 2000-01-01T00:00:00Z
     lines: Integers  # (n,) physical line numbers
-    rejects: list[Reject]
+    rejects: list[Reject]  # the first ones, as many as were asked for
+    reasons: Counter[str]  # of all rejects
     blank: int
-    line_count: int  # n + len(rejects) + blank
+    line_count: int  # n + reasons.total() + blank
 
 
 class _Lines(NamedTuple):
@@ -106,6 +108,15 @@ class _Rows(NamedTuple):
     expires_us: Integers
 
 
+@dataclass(slots=True)
+class _Others:
+    """What became of the lines that are no rows."""
+
+    problems: list[tuple[int, Problem]]  # the first ones, each with its line in the block
+    reasons: Counter[str]
+    blank: int
+
+
 class _Clean(NamedTuple):
     """Lines of printable ASCII with two commas, the first one behind 36 bytes."""
 
@@ -115,19 +126,26 @@ class _Clean(NamedTuple):
     ends: Integers  # without a carriage return
 
 
-def parse_block(data: bytes | memoryview, first_line: int, offset: int) -> Block:
+def parse_block(data: bytes | memoryview, first_line: int, offset: int, keep_rejects: int = 100_000) -> Block:
     """Parse whole lines; the last newline may be missing.
 
     Args: data: lines, best 1-4 MB. first_line: number of its first line in the source. offset: its place there in bytes.
+          keep_rejects: how many rejects to describe; further ones are only counted.
     """
     text = np.frombuffer(data, np.uint8)
     lines, clean = _split_lines(text)
     accepted = _accept(text, clean)
     others = np.ones(len(lines.starts), np.bool_)
     others[accepted.lines] = False
-    explained, rejects, blank = _explain(data, lines, np.flatnonzero(others), first_line, offset)
+    explained, others_found = _explain(data, lines, np.flatnonzero(others), keep_rejects)
     rows = _merge(accepted, explained)
-    return Block(rows.ids, rows.price_micros, rows.expires_us, rows.lines + first_line, rejects, blank, len(others))
+    return Block(
+        *(rows.ids, rows.price_micros, rows.expires_us, rows.lines + first_line),
+        rejects=[_reject(data, lines, problem, first_line, offset) for problem in others_found.problems],
+        reasons=others_found.reasons,
+        blank=others_found.blank,
+        line_count=len(others),
+    )
 
 
 def _split_lines(text: Bytes) -> tuple[_Lines, _Clean]:
@@ -287,13 +305,11 @@ def _byte(words: Words, place: int) -> Integers:
     return (words >> np.uint64(8 * place) & np.uint64(0xFF)).view(np.int64)
 
 
-def _explain(
-    data: bytes | memoryview, lines: _Lines, others: Integers, first_line: int, offset: int
-) -> tuple[_Rows, list[Reject], int]:
-    """Read the given lines one by one: good rows, rejects and the number of blank lines."""
+def _explain(data: bytes | memoryview, lines: _Lines, others: Integers, keep: int) -> tuple[_Rows, _Others]:
+    """Read the given lines one by one."""
     rows: list[Row] = []
     places: list[int] = []
-    rejects: list[Reject] = []
+    found_others = _Others([], Counter(), 0)
     for place in others.tolist():
         start, end = int(lines.starts[place]), int(lines.ends[place])
         found = parse_line(bytes(data[start : min(end, start + MAX_LINE_BYTES + 1)]), end - start)
@@ -301,9 +317,20 @@ def _explain(
             rows.append(found)
             places.append(place)
         elif isinstance(found, Problem):
-            raw = _storable(data[start : min(end, start + RAW_BYTES)])
-            rejects.append(Reject(first_line + place, offset + start, *found, raw))
-    return _as_arrays(places, rows), rejects, len(others) - len(rows) - len(rejects)
+            found_others.reasons[found.reason.value] += 1
+            if len(found_others.problems) < keep:
+                found_others.problems.append((place, found))
+        else:
+            found_others.blank += 1
+    return _as_arrays(places, rows), found_others
+
+
+def _reject(
+    data: bytes | memoryview, lines: _Lines, found: tuple[int, Problem], first_line: int, offset: int
+) -> Reject:
+    place, problem = found
+    start, end = int(lines.starts[place]), int(lines.ends[place])
+    return Reject(first_line + place, offset + start, *problem, _storable(data[start : min(end, start + RAW_BYTES)]))
 
 
 def _storable(raw: bytes | memoryview) -> str:

@@ -1,0 +1,6 @@
+"""What a database error means, by SQLSTATE and never by message text."""
+
+
+def sqlstate(error: BaseException) -> str:
+    """SQLSTATE of a psycopg or Django database error, or an empty string."""
+    return getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None) or ""

@@ -1,0 +1,25 @@
+"""Wakes Celery workers from a thread of its own, so that no request waits for the broker.
+
+Losing a wake-up is harmless: the work is a row, and beat looks for it within a second.
+"""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+from celery import current_app
+
+logger = logging.getLogger(__name__)
+_sender = ThreadPoolExecutor(1, thread_name_prefix="wakeups")
+
+
+def wake(task: str, queue: str, *, workers: int = 1, expires_seconds: float = 10.0) -> None:
+    """Send ``workers`` messages for a task without arguments; returns at once and never raises."""
+    _sender.submit(_send, task, queue, workers, expires_seconds)
+
+
+def _send(task: str, queue: str, workers: int, expires_seconds: float) -> None:
+    try:
+        for _ in range(workers):
+            current_app.send_task(task, queue=queue, expires=expires_seconds, retry=False)
+    except Exception as error:  # kombu raises whatever its transport raises
+        logger.warning("wakeup_lost", extra={"task": task, "error": str(error)})

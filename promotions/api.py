@@ -1,0 +1,139 @@
+"""DRF's door: imports and versions."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+from django.conf import settings
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
+from django.http import StreamingHttpResponse
+from drf_spectacular.utils import OpenApiResponse, OpenApiTypes, extend_schema
+from rest_framework.generics import ListAPIView
+from rest_framework.pagination import LimitOffsetPagination
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+from promotions.models import Import, Reject, Version
+from promotions.progress import import_progress, imports_progress
+from promotions.publishing import activate_version
+from promotions.serializers import ImportSerializer, ProcessCsvSerializer, SubmittedSerializer, VersionSerializer
+from promotions.sources import resolve_source
+from promotions.submitting import cancel_import, submit_import
+
+
+class ProcessCsvView(APIView):
+    """Replace the served promotions with a file: one under IMPORT_ROOT by name, or an upload."""
+
+    parser_classes = [FormParser, MultiPartParser, JSONParser]
+
+    @extend_schema(operation_id="process_csv", request=ProcessCsvSerializer, responses={202: SubmittedSerializer})
+    def post(self, request: Request) -> Response:
+        wanted = ProcessCsvSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        if "file" in wanted.validated_data:
+            upload = wanted.validated_data["file"]
+            submitted = submit_import(upload.name, _take_over(upload), is_upload=True)
+        else:
+            name = wanted.validated_data["filename"]
+            submitted = submit_import(name, resolve_source(name, settings.IMPORT_ROOT))
+        status_url = reverse("import", [submitted.id], request=request)
+        body = {"id": submitted.id, "status": submitted.status, "status_url": status_url}
+        return Response(body, status=202, headers={"Location": status_url})
+
+
+def _take_over(upload: UploadedFile) -> Path:
+    """Keep an upload under IMPORT_ROOT, where the workers find it; no copy is made of a large one."""
+    folder = settings.IMPORT_ROOT / "uploads"
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{uuid4()}.csv"
+    if isinstance(upload, TemporaryUploadedFile):
+        Path(upload.temporary_file_path()).rename(target)
+    else:
+        target.write_bytes(upload.read())
+    return target
+
+
+class ImportPagination(LimitOffsetPagination):
+    default_limit = 50
+    max_limit = 1_000
+
+
+class ImportListView(ListAPIView[Import]):
+    """Imports, the newest first."""
+
+    queryset = Import.objects.all()
+    pagination_class = ImportPagination
+    serializer_class = ImportSerializer
+
+    def paginate_queryset(self, queryset: object) -> list[object] | None:
+        page = super().paginate_queryset(queryset)  # type: ignore[arg-type]
+        return list(imports_progress(page or []))
+
+
+class ImportView(APIView):
+    """Progress of an import."""
+
+    @extend_schema(operation_id="get_import", responses=ImportSerializer)
+    def get(self, request: Request, import_id: int) -> Response:
+        return Response(ImportSerializer(import_progress(import_id)).data)
+
+
+class CancelImportView(APIView):
+    """Stop an import that has not ended."""
+
+    @extend_schema(operation_id="cancel_import", request=None, responses=ImportSerializer)
+    def post(self, request: Request, import_id: int) -> Response:
+        cancel_import(import_id)
+        return Response(ImportSerializer(import_progress(import_id)).data)
+
+
+class RejectsView(APIView):
+    """Rows that were not loaded, and duplicates that a later line replaced, as CSV."""
+
+    @extend_schema(operation_id="get_rejects", responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR)})
+    def get(self, request: Request, import_id: int) -> StreamingHttpResponse:
+        import_progress(import_id)
+        disposition = f'attachment; filename="rejects-{import_id}.csv"'
+        return StreamingHttpResponse(
+            _reject_lines(import_id),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": disposition},
+        )
+
+
+_REJECT_COLUMNS = ("line", "offset", "column", "reason", "detail", "kept_line", "raw")
+
+
+class _Echo:
+    """Hands each line of a csv.writer back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _reject_lines(import_id: int) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(_REJECT_COLUMNS)
+    rows = Reject.objects.filter(source_import=import_id).values_list(*_REJECT_COLUMNS)
+    for row in rows.iterator(chunk_size=5_000):
+        yield writer.writerow(row)
+
+
+class VersionListView(ListAPIView[Version]):
+    """Published versions, the newest first."""
+
+    queryset = Version.objects.all()
+    pagination_class = ImportPagination
+    serializer_class = VersionSerializer
+
+
+class ActivateVersionView(APIView):
+    """Serve a version again."""
+
+    @extend_schema(operation_id="activate_version", request=None, responses=VersionSerializer)
+    def post(self, request: Request, number: int) -> Response:
+        return Response(VersionSerializer(activate_version(number)).data)

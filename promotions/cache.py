@@ -1,0 +1,48 @@
+"""Rendered promotions in the cache Valkey. The key holds the version, so a publish needs no invalidation."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from redis.exceptions import RedisError
+
+from common import valkey
+from common.stores import CACHE
+from promotions.pointer import parse_pointer, pointer_key
+from promotions.types import LiveVersion
+
+FOUND_TTL_SECONDS = 3600
+MISSING_TTL_SECONDS = 10
+MISSING = b""
+
+
+def read_cache(version: int, ids: Sequence[UUID]) -> tuple[LiveVersion, list[bytes | None]] | None:
+    """The cached pointer and, in the order of ``ids``, what is cached of ``version``; one round trip.
+
+    An entry is the promotion's JSON, MISSING for an id that the version does not have, or None when nothing is cached.
+    Returns None when the cache does not answer: readers then go without it.
+    """
+    if CACHE.is_open:
+        return None
+    try:
+        pointer, *entries = valkey.cache_store().mget([pointer_key(), *(_entry_key(version, row_id) for row_id in ids)])
+    except RedisError:
+        CACHE.open()
+        return None
+    return parse_pointer(pointer), entries
+
+
+def write_cache(version: int, bodies: dict[UUID, bytes]) -> None:
+    """Keep what was read; losing it costs speed only."""
+    if CACHE.is_open:
+        return
+    pipeline = valkey.cache_store().pipeline(transaction=False)
+    for row_id, body in bodies.items():
+        pipeline.set(_entry_key(version, row_id), body, ex=FOUND_TTL_SECONDS if body else MISSING_TTL_SECONDS)
+    try:
+        pipeline.execute()
+    except RedisError:
+        CACHE.open()
+
+
+def _entry_key(version: int, row_id: UUID) -> str:
+    return valkey.key("promotion", version, row_id.hex)

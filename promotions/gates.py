@@ -1,0 +1,44 @@
+"""What a new version must pass before anybody reads it."""
+
+from django.conf import settings
+
+from promotions.models import Version
+from promotions.types import ImportTotals
+
+
+def gate_errors(totals: ImportTotals) -> list[str]:
+    """Why the import may not be published, in sentences; empty when it may."""
+    rows = totals.loaded - totals.duplicate
+    checks = (
+        accounting_error(totals),
+        "" if rows else "The file has no valid row.",
+        reject_share_error(totals.rejected, totals.lines),
+        shrink_error(rows),
+    )
+    return [error for error in checks if error]
+
+
+def accounting_error(totals: ImportTotals) -> str:
+    accounted = totals.loaded + totals.rejected + totals.blank
+    return "" if accounted == totals.lines else f"Only {accounted:,} of {totals.lines:,} rows are accounted for."
+
+
+def reject_share_error(rejected: int, lines: int) -> str:
+    limit = settings.IMPORT_MAX_REJECT_SHARE
+    if rejected <= limit * lines:
+        return ""
+    return (
+        f"{rejected:,} of {lines:,} rows were rejected, which is more than {limit:.0%} (IMPORT_MAX_REJECT_SHARE). "
+        "Nothing was published; the rejects tell why."
+    )
+
+
+def shrink_error(rows: int) -> str:
+    limit = settings.IMPORT_MAX_SHRINK_SHARE
+    live = Version.objects.filter(retired_at=None).first()
+    if live is None or rows >= live.row_count * (1 - limit):
+        return ""
+    return (
+        f"The file has {rows:,} rows and the live version {live.row_count:,}, so it would shrink by more than {limit:.0%}"
+        " (IMPORT_MAX_SHRINK_SHARE). Nothing was published."
+    )

@@ -1,0 +1,118 @@
+"""The life of an import, one resumable step at a time.
+
+Every step reads from the database what is left to do, so that any worker can go on where another one died.
+
+    queued -> planning -> loading -> indexing -> checking -> published | superseded | quarantined
+    anything that has not ended -> cancelled | failed
+"""
+
+import errno
+import logging
+from collections.abc import Callable
+
+from django.db import InterfaceError, OperationalError, transaction
+
+from common.sqlstate import sqlstate
+from promotions.checking import check_import
+from promotions.errors import PromotionsError, Quarantined
+from promotions.indexing import index_import
+from promotions.loading import load_chunk
+from promotions.locks import claim_chunk, import_lease, lock_import
+from promotions.models import ACTIVE, Import, ImportStatus
+from promotions.publishing import deliver_publications
+from promotions.staging import finish_loading, plan_import
+from promotions.states import finish_import
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 5
+DISK_FULL = "53100"
+
+# Each step answers whether it did something.
+_STEPS: dict[str, Callable[[Import], bool]] = {
+    ImportStatus.QUEUED: plan_import,
+    ImportStatus.PLANNING: plan_import,
+    ImportStatus.LOADING: finish_loading,
+    ImportStatus.INDEXING: index_import,
+    ImportStatus.CHECKING: check_import,
+}
+
+
+def work_on_imports() -> None:
+    """Do what is to be done for any import until nothing is left that this worker could do now.
+
+    Raises: OperationalError: PostgreSQL is away; nothing is lost, call again later.
+    """
+    while deliver_publications() or _load_a_chunk() or _advance_an_import():
+        pass
+
+
+def _load_a_chunk() -> bool:
+    chunk = None
+    try:
+        with transaction.atomic():
+            chunk = claim_chunk()
+            if chunk is None:
+                return False
+            load_chunk(chunk)
+    except Exception as error:
+        if chunk is None:
+            raise
+        _settle(chunk.source_import_id, error)
+    return True
+
+
+def _advance_an_import() -> bool:
+    for import_id in Import.objects.filter(status__in=ACTIVE).order_by("id").values_list("id", flat=True):
+        with import_lease(import_id) as is_mine:
+            if is_mine and _advance(import_id):
+                return True
+    return False
+
+
+def _advance(import_id: int) -> bool:
+    found = Import.objects.get(pk=import_id)
+    step = _STEPS.get(found.status)
+    if step is None:
+        return False
+    try:
+        return step(found)
+    except Exception as error:
+        _settle(import_id, error)
+        return True
+
+
+def _settle(import_id: int, error: Exception) -> None:
+    """End the import if the error is final; raise it on if trying again may help."""
+    if not Import.objects.filter(pk=import_id, status__in=ACTIVE).exists():
+        return  # cancelled, or ended by another worker, while this step ran
+    if isinstance(error, Quarantined):
+        _end(import_id, ImportStatus.QUARANTINED, error.detail)
+    elif isinstance(error, PromotionsError):
+        _end(import_id, ImportStatus.FAILED, error.detail)
+    elif _is_disk_full(error):
+        _end(import_id, ImportStatus.FAILED, "The disk is full. Make room and import the file again.")
+    elif isinstance(error, OperationalError | InterfaceError) or _attempts(import_id) < MAX_ATTEMPTS:
+        raise error
+    else:
+        logger.exception("import_failed", extra={"import_id": import_id})
+        _end(import_id, ImportStatus.FAILED, f"Gave up after {MAX_ATTEMPTS} attempts: {error}")
+
+
+def _is_disk_full(error: Exception) -> bool:
+    return sqlstate(error) == DISK_FULL or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
+
+
+def _attempts(import_id: int) -> int:
+    with transaction.atomic():
+        found = lock_import(import_id)
+        found.attempts += 1
+        found.save(update_fields=["attempts"])
+    return found.attempts
+
+
+def _end(import_id: int, status: ImportStatus, error: str) -> None:
+    with transaction.atomic():
+        found = lock_import(import_id)
+        if found.status in ACTIVE:
+            finish_import(found, status, error)

@@ -1,0 +1,74 @@
+"""Every lock of this app. Order: import lease, chunk, publishing.
+
+A lease is a lock that the working connection holds: when its process dies PostgreSQL lets go at once, and a process that
+hangs loses it with the server's idle timeouts. See docs/adr/0002.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from django.db import connection
+
+from promotions.models import Chunk, Import, ImportStatus
+
+# First keys of the advisory locks.
+IMPORT_LEASES = 1001  # the second key is the import's id
+DELIVERY = 1002
+PUBLISHING = 1003
+LEASE_SECONDS = 60
+
+
+def import_lease(import_id: int) -> AbstractContextManager[bool]:
+    """Whether this connection alone may advance the import, until the block ends."""
+    return _lease(IMPORT_LEASES, import_id)
+
+
+def delivery_lease() -> AbstractContextManager[bool]:
+    """Whether this connection alone delivers publications, until the block ends."""
+    return _lease(DELIVERY, 0)
+
+
+@contextmanager
+def _lease(kind: int, number: int) -> Iterator[bool]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [kind, number])
+        if not cursor.fetchone()[0]:
+            yield False
+            return
+        cursor.execute(f"SET idle_session_timeout = '{LEASE_SECONDS}s'")
+    try:
+        yield True
+    finally:
+        _release(kind, number)
+
+
+def _release(kind: int, number: int) -> None:
+    """A connection that broke has released its locks already."""
+    if not connection.is_usable():
+        connection.close()
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [kind, number])
+        cursor.execute("SET idle_session_timeout = 0")
+
+
+def claim_chunk() -> Chunk | None:
+    """The next chunk that nobody works on, locked until the transaction ends."""
+    return (
+        Chunk.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
+        .select_related("source_import")
+        .filter(is_done=False, source_import__status__in=(ImportStatus.PLANNING, ImportStatus.LOADING))
+        .order_by("source_import_id", "number")
+        .first()
+    )
+
+
+def lock_import(import_id: int) -> Import:
+    """The import's row, locked until the transaction ends. Raises Import.DoesNotExist."""
+    return Import.objects.select_for_update(no_key=True).get(pk=import_id)
+
+
+def lock_publishing() -> None:
+    """One decision at a time about what is live, until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [PUBLISHING])

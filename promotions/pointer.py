@@ -1,0 +1,102 @@
+"""Which version readers use. A batch resolves it once; hits and misses of the batch then use that one version.
+
+Truth is the ``Pointer`` row of the read store. In front of it stands one cache key that a script only ever raises, so that
+every process follows a publish with its next batch. Each process remembers the highest epoch it saw and never goes below,
+and asks the read store once a second whether the key missed something.
+"""
+
+import logging
+import threading
+import time
+
+from django.db import DatabaseError, connections
+from redis.exceptions import RedisError
+
+from common import valkey
+from common.stores import CACHE, READ_STORE
+from promotions.models import Pointer
+from promotions.types import LiveVersion
+
+logger = logging.getLogger(__name__)
+
+REVALIDATE_SECONDS = 1.0
+NOTHING_LIVE = LiveVersion(epoch=0, version=0, table_count=1)
+
+# The key is a text "epoch version table_count"; epochs are compared as numbers.
+_RAISE_SCRIPT = """
+local current = redis.call('GET', KEYS[1])
+if current and tonumber(string.match(current, '^%d+')) >= tonumber(ARGV[1]) then return current end
+local value = ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. ARGV[3]
+redis.call('SET', KEYS[1], value)
+return value
+"""
+
+
+def pointer_key() -> str:
+    return valkey.key("promotions", "live")
+
+
+def raise_cached_pointer(live: LiveVersion) -> None:
+    """Set the cache key to ``live`` unless it already carries a later epoch. Raises RedisError."""
+    valkey.cache_store().eval(_RAISE_SCRIPT, 1, pointer_key(), *live)
+
+
+def parse_pointer(text: bytes | None) -> LiveVersion:
+    return LiveVersion(*map(int, text.split())) if text else NOTHING_LIVE
+
+
+def stored_pointer() -> LiveVersion:
+    """The read store's pointer; NOTHING_LIVE before the first publish. Raises DatabaseError."""
+    row = Pointer.objects.values_list("epoch", "version", "table_count").first()
+    return LiveVersion(*row) if row else NOTHING_LIVE
+
+
+class LivePointer:
+    """This process's view of the live version. Thread-safe; the epoch never goes down."""
+
+    def __init__(self) -> None:
+        self._live = NOTHING_LIVE
+        self._lock = threading.Lock()
+        self._checked_at = float("-inf")
+        self._is_checking = False
+
+    @property
+    def live(self) -> LiveVersion:
+        return self._live
+
+    def adopt(self, seen: LiveVersion) -> LiveVersion:
+        """Take over what was seen if it is later than what we know; answer the later of the two."""
+        with self._lock:
+            if seen.epoch > self._live.epoch:
+                self._live = seen
+            return self._live
+
+    def refresh_from_store(self) -> LiveVersion:
+        """Ask the read store now. Raises DatabaseError."""
+        live = self.adopt(stored_pointer())
+        self._checked_at = time.monotonic()
+        return live
+
+    def revalidate_if_due(self) -> None:
+        """Once a second, ask the read store on a thread of its own, so that a store that hangs delays no reader."""
+        with self._lock:
+            due = time.monotonic() - self._checked_at >= REVALIDATE_SECONDS
+            if not due or self._is_checking or READ_STORE.is_open:
+                return
+            self._is_checking = True
+        threading.Thread(target=self._revalidate, name="promotions-pointer", daemon=True).start()
+
+    def _revalidate(self) -> None:
+        try:
+            live = self.refresh_from_store()
+            if live.epoch and not CACHE.is_open:
+                raise_cached_pointer(live)
+        except (DatabaseError, RedisError) as error:
+            logger.warning("pointer_not_revalidated", extra={"error": str(error)})
+            self._checked_at = time.monotonic()
+        finally:
+            connections["read"].close()
+            self._is_checking = False
+
+
+POINTER = LivePointer()

@@ -1,0 +1,94 @@
+"""Where imports stand, from the rows of their chunks."""
+
+from collections import Counter
+from datetime import datetime
+
+from django.db.models import Sum
+from django.utils import timezone
+
+from promotions.errors import ImportNotFound
+from promotions.models import Chunk, Import, ImportStatus
+from promotions.types import ImportProgress, ImportTotals
+
+_LOADED = (ImportStatus.INDEXING, ImportStatus.CHECKING, ImportStatus.PUBLISHED)
+_SUMS = ("length", "line_count", "rows_loaded", "rows_rejected", "rows_blank")
+
+
+def totals_of(found: Import) -> ImportTotals:
+    """Rows of the whole import, once all chunks are loaded."""
+    sums = _sums([found.id])[found.id]
+    return ImportTotals(
+        found.line_count, sums["rows_loaded"], sums["rows_rejected"], sums["rows_blank"], found.rows_duplicate
+    )
+
+
+def import_progress(import_id: int) -> ImportProgress:
+    """Raises: ImportNotFound."""
+    found = Import.objects.filter(pk=import_id).first()
+    if found is None:
+        raise ImportNotFound(import_id)
+    return imports_progress([found])[0]
+
+
+def imports_progress(imports: list[Import]) -> list[ImportProgress]:
+    """Progress of each, in the order given, with two queries for all of them."""
+    ids = [found.id for found in imports]
+    sums, reasons = _sums(ids), _reasons(ids)
+    return [_progress(found, sums[found.id], reasons[found.id]) for found in imports]
+
+
+def _sums(import_ids: list[int]) -> dict[int, dict[str, int]]:
+    rows = (
+        Chunk.objects.filter(source_import__in=import_ids, is_done=True)
+        .order_by()
+        .values("source_import")
+        .annotate(**{f"{name}_sum": Sum(name) for name in _SUMS})
+    )
+    found = {row["source_import"]: {name: row[f"{name}_sum"] for name in _SUMS} for row in rows}
+    return {import_id: found.get(import_id, dict.fromkeys(_SUMS, 0)) for import_id in import_ids}
+
+
+def _reasons(import_ids: list[int]) -> dict[int, Counter[str]]:
+    counters: dict[int, Counter[str]] = {import_id: Counter() for import_id in import_ids}
+    chunks = Chunk.objects.filter(source_import__in=import_ids, rows_rejected__gt=0)
+    for import_id, reasons in chunks.values_list("source_import", "reject_reasons"):
+        counters[import_id].update(reasons)
+    return counters
+
+
+def _progress(found: Import, sums: dict[str, int], reasons: Counter[str]) -> ImportProgress:
+    seconds = _seconds_working(found)
+    is_loading = found.status not in _LOADED
+    return ImportProgress(
+        id=found.id,
+        status=found.status,
+        source=found.source,
+        sha256=found.sha256 or None,
+        bytes_total=found.bytes_total,
+        bytes_done=sums["length"] if is_loading else found.bytes_total,
+        rows_loaded=sums["rows_loaded"] - found.rows_duplicate,
+        rows_rejected=sums["rows_rejected"],
+        rows_duplicate=found.rows_duplicate,
+        rows_blank=sums["rows_blank"],
+        rows_per_second=round(sums["line_count"] / seconds) if seconds else None,
+        eta_seconds=_eta_seconds(found, sums["length"], seconds),
+        reject_reasons=dict(reasons),
+        version=found.id if found.status == ImportStatus.PUBLISHED else None,
+        error=found.error or None,
+        created_at=found.created_at,
+        finished_at=found.finished_at,
+    )
+
+
+def _eta_seconds(found: Import, bytes_done: int, seconds: float | None) -> int | None:
+    """Until everything is loaded; nobody knows how long the index will take."""
+    if found.status not in (ImportStatus.PLANNING, ImportStatus.LOADING) or not seconds or not bytes_done:
+        return None
+    return round((found.bytes_total - bytes_done) * seconds / bytes_done)
+
+
+def _seconds_working(found: Import) -> float | None:
+    if found.started_at is None:
+        return None
+    until: datetime = found.finished_at or timezone.now()
+    return (until - found.started_at).total_seconds() or None

@@ -1,0 +1,125 @@
+"""What readers see: publishing and rolling back are one pointer update.
+
+The decision is a row of the write store (``Publication``, with the next epoch). Delivering it carries the version to the
+read store, moves the pointer there, raises the cache key and only then calls the import published. Each part may be repeated.
+"""
+
+import logging
+
+from django.conf import settings
+from django.db import connections, transaction
+from django.db.models import Max
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from promotions.errors import VersionGone, VersionNotFound
+from promotions.locks import delivery_lease, lock_import, lock_publishing
+from promotions.models import ACTIVE, Import, ImportStatus, Publication, Version
+from promotions.pointer import raise_cached_pointer
+from promotions.readstore import pull_version
+from promotions.states import finish_import
+from promotions.types import LiveVersion
+
+logger = logging.getLogger(__name__)
+
+
+def publish_import(import_id: int, *, row_count: int) -> None:
+    """Decide that a checked import is served, unless a newer submission is served already."""
+    with transaction.atomic():
+        lock_publishing()
+        found = lock_import(import_id)
+        if found.status != ImportStatus.CHECKING:
+            return
+        if Version.objects.filter(number__gt=import_id).exists():
+            finish_import(found, ImportStatus.SUPERSEDED, "A newer submission was published first.")
+            return
+        version = Version.objects.create(
+            number=found.id,
+            source_import=found,
+            table_count=found.table_count,
+            row_count=row_count,
+            retired_at=timezone.now(),
+        )
+        _decide(version)
+        _supersede_overlapping(found)
+
+
+def activate_version(number: int) -> Version:
+    """Serve an earlier version again (or the live one still), and deliver that at once.
+
+    Raises: VersionNotFound; VersionGone: its data was dropped.
+    """
+    with transaction.atomic():
+        lock_publishing()
+        version = Version.objects.filter(pk=number).first()
+        if version is None:
+            raise VersionNotFound(number)
+        if version.dropped_at:
+            raise VersionGone(number)
+        if version.retired_at:
+            _decide(version)
+    deliver_publications()
+    return version
+
+
+def deliver_publications() -> bool:
+    """Carry what was decided to the readers. Returns whether something was delivered; what was not is tried again."""
+    if not Publication.objects.filter(delivered_at=None).exists():
+        return False
+    with delivery_lease() as is_mine:
+        if not is_mine:
+            return False
+        outstanding = Publication.objects.filter(delivered_at=None).select_related("version").order_by("epoch")
+        return all([_deliver(publication) for publication in outstanding])
+
+
+def _decide(version: Version) -> None:
+    last = Publication.objects.aggregate(last=Max("epoch", default=0))["last"]  # exact: we hold the publishing lock
+    Publication.objects.create(epoch=last + 1, version=version)
+    Version.objects.filter(retired_at=None).update(retired_at=timezone.now())
+    version.retired_at = None
+    version.save(update_fields=["retired_at"])
+
+
+def _supersede_overlapping(newer: Import) -> None:
+    """Submissions that ran at the same time end as superseded, in whatever order the two finished."""
+    running = Import.objects.filter(id__lt=newer.id, status__in=ACTIVE, version=None)
+    finished = Import.objects.filter(id__lt=newer.id, status=ImportStatus.PUBLISHED, finished_at__gt=newer.created_at)
+    reason = f"Import {newer.id}, submitted later, replaced it."
+    for older in (running | finished).select_for_update(of=("self",), no_key=True).order_by("id"):
+        finish_import(older, ImportStatus.SUPERSEDED, reason)
+
+
+def _deliver(publication: Publication) -> bool:
+    version = publication.version
+    live = LiveVersion(publication.epoch, version.number, version.table_count)
+    if settings.READ_STORE_IS_SEPARATE:
+        pull_version(version.number, version.table_count)
+    _move_pointer(live)
+    try:
+        raise_cached_pointer(live)
+    except RedisError as error:
+        logger.warning("publication_waits_for_cache", extra={"epoch": live.epoch, "error": str(error)})
+        return False
+    _mark_delivered(publication)
+    logger.info("version_published", extra=live._asdict())
+    return True
+
+
+def _move_pointer(live: LiveVersion) -> None:
+    with connections["read"].cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO promotions_pointer (id, epoch, version, table_count) VALUES (1, %s, %s, %s)"
+            " ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, version = excluded.version,"
+            " table_count = excluded.table_count WHERE promotions_pointer.epoch < excluded.epoch",
+            live,
+        )
+
+
+def _mark_delivered(publication: Publication) -> None:
+    with transaction.atomic():
+        found = lock_import(publication.version.number)
+        if found.status == ImportStatus.CHECKING:
+            finish_import(found, ImportStatus.PUBLISHED)
+        publication.delivered_at = timezone.now()
+        publication.save(update_fields=["delivered_at"])

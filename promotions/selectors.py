@@ -1,0 +1,84 @@
+"""Reads of promotions: cache first, then the read store, all of one list from one version."""
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from uuid import UUID
+
+from django.db import connections
+from django.db.utils import ProgrammingError
+
+from common.errors import FloodgateError, StoreUnavailable
+from common.stores import READ_STORE
+from promotions.cache import MISSING, read_cache, write_cache
+from promotions.pointer import POINTER
+from promotions.routers import READ_STORE as READ_ALIAS
+from promotions.tables import table_index, table_name
+from promotions.types import Found, LiveVersion, Promotion
+
+_CENT = Decimal("0.01")
+
+
+def find_promotions(ids: list[UUID]) -> list[Found | FloodgateError]:
+    """Look up promotions of the live version.
+
+    Args:    ids: N ids, any order, repeats allowed.
+    Returns: N answers in the order of ``ids``; all carry the same version. While the read store is down, ids that are
+             not cached get StoreUnavailable as a value.
+    Source:  docs/promotions.md.
+    """
+    live, bodies = _cached(ids)
+    missing = [row_id for row_id, body in bodies.items() if body is None]
+    if missing and not READ_STORE.is_open:
+        try:
+            read = _select(live, missing)
+        except ProgrammingError:  # the version's tables were dropped under a reader that slept
+            if POINTER.refresh_from_store() == live:
+                raise
+            return find_promotions(ids)
+        write_cache(live.version, read)
+        bodies.update(read)
+    return [_found(live.version, bodies[row_id]) for row_id in ids]
+
+
+def promotion_body(promotion: Promotion) -> bytes:
+    """JSON as served: price rounded half-up to 2 places, the instant in UTC."""
+    price = promotion.price.quantize(_CENT, ROUND_HALF_UP)
+    instant = promotion.expiration_date.replace(tzinfo=None).isoformat()
+    return f'{{"id": "{promotion.id}", "price": {price}, "expiration_date": "{instant}Z"}}'.encode()
+
+
+def _found(version: int, body: bytes | None) -> Found | FloodgateError:
+    return StoreUnavailable() if body is None else Found(version, body or None)
+
+
+def _cached(ids: Sequence[UUID]) -> tuple[LiveVersion, dict[UUID, bytes | None]]:
+    """The version for this batch, and what the cache has of it."""
+    distinct = list(dict.fromkeys(ids))
+    nothing: dict[UUID, bytes | None] = dict.fromkeys(distinct)
+    known = POINTER.live
+    answer = read_cache(known.version, distinct)
+    if answer is None:
+        return POINTER.refresh_from_store(), nothing
+    POINTER.revalidate_if_due()
+    seen, entries = answer
+    live = POINTER.adopt(seen) if seen.epoch else POINTER.refresh_from_store()
+    if live.version == known.version:
+        return live, dict(zip(distinct, entries, strict=True))
+    again = read_cache(live.version, distinct)
+    return live, dict(zip(distinct, again[1], strict=True)) if again else nothing
+
+
+def _select(live: LiveVersion, ids: list[UUID]) -> dict[UUID, bytes]:
+    """JSON per id; MISSING where the version has none."""
+    found = dict.fromkeys(ids, MISSING)
+    if not live.version:
+        return found
+    by_table: dict[int, list[UUID]] = {}
+    for row_id in ids:
+        by_table.setdefault(table_index(row_id, live.table_count), []).append(row_id)
+    with connections[READ_ALIAS].cursor() as cursor:
+        for index, table_ids in by_table.items():
+            name = table_name(live.version, index, live.table_count)
+            cursor.execute(f"SELECT id, price, expiration_date FROM {name} WHERE id = ANY(%s)", [table_ids])  # noqa: S608
+            found.update((row[0], promotion_body(Promotion(*row))) for row in cursor.fetchall())
+    return found

@@ -1,0 +1,58 @@
+"""Shapes of requests and answers about imports and versions."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from promotions.models import ImportStatus
+
+
+class ProcessCsvSerializer(serializers.Serializer[Any]):
+    filename = serializers.CharField(required=False, help_text="A file under IMPORT_ROOT, relative or absolute.")
+    file = serializers.FileField(required=False, allow_empty_file=True, help_text="The file itself.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) != 1:
+            raise serializers.ValidationError({"filename": "Send either `filename` or `file`."})
+        return attrs
+
+
+class SubmittedSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    status = serializers.ChoiceField(ImportStatus.choices)
+    status_url = serializers.URLField()
+
+
+class ImportSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    status = serializers.ChoiceField(ImportStatus.choices)
+    source = serializers.CharField()
+    sha256 = serializers.CharField(allow_null=True)
+    bytes_total = serializers.IntegerField()
+    bytes_done = serializers.IntegerField()
+    rows_loaded = serializers.IntegerField()
+    rows_rejected = serializers.IntegerField()
+    rows_duplicate = serializers.IntegerField()
+    rows_blank = serializers.IntegerField()
+    rows_per_second = serializers.IntegerField(allow_null=True)
+    eta_seconds = serializers.IntegerField(allow_null=True)
+    reject_reasons = serializers.DictField(child=serializers.IntegerField())
+    version = serializers.IntegerField(allow_null=True)
+    error = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class VersionSerializer(serializers.Serializer[Any]):
+    version = serializers.IntegerField(source="number")
+    import_id = serializers.IntegerField(source="source_import_id")
+    rows = serializers.IntegerField(source="row_count")
+    created_at = serializers.DateTimeField()
+    is_live = serializers.SerializerMethodField()
+    is_dropped = serializers.SerializerMethodField()
+
+    def get_is_live(self, version: Any) -> bool:
+        return version.retired_at is None
+
+    def get_is_dropped(self, version: Any) -> bool:
+        return version.dropped_at is not None

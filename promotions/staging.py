@@ -1,0 +1,67 @@
+"""From a source file to chunks, and from loaded chunks on."""
+
+from math import ceil
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from promotions.errors import SourceChanged
+from promotions.models import Chunk, Import, ImportStatus
+from promotions.planning import Chunk as PlannedChunk
+from promotions.planning import plan_chunks
+from promotions.sources import unpack
+from promotions.states import move_on, spool_folder
+from promotions.submitting import wake_workers
+from promotions.tables import create_table, table_names
+
+_SAMPLE_BYTES = 2**20
+_CHUNK_FIELDS = ("offset", "length", "first_line", "line_count", "checksum")
+
+
+def plan_import(found: Import) -> bool:
+    """Cut the source into chunks; other workers load the first ones while the rest is planned.
+
+    Run again after a crash it makes the same chunks, or finds that the file has changed.
+    Raises: SourceError.
+    """
+    path = unpack(Path(found.path), spool_folder(found.id), settings.UNPACKED_MAX_BYTES)
+    table_count = _table_count(path)
+    for name in table_names(found.id, table_count):
+        create_table(name)
+    started_at = found.started_at or timezone.now()
+    size = path.stat().st_size
+    begun = {"plain_path": str(path), "bytes_total": size, "table_count": table_count, "started_at": started_at}
+    if not move_on(found, ImportStatus.PLANNING, **begun):
+        return True
+    with path.open("rb") as file:
+        plan = plan_chunks(file, settings.IMPORT_CHUNK_BYTES)
+        for chunk in plan:
+            _keep(found, chunk)
+    move_on(found, ImportStatus.LOADING, sha256=plan.sha256, line_count=plan.line_count, bytes_total=plan.byte_count)
+    return True
+
+
+def finish_loading(found: Import) -> bool:
+    """Go on to the index once every chunk is loaded."""
+    if found.chunks.filter(is_done=False).exists():
+        return False
+    move_on(found, ImportStatus.INDEXING)
+    return True
+
+
+def _table_count(path: Path) -> int:
+    """How many tables the version needs, from the size of the file and the length of its first lines."""
+    with path.open("rb") as file:
+        sample = file.read(_SAMPLE_BYTES)
+    lines = path.stat().st_size * sample.count(b"\n") / max(1, len(sample))
+    return max(1, ceil(lines / settings.IMPORT_ROWS_PER_TABLE))
+
+
+def _keep(found: Import, planned: PlannedChunk) -> None:
+    fields = {name: getattr(planned, name) for name in _CHUNK_FIELDS}
+    chunk, is_first_time = Chunk.objects.get_or_create(source_import=found, number=planned.number, defaults=fields)
+    if not is_first_time and fields != {name: getattr(chunk, name) for name in _CHUNK_FIELDS}:
+        raise SourceChanged
+    if planned.number == 0:
+        wake_workers()

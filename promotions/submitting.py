@@ -1,0 +1,55 @@
+"""Taking imports in, and cancelling them."""
+
+from pathlib import Path
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from common.wakeups import wake
+from promotions.errors import ImportFinished, ImportNotFound
+from promotions.locks import lock_import
+from promotions.models import ACTIVE, Import, ImportStatus, Version
+from promotions.states import finish_import
+
+WORK_TASK = "promotions.work_on_imports"
+QUEUE = "imports"
+
+
+def submit_import(source: str, path: Path, *, is_upload: bool = False) -> Import:
+    """Queue a file for import; workers are woken when the row is committed.
+
+    Args:   source: the name to show. path: an existing file that the workers can read. is_upload: the file is ours.
+    Source: docs/promotions.md.
+    """
+    context = structlog.contextvars.get_contextvars()
+    with transaction.atomic():
+        submitted = Import.objects.create(
+            source=source,
+            path=str(path),
+            is_upload=is_upload,
+            bytes_total=path.stat().st_size,
+            correlation_id=context.get("correlation_id") or "",
+        )
+        transaction.on_commit(wake_workers)
+    return submitted
+
+
+def cancel_import(import_id: int) -> Import:
+    """Stop an import; the next sweep drops what it loaded.
+
+    Raises: ImportNotFound; ImportFinished: it has ended, or its publication is decided.
+    """
+    with transaction.atomic():
+        try:
+            found = lock_import(import_id)
+        except Import.DoesNotExist:
+            raise ImportNotFound(import_id) from None
+        if found.status not in ACTIVE or Version.objects.filter(pk=import_id).exists():
+            raise ImportFinished(import_id, found.status)
+        finish_import(found, ImportStatus.CANCELLED)
+    return found
+
+
+def wake_workers() -> None:
+    wake(WORK_TASK, QUEUE, workers=settings.IMPORT_WORKERS)
