@@ -1,0 +1,250 @@
+"""What a user meets at the terminal: starting, stopping, killing, and the reasons why it refuses."""
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import psycopg
+import pytest
+
+from devstack.postgres import postgres_part
+from devstack.supervisor import DEATHS_ALLOWED
+from tests.acceptance.harness import Stack, run_as_group, running_stack, start_stack, started, wait_until
+
+ROOT = os.geteuid() == 0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path that another user can be given, unlike ``tmp_path``."""
+    with tempfile.TemporaryDirectory(prefix="fg-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def data_dir(folder: Path) -> Path:
+    return folder / "data"
+
+
+def refusal(data_dir: Path, **env: str) -> str:
+    """The one line with which a start is refused."""
+    stack = start_stack(data_dir, **env)
+    try:
+        assert stack.process.wait(60) == 1
+        assert stack.stdout == ""
+        wait_until(lambda: not stack.survivors(), "end of all processes", on_failure=stack.survivors)
+        lines = [line for line in stack.log.splitlines() if " | " not in line]
+    finally:
+        stack.process.kill()
+    assert len(lines) == 1, stack.log
+    return lines[0]
+
+
+def execute(stack: Stack, statement: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(stack.database_url) as connection:
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def answers(stack: Stack) -> bool:
+    try:
+        execute(stack, "SELECT 1")
+        with urlopen(f"{stack.url}/health/ready", timeout=5) as response:
+            return bool(response.status == 200)
+    except (OSError, psycopg.OperationalError):
+        return False
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_stack_gets_ready_and_a_signal_ends_all_of_it(data_dir: Path, sign: signal.Signals) -> None:
+    with running_stack(data_dir) as stack:
+        assert stack.stdout.splitlines()[-1] == f"ready: {stack.url}"
+        assert answers(stack)
+        assert stack.stop(sign) == 0
+        assert stack.survivors() == []
+    assert "\x1b[" not in stack.log.split("web ")[0]
+
+
+def test_first_start_makes_an_administrator_whose_password_only_we_can_read(data_dir: Path) -> None:
+    with running_stack(data_dir) as stack:
+        assert execute(stack, "SELECT username, is_superuser FROM auth_user") == [("admin", True)]
+        password_file = data_dir / "admin-password"
+        assert password_file.stat().st_mode & 0o777 == 0o600
+        assert str(password_file) in stack.stdout
+
+
+def test_nothing_listens_on_tcp_but_the_port_on_loopback(data_dir: Path) -> None:
+    with running_stack(data_dir) as stack:
+        sockets = {str(fd.readlink()) for pid in stack.all_pids() for fd in _fds(pid)}
+        listening = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        ours = {row[1] for row in listening if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
+        ours |= {row for row in Path("/proc/net/tcp6").read_text().splitlines()[1:] if row.split()[9] in sockets}
+    assert ours == {f"0100007F:{stack.port:04X}"}
+
+
+def test_data_stay_from_one_run_to_the_next(data_dir: Path) -> None:
+    with running_stack(data_dir) as first:
+        execute(first, "CREATE TABLE kept AS SELECT 42 AS answer")
+    with running_stack(data_dir) as second:
+        assert execute(second, "SELECT answer FROM kept") == [(42,)]
+        assert execute(second, "SELECT count(*) FROM auth_user") == [(1,)]
+
+
+@pytest.mark.parametrize("part", ["postgres", "truth", "cache", "web", "worker-imports", "beat"])
+def test_killed_part_is_started_again_without_its_old_children(data_dir: Path, part: str) -> None:
+    with running_stack(data_dir) as stack:
+        children = {(pid, started(pid)) for pid in stack.pids(part)}
+        stack.wait_for_restart(part, stack.kill(part))
+        wait_until(lambda: answers(stack), "answer after the restart", on_failure=lambda: stack.log[-4_000:])
+        wait_until(lambda: all(started(pid) != start for pid, start in children), "end of the old children", 10)
+        assert stack.log.count(f"{part} ended with code") == 1
+
+
+def test_fourth_death_within_a_minute_stops_everything(data_dir: Path) -> None:
+    with running_stack(data_dir) as stack:
+        for _ in range(DEATHS_ALLOWED):
+            stack.wait_for_restart("beat", stack.kill("beat"))
+        wait_until(lambda: answers(stack), "answer after three deaths")
+        stack.kill("beat")
+        assert stack.process.wait(60) == 1
+        assert stack.survivors() == []
+        assert stack.log.splitlines()[-1].startswith("CommandError: beat died again and again")
+
+
+def test_nothing_outlives_a_killed_supervisor_and_the_next_start_works(data_dir: Path) -> None:
+    with running_stack(data_dir) as stack:
+        execute(stack, "CREATE TABLE kept AS SELECT 42 AS answer")
+        stack.process.kill()
+        wait_until(lambda: not stack.survivors(), "end of all processes", on_failure=stack.survivors)
+    with running_stack(data_dir) as again:
+        assert execute(again, "SELECT answer FROM kept") == [(42,)]
+
+
+def test_start_right_after_a_killed_supervisor_waits_for_what_is_still_ending(data_dir: Path) -> None:
+    with running_stack(data_dir) as stack:
+        stack.process.kill()
+        stack.process.wait(5)
+        with running_stack(data_dir) as again:
+            assert answers(again)
+
+
+def test_start_works_after_the_whole_tree_was_killed(data_dir: Path) -> None:
+    with running_stack(data_dir) as stack:
+        for pid in stack.all_pids():
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not stack.survivors(), "end of all processes", on_failure=stack.survivors)
+        assert (data_dir / "postgres" / "postmaster.pid").exists()
+    with running_stack(data_dir) as again:
+        assert answers(again)
+
+
+def test_start_ends_the_orphans_of_a_killed_supervisor_and_worker(data_dir: Path) -> None:
+    with running_stack(data_dir) as stack:
+        wait_until(lambda: len(stack.pids("worker-imports")) > 1, "pool of the worker")
+        leader, *children = stack.pids("worker-imports")
+        for pid in (leader, stack.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        stack.process.wait(5)
+        with running_stack(data_dir) as again:
+            assert all(started(pid) == 0 for pid in children)
+            assert answers(again)
+
+
+def test_second_stack_on_the_same_folder_is_refused(data_dir: Path) -> None:
+    with running_stack(data_dir):
+        second = start_stack(data_dir)
+        assert second.process.wait(60) == 1
+        assert second.log == f"CommandError: Another devstack already runs on {data_dir}; stop it or set DATA_DIR\n"
+
+
+def test_busy_port_is_refused(data_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert refusal(data_dir, PORT=str(port)).startswith(
+            f"CommandError: PORT {port} cannot be used: Address already"
+        )
+
+
+def test_folder_that_is_no_cluster_is_refused_and_left_alone(data_dir: Path) -> None:
+    (data_dir / "postgres").mkdir(parents=True)
+    _give_to_postgres_user(data_dir / "postgres")
+    (data_dir / "postgres" / "letter.txt").write_text("mine")
+    assert "is not a PostgreSQL cluster" in refusal(data_dir)
+    assert (data_dir / "postgres" / "letter.txt").read_text() == "mine"
+
+
+def test_cluster_of_another_major_version_is_refused(data_dir: Path) -> None:
+    (data_dir / "postgres").mkdir(parents=True)
+    _give_to_postgres_user(data_dir / "postgres")
+    (data_dir / "postgres" / "PG_VERSION").write_text("16\n")
+    assert "is of PostgreSQL 16, not 18" in refusal(data_dir)
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can give a folder away")
+def test_cluster_of_another_user_is_refused(data_dir: Path) -> None:
+    (data_dir / "postgres").mkdir(parents=True)
+    os.chown(data_dir / "postgres", 4321, 4321)
+    assert "belongs to another user" in refusal(data_dir)
+
+
+def test_data_dir_that_cannot_be_made_is_refused() -> None:
+    stack = start_stack(Path("/proc/none/data"))
+    assert stack.process.wait(60) == 1
+    assert stack.log.startswith("error: DATA_DIR /proc/none/data cannot be used")
+    assert len(stack.log.splitlines()) == 1
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can mount a small disk")
+@pytest.mark.parametrize("size", ["16k", "20m"])
+def test_full_disk_is_refused(data_dir: Path, size: str) -> None:
+    data_dir.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(data_dir)], capture_output=True)
+    if mount.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        line = refusal(data_dir)
+    finally:
+        subprocess.run(["umount", str(data_dir)], check=True)
+    assert "No space left" in line or "is full" in line
+
+
+@pytest.mark.skipif(not ROOT, reason="concerns root alone")
+def test_root_opens_no_folder_to_others(data_dir: Path) -> None:
+    postgres_part(data_dir, durable=True)
+    before = _modes(data_dir)
+    with running_stack(data_dir):
+        assert _modes(data_dir) == before
+        inside = {path.name: path.stat().st_mode & 0o077 for path in (data_dir, *data_dir.iterdir()) if path.is_dir()}
+    assert set(inside.values()) == {0}, inside
+
+
+@pytest.mark.skipif(not ROOT, reason="the other tests show it")
+def test_ordinary_user_can_run_it(folder: Path, data_dir: Path) -> None:
+    os.chown(folder, 65534, run_as_group("nobody"))
+    with running_stack(data_dir, run_as="nobody") as stack:
+        owners = {Path(f"/proc/{pid}").stat().st_uid for pid in stack.all_pids()}
+        assert owners == {65534}
+
+
+def _fds(pid: int) -> list[Path]:
+    try:
+        return [fd for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()]
+    except OSError:
+        return []
+
+
+def _give_to_postgres_user(path: Path) -> None:
+    if ROOT:
+        os.chown(path, 65534, -1)
+
+
+def _modes(data_dir: Path) -> dict[Path, int]:
+    from devstack.wheels import postgres_bin
+
+    folders = {*data_dir.parents, *postgres_bin().parents, postgres_bin()}
+    return {folder: folder.stat().st_mode for folder in folders}
