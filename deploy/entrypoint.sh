@@ -1,0 +1,50 @@
+#!/bin/sh
+# One image, one role per container. Each role ends in exec, so the real process gets the signals. Nothing here waits for a
+# store: Compose orders the start, and every process recovers by itself from a store that is late.
+set -eu
+
+usage() {
+    echo "entrypoint: $1" >&2
+    echo "usage: entrypoint.sh web | worker QUEUE | beat | migrate | manage ARGS..." >&2
+    exit 64 # EX_USAGE
+}
+
+# The defaults of these name sockets of devstack, which no container has; say so before Django is loaded.
+require() {
+    missing=""
+    for name in "$@"; do
+        eval "value=\${$name:-}"
+        [ -n "$value" ] || missing="$missing $name"
+    done
+    [ -z "$missing" ] && return
+    echo "entrypoint: set these environment variables:$missing" >&2
+    exit 78 # EX_CONFIG
+}
+
+migrate() {
+    [ -n "${READ_DATABASE_URL:-}" ] || exec python manage.py migrate --noinput
+    python manage.py migrate --noinput
+    exec python manage.py migrate --noinput --database read
+}
+
+cd "$(dirname "$0")/.."
+[ $# -gt 0 ] || usage "no role given"
+role="$1"
+shift
+
+case "$role" in
+    web | beat | migrate) [ $# -eq 0 ] || usage "'$role' takes no arguments" ;;
+    worker) [ "$*" = imports ] || usage "'worker' takes one of these queues: imports" ;;
+    manage) [ $# -gt 0 ] || usage "'manage' needs a command" ;;
+    *) usage "no role is called '$role'" ;;
+esac
+require SECRET_KEY DATABASE_URL VALKEY_URL VALKEY_CACHE_URL
+
+case "$role" in
+    web) exec gunicorn -c config/gunicorn.py config.asgi:application ;;
+    worker) exec celery -A config worker -Q "$1" -n "$1@%h" --concurrency "${IMPORT_WORKERS:-2}" --loglevel INFO \
+        --without-gossip --without-mingle ;;
+    beat) exec celery -A config beat --loglevel INFO --pidfile= ;;
+    migrate) migrate ;;
+    manage) exec python manage.py "$@" ;;
+esac

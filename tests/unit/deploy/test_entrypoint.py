@@ -1,0 +1,96 @@
+"""deploy/entrypoint.sh, run natively with fakes of the commands that it hands over to."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+REQUIRED = {"SECRET_KEY": "s", "DATABASE_URL": "d", "VALKEY_URL": "v", "VALKEY_CACHE_URL": "c"}
+FAKE = '#!/bin/sh\necho "${0##*/} $*"\n'
+
+
+@pytest.fixture
+def fakes(tmp_path: Path) -> Path:
+    for name in ("gunicorn", "celery", "python"):
+        (tmp_path / name).write_text(FAKE, encoding="ascii")
+        (tmp_path / name).chmod(0o755)
+    return tmp_path
+
+
+def _enter(fakes: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [ROOT / "deploy/entrypoint.sh", *arguments],
+        env={"PATH": f"{fakes}:{os.defpath}", **environment},
+        cwd=fakes,
+        capture_output=True,
+        text=True,
+        timeout=10,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["web"], "gunicorn -c config/gunicorn.py config.asgi:application"),
+        (
+            ["worker", "imports"],
+            "celery -A config worker -Q imports -n imports@%h --concurrency 2 --loglevel INFO"
+            " --without-gossip --without-mingle",
+        ),
+        (["beat"], "celery -A config beat --loglevel INFO --pidfile="),
+        (["migrate"], "python manage.py migrate --noinput"),
+        (["manage", "import_promotions", "a b.csv", "--wait"], "python manage.py import_promotions a b.csv --wait"),
+    ],
+)
+def test_each_role_hands_over_to_its_command(fakes: Path, arguments: list[str], command: str) -> None:
+    done = _enter(fakes, *arguments, **REQUIRED)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{command}\n", "")
+
+
+def test_role_replaces_the_shell(fakes: Path) -> None:
+    (fakes / "gunicorn").write_text("#!/bin/sh\necho $$\n", encoding="ascii")
+    with subprocess.Popen(
+        [ROOT / "deploy/entrypoint.sh", "web"],
+        env={"PATH": f"{fakes}:{os.defpath}", **REQUIRED},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.communicate(timeout=10)[0] == f"{process.pid}\n"
+
+
+def test_separate_read_store_is_migrated_too(fakes: Path) -> None:
+    done = _enter(fakes, "migrate", **REQUIRED, READ_DATABASE_URL="r")
+    plain = "python manage.py migrate --noinput"
+    assert done.stdout.splitlines() == [plain, f"{plain} --database read"]
+
+
+def test_failed_migration_ends_the_role(fakes: Path) -> None:
+    (fakes / "python").write_text('#!/bin/sh\necho "$*"\nexit 3\n', encoding="ascii")
+    done = _enter(fakes, "migrate", **REQUIRED, READ_DATABASE_URL="r")
+    assert (done.returncode, done.stdout) == (3, "manage.py migrate --noinput\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no role given"),
+        (["serve"], "no role is called 'serve'"),
+        (["worker"], "takes one of these queues: imports"),
+        (["worker", "import"], "takes one of these queues: imports"),
+        (["web", "--reload"], "'web' takes no arguments"),
+        (["manage"], "'manage' needs a command"),
+    ],
+)
+def test_wrong_role_is_a_usage_error(fakes: Path, arguments: list[str], message: str) -> None:
+    done = _enter(fakes, *arguments, **REQUIRED)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert message in done.stderr
+    assert "usage: entrypoint.sh web | worker QUEUE" in done.stderr
+
+
+def test_missing_variables_are_named_together(fakes: Path) -> None:
+    done = _enter(fakes, "web", SECRET_KEY="s", DATABASE_URL="", VALKEY_URL="v")
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr == "entrypoint: set these environment variables: DATABASE_URL VALKEY_CACHE_URL\n"

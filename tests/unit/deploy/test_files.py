@@ -1,0 +1,33 @@
+"""The Caddyfile, the Dockerfile and Prometheus's file, judged by the programs that read them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+BIN = Path(sys.executable).parent
+
+
+def _run(*command: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, env={"HOME": str(home)}, capture_output=True, text=True, timeout=20)
+
+
+def test_caddyfile_is_valid(tmp_path: Path) -> None:
+    done = _run(
+        BIN / "caddy", "validate", "--adapter", "caddyfile", "--config", ROOT / "deploy/Caddyfile", home=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "not formatted" not in done.stderr
+
+
+def test_dockerfile_has_no_findings(tmp_path: Path) -> None:
+    done = _run(BIN / "hadolint", ROOT / "deploy/Dockerfile", home=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_prometheus_scrapes_the_metrics_of_web() -> None:
+    config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    (job,) = config["scrape_configs"]
+    assert (job["metrics_path"], job["static_configs"]) == ("/metrics", [{"targets": ["web:8000"]}])
