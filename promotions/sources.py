@@ -4,17 +4,24 @@ gzip and zstd can only be read from the start, so they are unpacked to a spool o
 byte range of the plain file.
 """
 
+import gzip
+import hashlib
+import os
 import stat
+import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
-from promotions.errors import SourceForbidden, SourceNotFound, SourceUnreadable
+import zstandard
+
+from promotions.errors import SourceForbidden, SourceNotFound, SourceTooLarge, SourceUnreadable
 
 Kind = Literal["plain", "gzip", "zstd"]
 
 _COPY_BYTES = 2**20
+_ZSTD_READ_BYTES = 1024  # can unpack to 32 MB at worst: decompressobj gives all that its input makes
 _ZSTD_MAX_WINDOW_BYTES = 128 * 2**20  # what `zstd --long` writes; bounds the memory that an archive can ask for
 
 _ARCHIVES: tuple[tuple[bytes, Kind], ...] = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
@@ -63,10 +70,10 @@ def sniff(path: Path) -> Kind:
 
 
 def unpack(path: Path, spool_dir: Path, limit_bytes: int, on_progress: Callable[[int], object] | None = None) -> Path:
-    """The plain file of an archive, in ``spool_dir`` under the archive's own name and state; a plain file itself.
+    """The plain file of an archive, written to ``spool_dir``; a plain file itself.
 
-    Unpacking the same archive again answers at once; ``on_progress`` is told the bytes written so far.
-    Raises SourceTooLarge when more than ``limit_bytes`` come out, SourceUnreadable for a damaged archive.
+    Unpacking the same archive again answers at once with the same path; ``on_progress`` is told the bytes written so far.
+    Raises SourceTooLarge when more than ``limit_bytes`` come out, SourceUnreadable for a damaged archive: both leave no file.
     """
     kind = sniff(path)
     if kind == "plain":
@@ -74,12 +81,72 @@ def unpack(path: Path, spool_dir: Path, limit_bytes: int, on_progress: Callable[
     target = spool_dir / _spool_name(path)
     if not target.exists():
         spool_dir.mkdir(parents=True, exist_ok=True)
-        _write_whole(target, lambda file: _unpack_into(file, path, kind, limit_bytes, on_progress))
+        _unpack_to(target, path, kind, limit_bytes, on_progress or (lambda count: None))
     return target
 
 
 def _spool_name(path: Path) -> str:
     """Differs when the archive was replaced, so that an old copy never stands in for a new file."""
     state = path.stat()
-    identity = f"{path}\0{state.st_ino}\0{state.st_size}\0{state.st_mtime_ns}"
-    return f"{zlib.crc32(identity.encode(errors='surrogateescape')):08x}"
+    identity = f"{path}\0{state.st_dev}\0{state.st_ino}\0{state.st_size}\0{state.st_mtime_ns}"
+    return hashlib.sha256(os.fsencode(identity)).hexdigest()[:32] + ".csv"
+
+
+def _unpack_to(target: Path, path: Path, kind: Kind, limit_bytes: int, on_progress: Callable[[int], object]) -> None:
+    """``target`` appears complete and on disk, or not at all."""
+    descriptor, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent)
+    try:
+        with open(descriptor, "wb") as file:
+            _copy(path, kind, file, limit_bytes, on_progress)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_dir(target.parent)
+
+
+def _copy(path: Path, kind: Kind, file: BinaryIO, limit_bytes: int, on_progress: Callable[[int], object]) -> None:
+    written = 0
+    try:
+        with path.open("rb") as packed:
+            for data in _unpacked(packed, kind):
+                written += len(data)
+                if written > limit_bytes:
+                    raise SourceTooLarge(f"{path.name!r} unpacks to more than the limit of {limit_bytes} bytes.")
+                file.write(data)
+                on_progress(written)
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as exc:
+        raise SourceUnreadable(f"{path.name!r} is a truncated or damaged {kind} archive ({exc}).") from exc
+
+
+def _unpacked(packed: BinaryIO, kind: Kind) -> Iterator[bytes]:
+    return _unzipped(packed) if kind == "gzip" else _unzstandard(packed)
+
+
+def _unzipped(packed: BinaryIO) -> Iterator[bytes]:
+    """All members; the module's own reader checks their crc32 and ends."""
+    with gzip.GzipFile(fileobj=packed) as plain:
+        while data := plain.read(_COPY_BYTES):
+            yield data
+
+
+def _unzstandard(packed: BinaryIO) -> Iterator[bytes]:
+    """All frames. zstandard's stream_reader takes a truncated frame for a good end; a decompressobj tells the difference."""
+    rest = packed.read(_ZSTD_READ_BYTES)
+    while rest:
+        frame = zstandard.ZstdDecompressor(max_window_size=_ZSTD_MAX_WINDOW_BYTES).decompressobj()
+        while not frame.eof:
+            if not rest:
+                raise EOFError("the last frame has no end")
+            yield frame.decompress(rest)
+            rest = frame.unused_data or packed.read(_ZSTD_READ_BYTES)
+
+
+def _sync_dir(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,72 @@
+"""Operator's door to imports."""
+
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from promotions.models import ImportStatus
+from promotions.progress import import_progress
+from promotions.submitting import submit_import
+from promotions.types import ImportProgress
+
+POLL_SECONDS = 0.2
+_DONE = (ImportStatus.PUBLISHED, ImportStatus.SUPERSEDED)
+_ENDED = (*_DONE, ImportStatus.QUARANTINED, ImportStatus.FAILED, ImportStatus.CANCELLED)
+
+
+class Command(BaseCommand):
+    help = "Replace the served promotions with a CSV file (also gzip or zstd)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("path", type=Path, help="A file that the workers can read, anywhere on this machine.")
+        parser.add_argument("--wait", action="store_true", help="Show progress until the import has ended.")
+
+    def handle(self, *args: Any, path: Path, wait: bool, **options: Any) -> None:
+        if not path.is_file():
+            raise CommandError(f"There is no file {path}.")
+        submitted = submit_import(str(path), path.resolve())
+        self.stdout.write(f"import {submitted.id} is queued")
+        if wait:
+            self._report(follow_import(submitted.id))
+
+    def _report(self, ended: ImportProgress) -> None:
+        counts = (
+            f"{ended.rows_loaded:,} loaded, {ended.rows_rejected:,} rejected, {ended.rows_duplicate:,} duplicate, "
+            f"{ended.rows_blank:,} blank"
+        )
+        if ended.status not in _DONE:
+            raise CommandError(f"import {ended.id} is {ended.status}: {ended.error or 'no reason given'} ({counts})")
+        self.stdout.write(self.style.SUCCESS(f"import {ended.id} is {ended.status}: {counts}"))
+
+
+def follow_import(import_id: int) -> ImportProgress:
+    """Draw a progress bar until the import has ended."""
+    with Progress(
+        TextColumn("{task.description:9}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %  {task.fields[rate]:>9} rows/s  ETA {task.fields[eta]}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    ) as bar:
+        task = bar.add_task("queued", total=None, rate="-", eta="-")
+        while (now := import_progress(import_id)).status not in _ENDED:
+            _show(bar, task, now)
+            time.sleep(POLL_SECONDS)
+        _show(bar, task, now)
+    return now
+
+
+def _show(bar: Progress, task: TaskID, now: ImportProgress) -> None:
+    bar.update(
+        task,
+        description=now.status,
+        total=now.bytes_total or None,
+        completed=now.bytes_done,
+        rate=f"{now.rows_per_second:,}" if now.rows_per_second else "-",
+        eta="-" if now.eta_seconds is None else f"{now.eta_seconds} s",
+    )
