@@ -149,7 +149,7 @@ def _parse_date(text: bytes) -> int | Problem:
     if match is None or tail is None:
         return Problem("expiration_date", Reason.BAD_DATE, f"{_shown(text)} is not a time with an offset up to 23:59")
     try:
-        instant = datetime.datetime(*map(int, match.groups()))  # type: ignore[misc, arg-type]  # noqa: DTZ001
+        instant = datetime.datetime(*map(int, match.groups()))  # type: ignore[arg-type]  # noqa: DTZ001
     except ValueError as exc:
         return Problem("expiration_date", Reason.BAD_DATE, f"{_shown(text)}: {exc}")
     days = instant.toordinal() - POSTGRES_EPOCH_DAY

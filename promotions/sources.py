@@ -60,7 +60,7 @@ def resolve_source(filename: str, root: Path) -> Path:
 
 
 def sniff(path: Path) -> Kind:
-    """What the file is by its first bytes. Raises SourceUnreadable, saying what was found, when it cannot be imported."""
+    """What the file is by its first bytes. Raises SourceUnreadable, saying what was found, if it cannot be imported."""
     with path.open("rb") as file:
         head = file.read(8)
     for magic, found in _REFUSED:
@@ -73,7 +73,8 @@ def unpack(path: Path, spool_dir: Path, limit_bytes: int, on_progress: Callable[
     """The plain file of an archive, written to ``spool_dir``; a plain file itself.
 
     Unpacking the same archive again answers at once with the same path; ``on_progress`` is told the bytes written so far.
-    Raises SourceTooLarge when more than ``limit_bytes`` come out, SourceUnreadable for a damaged archive: both leave no file.
+    Raises SourceTooLarge when more than ``limit_bytes`` come out, SourceUnreadable for a damaged archive; neither leaves a
+    file.
     """
     kind = sniff(path)
     if kind == "plain":
@@ -96,7 +97,7 @@ def _unpack_to(target: Path, path: Path, kind: Kind, limit_bytes: int, on_progre
     """``target`` appears complete and on disk, or not at all."""
     descriptor, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent)
     try:
-        with open(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             _copy(path, kind, file, limit_bytes, on_progress)
             file.flush()
             os.fsync(file.fileno())
@@ -133,7 +134,7 @@ def _unzipped(packed: BinaryIO) -> Iterator[bytes]:
 
 
 def _unzstandard(packed: BinaryIO) -> Iterator[bytes]:
-    """All frames. zstandard's stream_reader takes a truncated frame for a good end; a decompressobj tells the difference."""
+    """All frames. zstandard's stream_reader takes a truncated frame for a good end, a decompressobj does not."""
     rest = packed.read(_ZSTD_READ_BYTES)
     while rest:
         frame = zstandard.ZstdDecompressor(max_window_size=_ZSTD_MAX_WINDOW_BYTES).decompressobj()
