@@ -105,7 +105,8 @@ function fillImport(item, found) {
   part("progress").value = found.bytes_total ? found.bytes_done / found.bytes_total : 0;
   part("progress").setAttribute("aria-label", `Progress of ${name}`);
   part(".counts").textContent = countsOf(found);
-  part(".error").textContent = found.error || "";
+  part(".reason").textContent = found.error || "";
+  part(".reason").classList.toggle("error", TONES[found.status] === "bad");
   part(".rejects").hidden = running || !(found.rows_rejected || found.rows_duplicate);
   part(".rejects").href = `/imports/${found.id}/rejects`;
   part(".cancel").hidden = !running;
