@@ -5,6 +5,7 @@
 
 import json
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -114,10 +115,9 @@ def start_stack(data_dir: Path, *, run_as: str | None = None, **env: str) -> Sta
     """Start without waiting: for stacks that are expected to refuse. The caller stops it."""
     port = env.pop("PORT", "") or str(free_port())
     output = Path(tempfile.mkdtemp(prefix="fg-log-")) / "devstack"
-    user = ["setpriv", f"--reuid={run_as}", f"--regid={run_as_group(run_as)}", "--clear-groups"] if run_as else []
     with output.with_suffix(".out").open("wb") as stdout, output.with_suffix(".err").open("wb") as stderr:
         process = subprocess.Popen(
-            [*user, sys.executable, "manage.py", "devstack"],
+            [*as_user(run_as), sys.executable, "manage.py", "devstack"],
             cwd=BASE_DIR,
             env=_environment() | {"DATA_DIR": str(data_dir), "PORT": port} | env,
             stdin=subprocess.DEVNULL,
@@ -128,10 +128,9 @@ def start_stack(data_dir: Path, *, run_as: str | None = None, **env: str) -> Sta
     return Stack(process, data_dir, int(port), output)
 
 
-def run_as_group(user: str) -> int:
-    import pwd
-
-    return pwd.getpwnam(user).pw_gid
+def as_user(name: str | None) -> list[str]:
+    """Prefix of a command that root runs as another user; empty for our own."""
+    return ["setpriv", f"--reuid={name}", f"--regid={pwd.getpwnam(name).pw_gid}", "--clear-groups"] if name else []
 
 
 def wait_until(

@@ -50,8 +50,6 @@ class Command(BaseCommand):
             record = Record(env.DATA_DIR)
             record.end_leftovers()
             _check_port()
-            for folder in (env.IMPORT_ROOT, env.SPOOL_DIR):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             supervisor = Supervisor(Log(), record, stopping)
             stack.callback(supervisor.stop)
             _start_stores(supervisor)
