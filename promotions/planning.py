@@ -1,8 +1,8 @@
 """Cuts a source into chunks at line ends and reads a chunk again, provably the same bytes.
 
-One pass over the file counts lines, takes the sha256 of the whole and a crc32 of each chunk (0.8 GB/s in all, most of it
-sha256; crc32 alone runs at 3.7 GB/s, so a faster checksum would gain nothing). A chunk task compares the crc32 with what it
-read: the sha256 describes exactly what was loaded.
+One pass over the file counts lines, takes the sha256 of the whole and a crc32 of each chunk (0.8 GB/s in all, most of
+it sha256; crc32 alone runs at 3.7 GB/s, so a faster checksum would gain nothing). A chunk task compares the crc32 with
+what it read: the sha256 describes exactly what was loaded.
 """
 
 import hashlib
@@ -133,7 +133,7 @@ def plan_chunks(file: BinaryIO, chunk_bytes: int, on_progress: Callable[[int], o
 
 
 def read_chunk(file: BinaryIO, chunk: Chunk, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[memoryview, int, int]]:
-    """The chunk's lines in blocks of about ``block_bytes``, as ``rows.parse_block`` takes them: (data, first line, offset).
+    """The chunk's lines in blocks of about ``block_bytes``: (data, first line, offset), made for ``rows.parse_block``.
 
     Raises SourceChanged, at the latest after the last block, when the bytes are not those that were planned: what was
     made of the blocks is to be thrown away then.

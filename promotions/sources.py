@@ -72,9 +72,9 @@ def sniff(path: Path) -> Kind:
 def unpack(path: Path, spool_dir: Path, limit_bytes: int, on_progress: Callable[[int], object] | None = None) -> Path:
     """The plain file of an archive, written to ``spool_dir``; a plain file itself.
 
-    Unpacking the same archive again answers at once with the same path; ``on_progress`` is told the bytes written so far.
-    Raises SourceTooLarge when more than ``limit_bytes`` come out, SourceUnreadable for a damaged archive; neither leaves a
-    file.
+    Unpacking the same archive again answers at once with the same path; ``on_progress`` is told the bytes written so
+    far. Raises SourceTooLarge when more than ``limit_bytes`` come out, SourceUnreadable for a damaged archive: neither
+    leaves a file.
     """
     kind = sniff(path)
     if kind == "plain":
