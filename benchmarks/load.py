@@ -5,26 +5,39 @@ Requests are prepared as bytes before the clock starts; the answer is parsed onl
 
 import asyncio
 import itertools
+import random
+import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 import uvloop
 
+_LENGTH = re.compile(rb"content-length: ([0-9]+)", re.IGNORECASE)
+
 
 @dataclass
 class LoadResult:
-    """What a run of load brought: answers by status, and each one's latency in seconds."""
+    """What a run of load brought: answers by status, broken connections, and each answer's latency in seconds."""
 
     seconds: float = 0.0
     statuses: Counter[int] = field(default_factory=Counter)
+    broken: int = 0
     latencies: list[float] = field(default_factory=list)
+
+    def __add__(self, other: "LoadResult") -> "LoadResult":
+        return LoadResult(
+            self.seconds + other.seconds,
+            self.statuses + other.statuses,
+            self.broken + other.broken,
+            self.latencies + other.latencies,
+        )
 
     @property
     def per_second(self) -> float:
-        return sum(self.statuses.values()) / self.seconds
+        return self.statuses.total() / self.seconds
 
     def percentile(self, share: float) -> float:
         """Latency in seconds that ``share`` of the answers did not pass."""
@@ -33,22 +46,36 @@ class LoadResult:
 
 
 class _Client(asyncio.Protocol):
-    def __init__(self, requests: "itertools.cycle[bytes]", result: LoadResult, until: float) -> None:
+    """One connection with one request in flight; with a pace, its requests are due at fixed times."""
+
+    def __init__(self, requests: Iterator[bytes], result: LoadResult, until: float, interval: float) -> None:
         self._requests = requests
         self._result = result
         self._until = until
+        self._interval = interval
+        self._due_at = time.perf_counter() + interval * random.random()
         self._buffer = b""
+        self._is_waiting = False
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._send()
+        self._next()
 
-    def _send(self) -> None:
-        self._sent_at = time.perf_counter()
-        if self._sent_at >= self._until:
+    def _next(self) -> None:
+        now = time.perf_counter()
+        if now >= self._until:
             self._transport.close()
-            return
+        elif self._interval:
+            self._due_at += self._interval
+            asyncio.get_running_loop().call_later(max(0.0, self._due_at - now), self._send, self._due_at)
+        else:
+            self._send(now)
+
+    def _send(self, due_at: float) -> None:
+        """Latency counts from when the request was due, so that a stall is not hidden by the waiting it causes."""
+        self._sent_at = due_at
+        self._is_waiting = True
         self._transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
@@ -57,36 +84,38 @@ class _Client(asyncio.Protocol):
         if not found or len(body) < _content_length(head):
             return
         self._buffer = b""
+        self._is_waiting = False
         self._result.statuses[int(head[9:12])] += 1
         self._result.latencies.append(time.perf_counter() - self._sent_at)
-        self._send()
+        self._next()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
+        self._result.broken += self._is_waiting
+        self.done.set_result(None)
 
 
 def _content_length(head: bytes) -> int:
-    lower = head.lower()
-    start = lower.find(b"content-length: ")
-    return int(lower[start + 16 : lower.find(b"\r", start) if b"\r" in lower[start:] else None]) if start >= 0 else 0
+    found = _LENGTH.search(head)
+    return int(found[1]) if found else 0
 
 
-def run_load(port: int, requests: Sequence[bytes], *, connections: int, seconds: float) -> LoadResult:
-    """Send ``requests`` round and round on loopback for ``seconds`` and report what came back."""
-    return uvloop.run(_run(port, requests, connections, seconds))
+def run_load(
+    port: int, requests: Sequence[bytes], *, connections: int, seconds: float, per_second: float = 0.0
+) -> LoadResult:
+    """Send ``requests`` round and round on loopback for ``seconds``, as fast as answers come or at a steady pace."""
+    return uvloop.run(_run(port, requests, connections, seconds, per_second))
 
 
-async def _run(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> LoadResult:
+async def _run(port: int, requests: Sequence[bytes], connections: int, seconds: float, per_second: float) -> LoadResult:
     result = LoadResult()
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
+    interval = connections / per_second if per_second else 0.0
     endless = itertools.cycle(requests)
     clients = []
     for _ in range(connections):
-        _, client = await loop.create_connection(
-            lambda: _Client(endless, result, started + seconds), "127.0.0.1", port
-        )
+        client = _Client(endless, result, started + seconds, interval)
+        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)  # type: ignore[misc]
         clients.append(client)
     await asyncio.wait_for(asyncio.gather(*(client.done for client in clients)), seconds + 30)
     result.seconds = time.perf_counter() - started

@@ -1,0 +1,37 @@
+"""``make bench``: start a stack on throw-away data, measure, print one table; exit code 1 when a figure is missed."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from benchmarks.importing import measure_import, measure_memory
+from benchmarks.reading import measure_reads, measure_reads_during_import
+from benchmarks.report import Report
+from tests.acceptance.harness import running_stack
+
+PARTS = ("import", "memory", "reads", "beside")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", default=PARTS, help=f"some of: {' '.join(PARTS)}")
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    report = Report()
+    with tempfile.TemporaryDirectory(prefix="fg-bench-") as folder:
+        data_dir = Path(folder) / "data"
+        with running_stack(data_dir, RATE_LIMIT="off", IMPORT_MAX_SHRINK_SHARE="1") as stack:
+            if "import" in arguments.parts:
+                measure_import(stack, report, rows=arguments.rows, rounds=arguments.rounds)
+            if "reads" in arguments.parts:
+                measure_reads(stack, report, seconds=5, rounds=arguments.rounds)
+            if "beside" in arguments.parts:
+                measure_reads_during_import(stack, report, rows=arguments.rows)
+            if "memory" in arguments.parts:
+                measure_memory(stack, report, sizes=(1_000_000, 4 * arguments.rows))
+    return 0 if report.show() else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

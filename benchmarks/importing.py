@@ -1,0 +1,183 @@
+"""Import of a file of promotions against ``psql \\copy`` of its cleaned rows plus primary key, on one server."""
+
+import subprocess
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+
+from benchmarks.report import Report, median, progress, spread
+from devstack.wheels import postgres_bin
+from promotions.samples import write_sample
+from tests.acceptance.harness import Stack
+
+ENDED = ("published", "superseded", "quarantined", "failed", "cancelled")
+REACH_RATIO = 0.7
+REACH_MEBIBYTES = 400
+
+
+def measure_import(stack: Stack, report: Report, *, rows: int, rounds: int) -> None:
+    """Alternate the import and its reference; both start with a finished checkpoint."""
+    dirty = stack.data_dir / "imports" / "bench.csv"
+    clean = stack.data_dir / "clean.csv"
+    progress(f"writing {rows:,} rows")
+    write_sample(dirty, rows, bad_share=0.001, duplicates=rows // 10_000)
+    progress(describe(import_file(stack, dirty.name)))
+    _write_clean(stack, dirty, clean)
+    ours, theirs = [], []
+    for _ in range(rounds):
+        _checkpoint(stack)
+        theirs.append(_copy_with_psql(stack, clean))
+        _checkpoint(stack)
+        ended = import_file(stack, dirty.name)
+        ours.append(seconds_of(ended))
+        progress(f"psql {theirs[-1]:.2f} s, import {ours[-1]:.2f} s; {describe(ended)}")
+        _drop_old_tables(stack)
+    ratio = median([mine / reference for mine, reference in zip(ours, theirs, strict=True)])
+    what = f"import of {rows:,} rows"
+    report.add(
+        what,
+        spread(ours),
+        f"psql \\copy + key {spread(theirs)}",
+        f"{ratio:.2f} x",
+        f"<= {REACH_RATIO} x",
+        ok=ratio <= REACH_RATIO,
+    )
+    dirty.unlink()
+    clean.unlink()
+
+
+def measure_memory(stack: Stack, report: Report, *, sizes: tuple[int, int]) -> None:
+    """Peak memory of all import processes together, for a small and a large file."""
+    peaks = []
+    for rows in sizes:
+        path = stack.data_dir / "imports" / f"memory-{rows}.csv"
+        write_sample(path, rows, seed=rows)
+        with PeakMemory(stack) as peak:
+            progress(describe(import_file(stack, path.name)))
+        progress(f"peak of import processes with {rows:,} rows: {peak.mebibytes:.0f} MiB")
+        peaks.append(peak.mebibytes)
+        path.unlink()
+        _drop_old_tables(stack)
+    small, large = peaks
+    ok = max(peaks) <= REACH_MEBIBYTES and large <= 1.2 * small
+    report.add(
+        f"import memory, {sizes[1]:,} rows",
+        f"{large:.0f} MiB",
+        f"{sizes[0]:,} rows: {small:.0f} MiB",
+        f"{large / small:.2f} x",
+        f"flat, <= {REACH_MEBIBYTES} MiB",
+        ok=ok,
+    )
+
+
+def import_file(stack: Stack, name: str) -> dict[str, Any]:
+    """Submit over HTTP and wait for the end."""
+    with httpx.Client(base_url=stack.url, timeout=10) as client:
+        submitted = client.post("/process-csv", data={"filename": name})
+        submitted.raise_for_status()
+        deadline = time.monotonic() + 1_800
+        while (state := client.get(submitted.json()["status_url"]).json())["status"] not in ENDED:
+            assert time.monotonic() < deadline, state
+            time.sleep(0.2)
+    assert state["status"] == "published", state
+    return dict(state)
+
+
+def seconds_of(state: dict[str, Any]) -> float:
+    """From the submission to the moment when readers have it, by the server's own clock."""
+    start, end = (datetime.fromisoformat(state[name]) for name in ("created_at", "finished_at"))
+    return (end - start).total_seconds()
+
+
+def describe(state: dict[str, Any]) -> str:
+    counts = {name: state[f"rows_{name}"] for name in ("loaded", "rejected", "duplicate", "blank")}
+    return f"import {state['id']}: {seconds_of(state):.2f} s, {counts}"
+
+
+class PeakMemory:
+    """Samples the resident memory of the import processes; pages that they share count once (PSS)."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+        self.mebibytes = 0.0
+
+    def __enter__(self) -> "PeakMemory":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        pids = self._stack.pids("worker-imports")
+        while not self._stop.wait(0.1):
+            self.mebibytes = max(self.mebibytes, sum(map(_pss_kibibytes, pids)) / 1024)
+
+
+def _pss_kibibytes(pid: int) -> int:
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+
+
+def _write_clean(stack: Stack, dirty: Path, clean: Path) -> None:
+    """The rows that the last import loaded, in the source's own text; zone names go, which PostgreSQL does not know."""
+    with psycopg.connect(stack.database_url) as connection:
+        newest = "(SELECT max(id) FROM promotions_import)"
+        rejected = connection.execute(
+            f"SELECT line FROM promotions_reject WHERE source_import_id = {newest}"
+        ).fetchall()
+    left_out = {line for (line,) in rejected}
+    with dirty.open() as source, clean.open("w") as target:
+        for number, line in enumerate(source, start=1):
+            if number not in left_out:
+                target.write(line[: line.rindex(" ")] + "\n")
+
+
+def _copy_with_psql(stack: Stack, path: Path) -> float:
+    script = (
+        "DROP TABLE IF EXISTS reference;",
+        "CREATE TABLE reference (id uuid NOT NULL, price numeric NOT NULL, expiration_date timestamptz NOT NULL);",
+    )
+    _psql(stack, *script)
+    started = time.perf_counter()
+    _psql(stack, f"\\copy reference from '{path}' with (format csv)", "ALTER TABLE reference ADD PRIMARY KEY (id)")
+    seconds = time.perf_counter() - started
+    _psql(stack, "DROP TABLE reference")
+    return seconds
+
+
+def _checkpoint(stack: Stack) -> None:
+    _psql(stack, "CHECKPOINT")
+
+
+def _drop_old_tables(stack: Stack) -> None:
+    """What retention does after ten minutes, so that the disk of a benchmark stays small."""
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        live = connection.execute("SELECT version FROM promotions_pointer").fetchone()
+        names = connection.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^promotions_v[0-9]'"
+        )
+        for (name,) in names.fetchall():
+            if live and name != f"promotions_v{live[0]}":
+                connection.execute(f"DROP TABLE {name}")
+
+
+def _psql(stack: Stack, *commands: str) -> None:
+    arguments = [part for command in commands for part in ("-c", command)]
+    subprocess.run(
+        [postgres_bin() / "psql", "-q", "-v", "ON_ERROR_STOP=1", stack.database_url, *arguments],
+        check=True,
+        timeout=600,
+        capture_output=True,
+    )

@@ -1,0 +1,106 @@
+"""``GET /promotions/{id}`` from the cache: hot path against HOT_PATH=off, and while an import runs."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import psycopg
+
+from benchmarks.importing import import_file
+from benchmarks.load import LoadResult, get_request, run_load
+from benchmarks.report import Report, median, progress
+from config.env import BASE_DIR
+from promotions.samples import write_sample
+from tests.acceptance.harness import Stack, free_port, wait_until
+
+CONNECTIONS = 128
+IDS = 2_000
+REACH_HOT = 6.0
+REACH_P99 = 3.0
+
+
+def measure_reads(stack: Stack, report: Report, *, seconds: float, rounds: int) -> None:
+    requests = _requests(stack)
+    with _server_without_hot_path(stack) as cold_port:
+        for port in (stack.port, cold_port):
+            run_load(port, requests, connections=CONNECTIONS, seconds=1)
+        hot, cold = [], []
+        for _ in range(rounds):
+            hot.append(_all_found(run_load(stack.port, requests, connections=CONNECTIONS, seconds=seconds)).per_second)
+            cold.append(_all_found(run_load(cold_port, requests, connections=CONNECTIONS, seconds=seconds)).per_second)
+            progress(f"hot {hot[-1]:,.0f}/s, HOT_PATH=off {cold[-1]:,.0f}/s")
+    ratio = median([fast / slow for fast, slow in zip(hot, cold, strict=True)])
+    report.add(
+        f"GET /promotions/{{id}}, cached, {CONNECTIONS} connections",
+        f"{median(hot):,.0f}/s",
+        f"HOT_PATH=off {median(cold):,.0f}/s",
+        f"{ratio:.1f} x",
+        f">= {REACH_HOT:.0f} x",
+        ok=ratio >= REACH_HOT,
+    )
+
+
+def measure_reads_during_import(stack: Stack, report: Report, *, rows: int) -> None:
+    """Readers at a steady pace, idle and then through an import with its publish."""
+    requests = _requests(stack)
+    path = stack.data_dir / "imports" / "beside.csv"
+    write_sample(path, rows)
+    idle = run_load(stack.port, requests, connections=8, seconds=10, per_second=400)
+    with ThreadPoolExecutor(1) as pool:
+        importing = pool.submit(import_file, stack, path.name)
+        busy = LoadResult()
+        while not importing.done():
+            busy += run_load(stack.port, requests, connections=8, seconds=2, per_second=400)
+        importing.result()
+    path.unlink()
+    errors = sum(count for status, count in busy.statuses.items() if status not in (200, 404)) + busy.broken
+    ratio = busy.percentile(0.99) / idle.percentile(0.99)
+    report.add(
+        f"reads during an import of {rows:,} rows",
+        f"p99 {1e3 * busy.percentile(0.99):.1f} ms, {errors} errors",
+        f"idle p99 {1e3 * idle.percentile(0.99):.1f} ms",
+        f"{ratio:.1f} x",
+        f"<= {REACH_P99:.0f} x, 0 errors",
+        ok=ratio <= REACH_P99 and not errors,
+    )
+
+
+def _requests(stack: Stack) -> list[bytes]:
+    with psycopg.connect(stack.database_url) as connection:
+        (version,) = connection.execute("SELECT version FROM promotions_pointer").fetchone() or (0,)
+        ids = connection.execute(f"SELECT id FROM promotions_v{version} LIMIT {IDS}").fetchall()
+    return [get_request(f"/promotions/{row_id}") for (row_id,) in ids]
+
+
+def _all_found(result: LoadResult) -> LoadResult:
+    assert set(result.statuses) == {200}, result.statuses
+    return result
+
+
+@contextmanager
+def _server_without_hot_path(stack: Stack) -> Iterator[int]:
+    """A second server on the same stores, with the same number of workers, everything through DRF."""
+    port = free_port()
+    settings = {"DATA_DIR": str(stack.data_dir), "PORT": str(port), "HOT_PATH": "off"}
+    settings["PROMETHEUS_MULTIPROC_DIR"] = str(stack.data_dir / "metrics-off")
+    log = (stack.data_dir / "hot-path-off.log").open("wb")
+    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "config.asgi:application"]
+    process = subprocess.Popen(command, cwd=BASE_DIR, env=os.environ | settings, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: _answers(port), "answer of the second server")
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _answers(port: int) -> bool:
+    import httpx
+
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
