@@ -50,8 +50,8 @@ function element(tag, text, className = "") {
 
 function showProblem(place, problem) {
   const notice = element("div", "", "notice error");
-  notice.append(element("p", problem.message));
-  if (problem.errors?.length) {
+  if (!problem.errors?.length) notice.append(element("p", problem.message));
+  else {
     const list = document.createElement("ul");
     list.append(...problem.errors.map((error) => element("li", `${error.field}: ${error.detail}`)));
     notice.append(list);
@@ -108,6 +108,7 @@ function fillImport(item, found) {
   part(".reason").textContent = found.error || "";
   part(".reason").classList.toggle("error", TONES[found.status] === "bad");
   part(".rejects").hidden = running || !(found.rows_rejected || found.rows_duplicate);
+  part(".rejects").setAttribute("aria-label", `Download rejects of ${name}`);
   part(".rejects").href = `/imports/${found.id}/rejects`;
   part(".cancel").hidden = !running;
   part(".cancel").setAttribute("aria-label", `Cancel ${name}`);
