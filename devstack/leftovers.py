@@ -26,12 +26,12 @@ class Record:
         fresh.write_text(text)
         fresh.replace(self._path)
 
-    def end_leftovers(self) -> None:
+    def end_leftovers(self, end_seconds: float = END_SECONDS) -> None:
         """End every process that an earlier stack on this folder left, gently at first."""
         sessions = {part["pid"] for part in self._read().values() if _is_same(part["pid"], part["started"])}
         for sign in (signal.SIGINT, signal.SIGKILL):
             _signal(_members(sessions), sign)
-            deadline = time.monotonic() + END_SECONDS
+            deadline = time.monotonic() + end_seconds
             while _members(sessions) and time.monotonic() < deadline:
                 time.sleep(0.05)
 

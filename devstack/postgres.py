@@ -118,7 +118,7 @@ def _binaries_for_nobody() -> list[str]:
     plain += ["--no-new-privs", "--pdeathsig=INT"]  # a change of user clears the signal that the supervisor asked for
     folder = str(postgres_bin())
     for prefix in (plain, plain + _READ_ANY_FOLDER):
-        if _runs([*prefix, f"{folder}/postgres", "--version"]):
+        if _runs([*prefix, f"{folder}/initdb", "--version"]):  # loads libpq, which takes reading its folder
             return [folder, *prefix]
     return [str(_copied_binaries()), *plain]
 

@@ -101,6 +101,7 @@ class Process:
             os.killpg(self.pid, signal.SIGKILL)
 
     def _pump_log(self, stream: IO[str]) -> None:
-        for line in stream:
-            self.last_lines.append(line.rstrip("\n"))
-            self._log(self.part.name, line.rstrip("\n"))
+        with stream:
+            for line in stream:
+                self.last_lines.append(line.rstrip("\n"))
+                self._log(self.part.name, line.rstrip("\n"))
