@@ -1,10 +1,13 @@
 """Celery: wakes workers. Business work is a row in PostgreSQL before it is a task, so losing a message costs one beat."""
 
 import os
+import warnings
 
 from celery import Celery
+from celery.platforms import SecurityWarning
 from celery.signals import setup_logging
 
+warnings.filterwarnings("ignore", category=SecurityWarning)  # root in a container or on a laptop is the user's choice
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("floodgate")

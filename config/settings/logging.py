@@ -40,8 +40,10 @@ LOGGING: dict[str, Any] = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
+        "django.request": {"level": "ERROR"},  # a 404 is an answer
         "django_structlog": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},  # one line per wake-up otherwise
+        "celery.worker.request": {"level": "WARNING"},  # one line per wake-up that nobody needed
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
     },
