@@ -33,7 +33,7 @@ def show(url: str, *names: str) -> list[str]:
 
 def policies(url: str) -> dict[str, str]:
     with Redis.from_url(url, decode_responses=True) as client:
-        return dict(client.config_get("appendonly", "appendfsync", "maxmemory-policy", "save", "port"))  # type: ignore[arg-type]
+        return dict(client.config_get("appendonly", "appendfsync", "maxmemory-policy", "save", "port"))
 
 
 @pytest.mark.parametrize(("durable", "fsync"), [(True, "on"), (False, "off")])

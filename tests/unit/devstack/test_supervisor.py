@@ -107,7 +107,8 @@ def test_dead_part_takes_its_children_along(supervisor: Supervisor, output: io.S
 def test_every_wait_ends_when_a_stop_is_asked_for(tmp_path: Path) -> None:
     stopping = threading.Event()
     supervisor = Supervisor(Log(io.StringIO()), Record(tmp_path), stopping)
-    part = shell("part", "sleep 60", is_ready=lambda: stopping.set() or False)
+    stopping.set()
+    part = shell("part", "sleep 60", is_ready=lambda: False)
     supervisor.start(part)
     with pytest.raises(Stopped):
         supervisor.wait_for(part)
