@@ -85,7 +85,8 @@ def _write_once(path: Path, text: str) -> None:
 DATA_DIR = _path("DATA_DIR", BASE_DIR / ".data")
 IMPORT_ROOT = _path("IMPORT_ROOT", DATA_DIR / "imports")
 SPOOL_DIR = _path("SPOOL_DIR", DATA_DIR / "spool")
-for folder in (DATA_DIR, IMPORT_ROOT, SPOOL_DIR):
+STATIC_ROOT = BASE_DIR / "staticfiles"
+for folder in (DATA_DIR, IMPORT_ROOT, SPOOL_DIR, STATIC_ROOT):
     with contextlib.suppress(OSError):  # what cannot be made is reported where it is needed
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 SOCKET_DIR = socket_dir(DATA_DIR)

@@ -2,6 +2,8 @@
 
 from importlib.util import find_spec
 
+from django.urls import reverse_lazy
+
 from config import env
 
 BASE_DIR = env.BASE_DIR
@@ -68,9 +70,43 @@ USE_TZ = True
 LOGIN_REDIRECT_URL = "/admin/"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = env.STATIC_ROOT
 WHITENOISE_USE_FINDERS = True  # a clone serves the admin's assets without a collectstatic step
 
 FILE_UPLOAD_TEMP_DIR = env.SPOOL_DIR  # same file system as IMPORT_ROOT: taking an upload over is a rename
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
-UNFOLD = {"SITE_TITLE": "Floodgate", "SITE_HEADER": "Floodgate"}
+UNFOLD = {
+    "SITE_TITLE": "Floodgate",
+    "SITE_HEADER": "Floodgate",
+    "SITE_SYMBOL": "water",
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {
+        "navigation": [
+            {
+                "title": "Promotions",
+                "items": [
+                    {
+                        "title": "Imports",
+                        "icon": "upload_file",
+                        "link": reverse_lazy("admin:promotions_import_changelist"),
+                    },
+                    {
+                        "title": "Versions",
+                        "icon": "layers",
+                        "link": reverse_lazy("admin:promotions_version_changelist"),
+                    },
+                    {"title": "Find a promotion", "icon": "search", "link": reverse_lazy("admin:promotions_find")},
+                ],
+            },
+            {
+                "title": "Floodgate",
+                "separator": True,
+                "items": [
+                    {"title": "Users", "icon": "person", "link": reverse_lazy("admin:auth_user_changelist")},
+                    {"title": "Console", "icon": "monitoring", "link": reverse_lazy("console")},
+                    {"title": "API", "icon": "api", "link": reverse_lazy("docs")},
+                ],
+            },
+        ],
+    },
+}
