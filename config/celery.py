@@ -4,7 +4,7 @@ import os
 import warnings
 
 from celery import Celery
-from celery.platforms import SecurityWarning
+from celery.platforms import SecurityWarning  # type: ignore[attr-defined]  # missing in celery-types
 from celery.signals import setup_logging
 
 warnings.filterwarnings("ignore", category=SecurityWarning)  # root in a container or on a laptop is the user's choice

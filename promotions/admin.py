@@ -1,25 +1,58 @@
-"""Inspection in the admin: imports with progress and rejects, versions with "make live", promotions by id."""
+"""People's door: imports with progress and rejects, versions with "make live", promotions by id.
 
-from uuid import UUID
+Only the system writes these rows, so all is read-only but two actions, which call the services that the API calls.
+They change things by POST after a question; unfold's plain row actions would do so by GET.
+"""
 
+import json
+from typing import Any, cast
+
+from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db import DatabaseError
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
-from unfold.admin import ModelAdmin
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.views import ChangeList
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from common.errors import FloodgateError
-from promotions.models import Import, Reject, Version
-from promotions.progress import import_progress
+from gateway.batches import run_batch
+from promotions.models import ACTIVE, Import, ImportStatus, Publication, Reject, Version
+from promotions.progress import imports_progress
 from promotions.publishing import activate_version
+from promotions.rejects import REJECTS_KEPT
+from promotions.rowtext import Reason
 from promotions.selectors import find_promotions
 from promotions.submitting import cancel_import
+from promotions.types import Found, ImportProgress
+
+STATUS_COLOURS = {
+    ImportStatus.PUBLISHED: "success",
+    ImportStatus.QUARANTINED: "warning",
+    ImportStatus.FAILED: "danger",
+    ImportStatus.SUPERSEDED: "default",
+    ImportStatus.CANCELLED: "default",
+    **dict.fromkeys(ACTIVE, "info"),
+}
+VERSION_COLOURS = {"live": "success", "being published": "info", "kept": "default", "dropped": "warning"}
+LINK_CLASSES = "text-primary-600 dark:text-primary-500 underline"
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     """Rows that only the system writes."""
+
+    actions = None
+    show_full_result_count = False  # one count less of a big table
+    list_filter_sheet = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -29,3 +62,315 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
+
+
+class ImportChangeList(ChangeList):  # type: ignore[misc]
+    """Knows the progress of a whole page of imports from two queries."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list: list[Import] = _with_progress(list(self.result_list))
+
+
+def _with_progress(imports: list[Import]) -> list[Import]:
+    for found, progress in zip(imports, imports_progress(imports), strict=True):
+        found.progress = progress  # type: ignore[attr-defined]
+    return imports
+
+
+def _progress(found: Import) -> ImportProgress:
+    return cast(ImportProgress, found.progress)  # type: ignore[attr-defined]
+
+
+@admin.register(Import)
+class ImportAdmin(ReadOnlyAdmin):
+    list_display = ["id", "source", "state", "progress_bar", "loaded", "rejected", "duplicate", "created_at", "problem"]
+    list_display_links = ["id", "source"]
+    list_filter = [("status", admin.ChoicesFieldListFilter)]
+    search_fields = ["source", "sha256"]
+    search_help_text = "File name or sha256"
+    actions_row = ["cancel"]
+    actions_detail = ["cancel"]
+    fieldsets = [
+        ("Where it stands", {"fields": ["state", "progress_bar", "speed", "error", "attempts"]}),
+        ("Rows", {"fields": ["line_count", "loaded", "rejected", "duplicate", "blank", "reasons", "rejects"]}),
+        ("Source", {"fields": ["source", "path", "size", "sha256", "correlation_id"]}),
+        ("When", {"fields": ["created_at", "started_at", "finished_at"]}),
+    ]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ImportChangeList
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Import | None:
+        found = super().get_object(request, object_id, from_field)
+        return _with_progress([found])[0] if found else None
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Import | None = None) -> list[str]:
+        return [name for _, options in self.fieldsets for name in options["fields"]]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        is_active = Import.objects.filter(pk=object_id, status__in=ACTIVE).exists()
+        return list(super().get_actions_detail(request, object_id)) if is_active else []
+
+    @display(description="status", ordering="status", label=STATUS_COLOURS)  # type: ignore[untyped-decorator]
+    def state(self, found: Import) -> tuple[str, str]:
+        return found.status, ImportStatus(found.status).label
+
+    @display(description="progress")  # type: ignore[untyped-decorator]
+    def progress_bar(self, found: Import) -> SafeString:
+        progress = _progress(found)
+        percent = 100 * progress.bytes_done // progress.bytes_total if progress.bytes_total else 0
+        return format_html(
+            '<div class="flex items-center gap-2 w-40"><div class="bg-base-200 grow overflow-hidden rounded-default'
+            ' dark:bg-base-700" role="progressbar" aria-valuenow="{0}" aria-valuemin="0" aria-valuemax="100">'
+            '<div class="bg-primary-600 h-1.5 rounded-default dark:bg-primary-500" style="width: {0}%"></div></div>'
+            '<span class="text-right w-10">{0} %</span></div>',
+            percent,
+        )
+
+    @display(description="speed")  # type: ignore[untyped-decorator]
+    def speed(self, found: Import) -> str:
+        progress = _progress(found)
+        speed = f"{progress.rows_per_second:,} rows/s" if progress.rows_per_second else "-"
+        return speed if progress.eta_seconds is None else f"{speed}, loaded in about {progress.eta_seconds} s"
+
+    @display(description="loaded")  # type: ignore[untyped-decorator]
+    def loaded(self, found: Import) -> str:
+        return f"{_progress(found).rows_loaded:,}"
+
+    @display(description="rejected")  # type: ignore[untyped-decorator]
+    def rejected(self, found: Import) -> SafeString:
+        return _rejects_link(found, f"{_progress(found).rows_rejected:,}")
+
+    @display(description="duplicate")  # type: ignore[untyped-decorator]
+    def duplicate(self, found: Import) -> SafeString:
+        return _rejects_link(found, f"{found.rows_duplicate:,}", reason="duplicate_id")
+
+    @display(description="blank")  # type: ignore[untyped-decorator]
+    def blank(self, found: Import) -> str:
+        return f"{_progress(found).rows_blank:,}"
+
+    @display(description="why rows were rejected")  # type: ignore[untyped-decorator]
+    def reasons(self, found: Import) -> SafeString | str:
+        reasons = sorted(_progress(found).reject_reasons.items(), key=lambda pair: -pair[1])
+        items = ((_rejects_link(found, reason, reason=reason), f"{count:,}") for reason, count in reasons)
+        return format_html_join("", "<div>{}: {}</div>", items) or "-"
+
+    @display(description="rejects")  # type: ignore[untyped-decorator]
+    def rejects(self, found: Import) -> SafeString:
+        return format_html(
+            '{} &nbsp; <a class="{}" href="{}" download>Download as CSV</a>',
+            _rejects_link(found, "Show"),
+            LINK_CLASSES,
+            reverse("import-rejects", args=[found.pk]),
+        )
+
+    @display(description="size")  # type: ignore[untyped-decorator]
+    def size(self, found: Import) -> str:
+        return filesizeformat(found.bytes_total)
+
+    @display(description="error")  # type: ignore[untyped-decorator]
+    def problem(self, found: Import) -> SafeString | str:
+        return format_html('<span title="{}">{}</span>', found.error, _shortened(found.error)) if found.error else "-"
+
+    @action(  # type: ignore[untyped-decorator]
+        description="Cancel the import",
+        url_path="cancel",
+        permissions=["promotions.change_import"],
+        icon="cancel",
+        variant=ActionVariant.DANGER,
+        dialog={
+            "title": "Cancel this import?",
+            "description": "What it has loaded is dropped. What is served now stays.",
+            "form_class": None,
+            "form_submit_text": "Cancel the import",
+        },
+    )
+    def cancel(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        try:
+            cancelled = cancel_import(int(object_id))
+        except FloodgateError as error:
+            messages.error(request, error.detail)
+        else:
+            self.log_change(request, cancelled, "Cancelled.")
+            messages.success(request, f"Import {object_id} is cancelled.")
+        return _after_dialog(request, reverse("admin:promotions_import_changelist"))
+
+
+def _rejects_link(found: Import, text: str, *, reason: str = "") -> SafeString:
+    address = f"{reverse('admin:promotions_reject_changelist')}?source_import={found.pk}"
+    return format_html(
+        '<a class="{}" href="{}">{}</a>', LINK_CLASSES, address + f"&reason={reason}" * bool(reason), text
+    )
+
+
+def _shortened(text: str, characters: int = 60) -> str:
+    return text if len(text) <= characters else text[: characters - 1] + "…"
+
+
+def _after_dialog(request: HttpRequest, address: str) -> HttpResponse:
+    """Dialogs are sent by a script, which leaves the page only when it is told so."""
+    if request.headers.get("HX-Request"):
+        return HttpResponse(headers={"HX-Redirect": address})
+    return redirect(address)
+
+
+class ReasonFilter(admin.SimpleListFilter):
+    """The known reasons; asking the table for its distinct ones would read all of it."""
+
+    title = "reason"
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        return [(reason, reason) for reason in (*Reason, "duplicate_id")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Reject]) -> QuerySet[Reject]:
+        return queryset.filter(reason=self.value()) if self.value() else queryset
+
+
+@admin.register(Reject)
+class RejectAdmin(ReadOnlyAdmin):
+    """Rejects of one import; all imports together may have millions."""
+
+    list_display = ["line", "column", "reason", "detail", "raw_text", "kept_line"]
+    list_filter = [ReasonFilter]
+    search_fields = ["line__exact", "raw", "detail"]
+    search_help_text = "Line number, or text of the row"
+    list_before_template = "admin/promotions/rejects_header.html"
+    list_fullwidth = True
+    ordering = ["line"]
+    sortable_by = ["line"]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return False  # one comes here from an import
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        import_id = request.GET.get("source_import", "")
+        found = Import.objects.filter(pk=import_id).first() if import_id.isdecimal() else None
+        if found is None:
+            messages.info(request, "Choose an import to see its rejects.")
+            return redirect("admin:promotions_import_changelist")
+        context = {
+            "title": f"Rejects of import {found.pk}",
+            "import": found,
+            "progress": imports_progress([found])[0],
+            "kept": REJECTS_KEPT,
+        }
+        return cast(HttpResponse, super().changelist_view(request, {**(extra_context or {}), **context}))
+
+    @display(description="row")  # type: ignore[untyped-decorator]
+    def raw_text(self, reject: Reject) -> SafeString:
+        return format_html('<code title="{}">{}</code>', reject.raw, _shortened(reject.raw, 100))
+
+
+class PublicationInline(TabularInline):  # type: ignore[misc]
+    """When the version was made live."""
+
+    model = Publication
+    fields = readonly_fields = ["epoch", "decided_at", "delivered_at"]
+    can_delete = False
+    extra = 0
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(Version)
+class VersionAdmin(ReadOnlyAdmin):
+    list_display = ["number", "state", "rows", "source_import", "created_at", "retired_at", "dropped_at"]
+    list_select_related = ["source_import"]
+    actions_row = ["make_live"]
+    actions_detail = ["make_live"]
+    inlines = [PublicationInline]
+    fields = ["number", "state", "rows", "table_count", "source_import", "created_at", "retired_at", "dropped_at"]
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
+        undelivered = Publication.objects.filter(version=OuterRef("pk"), delivered_at=None)
+        return cast("QuerySet[Version]", super().get_queryset(request).annotate(is_undelivered=Exists(undelivered)))
+
+    def get_urls(self) -> list[URLPattern]:
+        find = path("find/", self.admin_site.admin_view(self.find_view), name="promotions_find")
+        return [find, *super().get_urls()]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        may_go_live = Version.objects.filter(pk=object_id, dropped_at=None, retired_at__isnull=False).exists()
+        return list(super().get_actions_detail(request, object_id)) if may_go_live else []
+
+    @display(description="state", label=VERSION_COLOURS)  # type: ignore[untyped-decorator]
+    def state(self, version: Version) -> str:
+        if version.dropped_at:
+            return "dropped"
+        if version.retired_at:
+            return "kept"
+        return "being published" if version.is_undelivered else "live"  # type: ignore[attr-defined]
+
+    @display(description="rows", ordering="row_count")  # type: ignore[untyped-decorator]
+    def rows(self, version: Version) -> str:
+        return f"{version.row_count:,}"
+
+    @action(  # type: ignore[untyped-decorator]
+        description="Make live",
+        url_path="make-live",
+        permissions=["promotions.change_version"],
+        icon="publish",
+        variant=ActionVariant.PRIMARY,
+        dialog={
+            "title": "Make this version live?",
+            "description": "All readers get its data with their next request.",
+            "form_class": None,
+            "form_submit_text": "Make live",
+        },
+    )
+    def make_live(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        number = int(object_id)
+        try:
+            self.log_change(request, activate_version(number), "Made live.")
+        except FloodgateError as error:
+            messages.error(request, error.detail)
+        except DatabaseError:
+            messages.warning(request, f"The read store does not answer; version {number} goes live when it does.")
+        else:
+            _tell_delivery(request, number)
+        return _after_dialog(request, reverse("admin:promotions_version_changelist"))
+
+    def find_view(self, request: HttpRequest) -> TemplateResponse:
+        """Promotions have no model, because each version is a table of its own."""
+        form = FindForm(request.GET if "id" in request.GET else None)
+        found = run_batch(find_promotions, [form.cleaned_data["id"]])[0] if form.is_valid() else None
+        context = {**self.admin_site.each_context(request), "title": "Find a promotion", "form": form, **_shown(found)}
+        return TemplateResponse(request, "admin/promotions/find.html", context)
+
+
+class FindForm(forms.Form):
+    id = forms.UUIDField(
+        label="Id",
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"placeholder": "d018ef0b-dbd9-48f1-ac1a-eb4d90e57118", "autofocus": True}
+        ),
+        error_messages={"invalid": "This is no id: a UUID like d018ef0b-dbd9-48f1-ac1a-eb4d90e57118 is needed."},
+    )
+
+
+def _shown(found: Found | FloodgateError | None) -> dict[str, Any]:
+    """What the page says of a look-up: a row of a table, or a sentence."""
+    if found is None:
+        return {}
+    if isinstance(found, FloodgateError):
+        return {"sentence": "The read store does not answer now; try again."}
+    if found.body is None:
+        return {
+            "sentence": f"Version {found.version} has no promotion with this id."
+            if found.version
+            else "Nothing is live yet."
+        }
+    promotion = json.loads(found.body, parse_float=str)  # as served, "31.40" not 31.4
+    row = [promotion["id"], promotion["price"], promotion["expiration_date"], f"version {found.version}"]
+    return {"table": {"headers": ["id", "price", "expiration date", "read from"], "rows": [row]}}
+
+
+def _tell_delivery(request: HttpRequest, number: int) -> None:
+    if Publication.objects.filter(version=number, delivered_at=None).exists():
+        messages.warning(request, f"Version {number} goes live as soon as the read store and the cache answer.")
+    else:
+        messages.success(request, f"Version {number} is live.")

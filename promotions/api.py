@@ -3,13 +3,15 @@
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.http import StreamingHttpResponse
-from drf_spectacular.utils import OpenApiResponse, OpenApiTypes, extend_schema
-from rest_framework.generics import ListAPIView
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
@@ -45,7 +47,7 @@ class ProcessCsvView(APIView):
         return Response(body, status=202, headers={"Location": status_url})
 
 
-def _take_over(upload: UploadedFile) -> Path:
+def _take_over(upload: "UploadedFile[Any]") -> Path:
     """Keep an upload under IMPORT_ROOT, where the workers find it; no copy is made of a large one."""
     folder = settings.IMPORT_ROOT / "uploads"
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,16 +64,17 @@ class ImportPagination(LimitOffsetPagination):
     max_limit = 1_000
 
 
-class ImportListView(ListAPIView[Import]):
+class ImportListView(GenericAPIView[Import]):
     """Imports, the newest first."""
 
     queryset = Import.objects.all()
     pagination_class = ImportPagination
     serializer_class = ImportSerializer
 
-    def paginate_queryset(self, queryset: object) -> list[object] | None:
-        page = super().paginate_queryset(queryset)  # type: ignore[arg-type]
-        return list(imports_progress(page or []))
+    @extend_schema(operation_id="list_imports", responses=ImportSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        page = self.paginate_queryset(self.get_queryset()) or []
+        return self.get_paginated_response(ImportSerializer(imports_progress(page), many=True).data)
 
 
 class ImportView(APIView):

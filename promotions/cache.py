@@ -1,6 +1,7 @@
 """Rendered promotions in the cache Valkey. The key holds the version, so a publish needs no invalidation."""
 
 from collections.abc import Sequence
+from typing import cast
 from uuid import UUID
 
 from redis.exceptions import RedisError
@@ -24,7 +25,8 @@ def read_cache(version: int, ids: Sequence[UUID]) -> tuple[LiveVersion, list[byt
     if CACHE.is_open:
         return None
     try:
-        pointer, *entries = valkey.cache_store().mget([pointer_key(), *(_entry_key(version, row_id) for row_id in ids)])
+        keys = [pointer_key(), *(_entry_key(version, row_id) for row_id in ids)]
+        pointer, *entries = cast(list[bytes | None], valkey.cache_store().mget(keys))
     except RedisError:
         CACHE.open()
         return None

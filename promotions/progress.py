@@ -2,8 +2,9 @@
 
 from collections import Counter
 from datetime import datetime
+from typing import NamedTuple
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from promotions.errors import ImportNotFound
@@ -11,15 +12,22 @@ from promotions.models import Chunk, Import, ImportStatus
 from promotions.types import ImportProgress, ImportTotals
 
 _LOADED = (ImportStatus.INDEXING, ImportStatus.CHECKING, ImportStatus.PUBLISHED)
-_SUMS = ("length", "line_count", "rows_loaded", "rows_rejected", "rows_blank")
+
+
+class ChunkSums(NamedTuple):
+    """Over an import's chunks; an early stop leaves one that is counted but not done."""
+
+    bytes_done: int = 0
+    lines_done: int = 0
+    loaded: int = 0
+    rejected: int = 0
+    blank: int = 0
 
 
 def totals_of(found: Import) -> ImportTotals:
     """Rows of the whole import, once all chunks are loaded."""
     sums = _sums([found.id])[found.id]
-    return ImportTotals(
-        found.line_count, sums["rows_loaded"], sums["rows_rejected"], sums["rows_blank"], found.rows_duplicate
-    )
+    return ImportTotals(found.line_count, sums.loaded, sums.rejected, sums.blank, found.rows_duplicate)
 
 
 def import_progress(import_id: int) -> ImportProgress:
@@ -37,15 +45,22 @@ def imports_progress(imports: list[Import]) -> list[ImportProgress]:
     return [_progress(found, sums[found.id], reasons[found.id]) for found in imports]
 
 
-def _sums(import_ids: list[int]) -> dict[int, dict[str, int]]:
+def _sums(import_ids: list[int]) -> dict[int, ChunkSums]:
+    is_done = Q(is_done=True)
     rows = (
-        Chunk.objects.filter(source_import__in=import_ids, is_done=True)
+        Chunk.objects.filter(source_import__in=import_ids)
         .order_by()
-        .values("source_import")
-        .annotate(**{f"{name}_sum": Sum(name) for name in _SUMS})
+        .values_list("source_import")
+        .annotate(
+            Sum("length", filter=is_done, default=0),
+            Sum("line_count", filter=is_done, default=0),
+            Sum("rows_loaded"),
+            Sum("rows_rejected"),
+            Sum("rows_blank"),
+        )
     )
-    found = {row["source_import"]: {name: row[f"{name}_sum"] for name in _SUMS} for row in rows}
-    return {import_id: found.get(import_id, dict.fromkeys(_SUMS, 0)) for import_id in import_ids}
+    found = {import_id: ChunkSums(*sums) for import_id, *sums in rows}
+    return {import_id: found.get(import_id, ChunkSums()) for import_id in import_ids}
 
 
 def _reasons(import_ids: list[int]) -> dict[int, Counter[str]]:
@@ -56,7 +71,7 @@ def _reasons(import_ids: list[int]) -> dict[int, Counter[str]]:
     return counters
 
 
-def _progress(found: Import, sums: dict[str, int], reasons: Counter[str]) -> ImportProgress:
+def _progress(found: Import, sums: ChunkSums, reasons: Counter[str]) -> ImportProgress:
     seconds = _seconds_working(found)
     is_loading = found.status not in _LOADED
     return ImportProgress(
@@ -65,13 +80,13 @@ def _progress(found: Import, sums: dict[str, int], reasons: Counter[str]) -> Imp
         source=found.source,
         sha256=found.sha256 or None,
         bytes_total=found.bytes_total,
-        bytes_done=sums["length"] if is_loading else found.bytes_total,
-        rows_loaded=sums["rows_loaded"] - found.rows_duplicate,
-        rows_rejected=sums["rows_rejected"],
+        bytes_done=sums.bytes_done if is_loading else found.bytes_total,
+        rows_loaded=sums.loaded - found.rows_duplicate,
+        rows_rejected=sums.rejected,
         rows_duplicate=found.rows_duplicate,
-        rows_blank=sums["rows_blank"],
-        rows_per_second=round(sums["line_count"] / seconds) if seconds else None,
-        eta_seconds=_eta_seconds(found, sums["length"], seconds),
+        rows_blank=sums.blank,
+        rows_per_second=round(sums.lines_done / seconds) if seconds else None,
+        eta_seconds=_eta_seconds(found, sums.bytes_done, seconds),
         reject_reasons=dict(reasons),
         version=found.id if found.status == ImportStatus.PUBLISHED else None,
         error=found.error or None,

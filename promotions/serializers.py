@@ -26,7 +26,7 @@ class SubmittedSerializer(serializers.Serializer[Any]):
 class ImportSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     status = serializers.ChoiceField(ImportStatus.choices)
-    source = serializers.CharField()
+    filename = serializers.CharField(source="source")
     sha256 = serializers.CharField(allow_null=True)
     bytes_total = serializers.IntegerField()
     bytes_done = serializers.IntegerField()

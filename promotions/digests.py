@@ -1,0 +1,58 @@
+"""64-bit digests of ids, to find duplicates among millions without asking the database to aggregate them all.
+
+The digest is PostgreSQL's own ``uuid_hash_extended(id, 0)`` (hash partitioning relies on it, so it stays), computed on
+arrays: 8 bytes a row tell which few ids may occur twice, and SQL fetches exactly those. On 5 M rows merging takes 0.1 s
+and fetching 0.5 s, against 4 to 5 s of GROUP BY id HAVING count(*) > 1 (2026-11).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Words = NDArray[np.uint32]
+
+_START = np.uint32(0x9E3779B9 + 16 + 3923095)  # hash_bytes_extended for 16 bytes and seed 0
+
+
+def sorted_digests(ids: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The digests of (n, 16) ids as signed numbers, in ascending order."""
+    return np.sort(digest_ids(ids))
+
+
+def repeated_digests(runs: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """The digests that occur more than once in all runs together, each once, ascending.
+
+    Takes 16 bytes of memory per row: give large imports range by range.
+    """
+    if not runs:
+        return np.empty(0, np.int64)
+    merged = np.sort(np.concatenate(runs))
+    return np.unique(merged[1:][merged[1:] == merged[:-1]])
+
+
+def digest_ids(ids: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """``uuid_hash_extended(id, 0)`` of (n, 16) ids."""
+    first, second, third, fourth = np.ascontiguousarray(ids).view("<u4").T
+    a, b, c = _mix(first + _START, second + _START, third + _START)
+    b, c = _finish(a + fourth, b, c)
+    return (b.astype(np.uint64) << np.uint64(32) | c).view(np.int64)
+
+
+def _rotated(words: Words, bits: int) -> Words:
+    return words << np.uint32(bits) | words >> np.uint32(32 - bits)
+
+
+def _mix(a: Words, b: Words, c: Words) -> tuple[Words, Words, Words]:
+    for bits in (4, 6, 8, 16, 19, 4):  # Jenkins' mix(): three steps, each with the roles moved on, twice
+        a = (a - c) ^ _rotated(c, bits)
+        c = c + b
+        a, b, c = b, c, a
+    return a, b, c
+
+
+def _finish(a: Words, b: Words, c: Words) -> tuple[Words, Words]:
+    for bits in (14, 11, 25, 16, 4, 14, 24):  # Jenkins' final()
+        c = (c ^ b) - _rotated(b, bits)
+        a, b, c = b, c, a
+    return a, b
