@@ -1,5 +1,6 @@
 """Starts parts in order, restarts what dies, stops in reverse order, merges the logs."""
 
+import contextlib
 import sys
 import threading
 import time
@@ -27,7 +28,7 @@ class Log:
         self._colours: dict[str, int] = {}
 
     def __call__(self, name: str, line: str) -> None:
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):  # a reader that has gone must not stop the parts
             self._stream.write(f"{self._prefix(name)} {line}\n")
             self._stream.flush()
 

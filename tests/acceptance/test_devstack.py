@@ -1,5 +1,7 @@
 """What a user meets at the terminal: starting, stopping, killing, and the reasons why it refuses."""
 
+import contextlib
+import json
 import os
 import signal
 import socket
@@ -14,6 +16,7 @@ import psycopg
 import pytest
 
 from devstack.postgres import postgres_part
+from devstack.stores import running_stores
 from devstack.supervisor import DEATHS_ALLOWED
 from tests.acceptance.harness import Stack, as_user, running_stack, start_stack, started, wait_until
 
@@ -59,6 +62,17 @@ def answers(stack: Stack) -> bool:
             return bool(response.status == 200)
     except (OSError, psycopg.OperationalError):
         return False
+
+
+def test_stores_of_others_are_used_and_a_read_store_is_made_and_migrated(folder: Path, data_dir: Path) -> None:
+    with running_stores(folder, durable=False) as urls:
+        read_url = urls["DATABASE_URL"].replace("/floodgate?", "/read?")
+        with running_stack(data_dir, READ_DATABASE_URL=read_url, **urls) as stack:
+            assert set(json.loads((data_dir / "parts.json").read_text())) == {"web", "worker-imports", "beat"}
+            assert not (data_dir / "postgres").exists()
+            assert stack.stdout.splitlines()[-1] == f"ready: {stack.url}"
+        with psycopg.connect(read_url) as connection:
+            assert connection.execute("SELECT count(*) > 0 FROM django_migrations").fetchone() == (True,)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
@@ -138,7 +152,8 @@ def test_start_right_after_a_killed_supervisor_waits_for_what_is_still_ending(da
 def test_start_works_after_the_whole_tree_was_killed(data_dir: Path) -> None:
     with running_stack(data_dir) as stack:
         for pid in stack.all_pids():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # PostgreSQL's children follow their parent
+                os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not stack.survivors(), "end of all processes", on_failure=stack.survivors)
         assert (data_dir / "postgres" / "postmaster.pid").exists()
     with running_stack(data_dir) as again:

@@ -72,6 +72,25 @@ def test_dead_part_is_prepared_and_started_again(supervisor: Supervisor, output:
     assert len(prepared) == 2
 
 
+def test_restart_touches_only_the_parts_that_are_wanted(supervisor: Supervisor, output: io.StringIO) -> None:
+    supervisor.start(shell("server", "echo up; sleep 60"))
+    supervisor.start(shell("worker", "echo up; sleep 60", restarts_on_change=True))
+    tick_until(supervisor, "worker         | up", output)
+    tick_until(supervisor, "server         | up", output)
+    supervisor.restart(lambda part: part.restarts_on_change)
+    tick_until(supervisor, "worker         | up\nworker         | up", output)
+    supervisor.stop()
+    assert output.getvalue().count("server         | up") == 1
+
+
+def test_reader_of_the_log_that_goes_away_stops_nothing() -> None:
+    class Gone(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    Log(Gone())("part", "line")
+
+
 def test_fourth_death_within_a_minute_raises_with_the_last_lines(supervisor: Supervisor, output: io.StringIO) -> None:
     supervisor.start(shell("part", "echo about to die; exit 7"))
     with pytest.raises(PartKeepsDying) as caught:
