@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
@@ -21,6 +22,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
+from unfold.paginator import InfinitePaginator
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -43,7 +45,6 @@ STATUS_COLOURS = {
     ImportStatus.CANCELLED: "default",
     **dict.fromkeys(ACTIVE, "info"),
 }
-VERSION_COLOURS = {"live": "success", "being published": "info", "kept": "default", "dropped": "warning"}
 LINK_CLASSES = "text-primary-600 dark:text-primary-500 underline"
 
 
@@ -51,7 +52,6 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     """Rows that only the system writes."""
 
     actions = None
-    show_full_result_count = False  # one count less of a big table
     list_filter_sheet = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -93,7 +93,7 @@ class ImportAdmin(ReadOnlyAdmin):
     actions_detail = ["cancel"]
     fieldsets = [
         ("Where it stands", {"fields": ["state", "progress_bar", "speed", "error", "attempts"]}),
-        ("Rows", {"fields": ["line_count", "loaded", "rejected", "duplicate", "blank", "reasons", "rejects"]}),
+        ("Rows", {"fields": ["lines", "loaded", "rejected", "duplicate", "blank", "reasons", "rejects"]}),
         ("Source", {"fields": ["source", "path", "size", "sha256", "correlation_id"]}),
         ("When", {"fields": ["created_at", "started_at", "finished_at"]}),
     ]
@@ -112,9 +112,9 @@ class ImportAdmin(ReadOnlyAdmin):
         is_active = Import.objects.filter(pk=object_id, status__in=ACTIVE).exists()
         return list(super().get_actions_detail(request, object_id)) if is_active else []
 
-    @display(description="status", ordering="status", label=STATUS_COLOURS)  # type: ignore[untyped-decorator]
-    def state(self, found: Import) -> tuple[str, str]:
-        return found.status, ImportStatus(found.status).label
+    @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
+    def state(self, found: Import) -> SafeString:
+        return _badge(found.status, STATUS_COLOURS[ImportStatus(found.status)])
 
     @display(description="progress")  # type: ignore[untyped-decorator]
     def progress_bar(self, found: Import) -> SafeString:
@@ -124,7 +124,7 @@ class ImportAdmin(ReadOnlyAdmin):
             '<div class="flex items-center gap-2 w-40"><div class="bg-base-200 grow overflow-hidden rounded-default'
             ' dark:bg-base-700" role="progressbar" aria-valuenow="{0}" aria-valuemin="0" aria-valuemax="100">'
             '<div class="bg-primary-600 h-1.5 rounded-default dark:bg-primary-500" style="width: {0}%"></div></div>'
-            '<span class="text-right w-10">{0} %</span></div>',
+            '<span class="whitespace-nowrap">{0} %</span></div>',
             percent,
         )
 
@@ -133,6 +133,10 @@ class ImportAdmin(ReadOnlyAdmin):
         progress = _progress(found)
         speed = f"{progress.rows_per_second:,} rows/s" if progress.rows_per_second else "-"
         return speed if progress.eta_seconds is None else f"{speed}, loaded in about {progress.eta_seconds} s"
+
+    @display(description="in the file")  # type: ignore[untyped-decorator]
+    def lines(self, found: Import) -> str:
+        return f"{found.line_count:,}"
 
     @display(description="loaded")  # type: ignore[untyped-decorator]
     def loaded(self, found: Import) -> str:
@@ -197,6 +201,10 @@ class ImportAdmin(ReadOnlyAdmin):
         return _after_dialog(request, reverse("admin:promotions_import_changelist"))
 
 
+def _badge(text: str, colour: str) -> SafeString:
+    return render_to_string("unfold/helpers/label.html", {"text": text, "variant": colour})
+
+
 def _rejects_link(found: Import, text: str, *, reason: str = "") -> SafeString:
     address = f"{reverse('admin:promotions_reject_changelist')}?source_import={found.pk}"
     return format_html(
@@ -230,7 +238,10 @@ class ReasonFilter(admin.SimpleListFilter):
 
 @admin.register(Reject)
 class RejectAdmin(ReadOnlyAdmin):
-    """Rejects of one import; all imports together may have millions."""
+    """Rejects of one import: up to 100,000, and of all imports millions, so nothing here counts them."""
+
+    paginator = InfinitePaginator
+    show_full_result_count = False
 
     list_display = ["line", "column", "reason", "detail", "raw_text", "kept_line"]
     list_filter = [ReasonFilter]
@@ -250,12 +261,7 @@ class RejectAdmin(ReadOnlyAdmin):
         if found is None:
             messages.info(request, "Choose an import to see its rejects.")
             return redirect("admin:promotions_import_changelist")
-        context = {
-            "title": f"Rejects of import {found.pk}",
-            "import": found,
-            "progress": imports_progress([found])[0],
-            "kept": REJECTS_KEPT,
-        }
+        context = {"title": f"Rejects of import {found.pk}", "import": found, "summary": _reject_summary(found)}
         return cast(HttpResponse, super().changelist_view(request, {**(extra_context or {}), **context}))
 
     @display(description="row")  # type: ignore[untyped-decorator]
@@ -263,13 +269,24 @@ class RejectAdmin(ReadOnlyAdmin):
         return format_html('<code title="{}">{}</code>', reject.raw, _shortened(reject.raw, 100))
 
 
+def _reject_summary(found: Import) -> str:
+    rejected = imports_progress([found])[0].rows_rejected
+    kept = f" (the first {REJECTS_KEPT:,} are kept)" if rejected > REJECTS_KEPT else ""
+    return f"{rejected:,} rejected{kept}, {found.rows_duplicate:,} duplicate"
+
+
 class PublicationInline(TabularInline):  # type: ignore[misc]
     """When the version was made live."""
 
     model = Publication
-    fields = readonly_fields = ["epoch", "decided_at", "delivered_at"]
+    fields = readonly_fields = ["number", "decided_at", "delivered_at"]
     can_delete = False
     extra = 0
+    hide_title = True
+
+    @display(description="epoch")  # type: ignore[untyped-decorator]
+    def number(self, publication: Publication) -> int:
+        return publication.epoch  # a primary key is not shown by itself
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
@@ -297,13 +314,14 @@ class VersionAdmin(ReadOnlyAdmin):
         may_go_live = Version.objects.filter(pk=object_id, dropped_at=None, retired_at__isnull=False).exists()
         return list(super().get_actions_detail(request, object_id)) if may_go_live else []
 
-    @display(description="state", label=VERSION_COLOURS)  # type: ignore[untyped-decorator]
-    def state(self, version: Version) -> str:
+    @display(description="state")  # type: ignore[untyped-decorator]
+    def state(self, version: Version) -> SafeString:
         if version.dropped_at:
-            return "dropped"
+            return _badge("dropped", "warning")
         if version.retired_at:
-            return "kept"
-        return "being published" if version.is_undelivered else "live"  # type: ignore[attr-defined]
+            return _badge("kept", "default")
+        is_undelivered = version.is_undelivered  # type: ignore[attr-defined]
+        return _badge("being published", "info") if is_undelivered else _badge("live", "success")
 
     @display(description="rows", ordering="row_count")  # type: ignore[untyped-decorator]
     def rows(self, version: Version) -> str:

@@ -79,6 +79,7 @@ UNFOLD = {
     "SITE_TITLE": "Floodgate",
     "SITE_HEADER": "Floodgate",
     "SITE_SYMBOL": "water",
+    "SITE_FAVICONS": [{"rel": "icon", "href": "data:,"}],
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {
         "navigation": [
@@ -94,6 +95,7 @@ UNFOLD = {
                         "title": "Versions",
                         "icon": "layers",
                         "link": reverse_lazy("admin:promotions_version_changelist"),
+                        "active": lambda request: request.resolver_match.url_name.startswith("promotions_version_"),
                     },
                     {"title": "Find a promotion", "icon": "search", "link": reverse_lazy("admin:promotions_find")},
                 ],
@@ -103,7 +105,7 @@ UNFOLD = {
                 "separator": True,
                 "items": [
                     {"title": "Users", "icon": "person", "link": reverse_lazy("admin:auth_user_changelist")},
-                    {"title": "Console", "icon": "monitoring", "link": reverse_lazy("console")},
+                    {"title": "Console", "icon": "monitoring", "link": reverse_lazy("console"), "active": False},
                     {"title": "API", "icon": "api", "link": reverse_lazy("docs")},
                 ],
             },
