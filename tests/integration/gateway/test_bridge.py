@@ -1,5 +1,6 @@
 """The WSGI bridge under a real gunicorn, with two threads."""
 
+import select
 import socket
 import subprocess
 import time
@@ -97,6 +98,14 @@ def test_too_large_a_body_is_refused_before_it_is_read(server: Server) -> None:
 def test_too_large_a_body_is_413_even_to_a_client_that_sends_it_all(server: Server) -> None:
     assert_problem(httpx.post(f"{server.url}/length", content=b"x" * 5_000_000), 413, "body-too-large")
     assert_problem(httpx.post(f"{server.url}/length", content=pieces_of(5_000_000)), 413, "body-too-large")
+
+
+def test_a_client_that_is_still_sending_sees_the_refusal(server: Server) -> None:
+    with server.connect() as upload:
+        upload.sendall(b"POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n" + b"x" * 1_000)
+        assert select.select([upload], [], [], 5)[0]  # the refusal is here, unread
+        upload.sendall(b"x" * 4_999_000)
+        assert upload.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
 @pytest.mark.parametrize("path", ["/failing-late", "/short"])
