@@ -154,8 +154,11 @@ def test_stop_after_a_failed_start_stops_what_runs(supervisor: Supervisor) -> No
 
 
 def test_leftovers_of_a_recorded_session_are_ended(tmp_path: Path) -> None:
-    process = Process(shell("part", "trap '' INT; sleep 62 & wait; wait"), lambda *_: None)
+    process = Process(shell("part", "trap '' INT; echo up; sleep 62 & wait; wait"), lambda *_: None)
     process.start()
+    deadline = time.monotonic() + 20
+    while not process.last_lines:
+        assert time.monotonic() < deadline
     record = Record(tmp_path)
     record.write({"part": process.pid})
     record.end_leftovers(end_seconds=0.3)
