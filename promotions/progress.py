@@ -52,11 +52,11 @@ def _sums(import_ids: list[int]) -> dict[int, ChunkSums]:
         .order_by()
         .values_list("source_import")
         .annotate(
-            Sum("length", filter=is_done, default=0),
-            Sum("line_count", filter=is_done, default=0),
-            Sum("rows_loaded"),
-            Sum("rows_rejected"),
-            Sum("rows_blank"),
+            bytes_done=Sum("length", filter=is_done, default=0),
+            lines_done=Sum("line_count", filter=is_done, default=0),
+            loaded=Sum("rows_loaded"),
+            rejected=Sum("rows_rejected"),
+            blank=Sum("rows_blank"),
         )
     )
     found = {import_id: ChunkSums(*sums) for import_id, *sums in rows}
