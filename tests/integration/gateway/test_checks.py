@@ -14,7 +14,7 @@ def test_checks_that_need_stores_wait_to_be_asked() -> None:
     assert check_truth_store() == []
     assert check_max_connections() == []
     assert {check_truth_store, check_max_connections} <= set(registry.get_checks(include_deployment_checks=True))
-    assert check_truth_store.tags == check_max_connections.tags == (Tags.database,)  # type: ignore[attr-defined]
+    assert check_truth_store.tags == check_max_connections.tags == (Tags.database,)
 
 
 @pytest.mark.django_db
