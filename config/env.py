@@ -88,7 +88,7 @@ SPOOL_DIR = _path("SPOOL_DIR", DATA_DIR / "spool")
 STATIC_ROOT = BASE_DIR / "staticfiles"
 for folder in (DATA_DIR, IMPORT_ROOT, SPOOL_DIR, STATIC_ROOT):
     with contextlib.suppress(OSError):  # what cannot be made is reported where it is needed
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o755 if folder == STATIC_ROOT else 0o700, parents=True, exist_ok=True)
 SOCKET_DIR = socket_dir(DATA_DIR)
 SECRET_KEY = _secret_key(DATA_DIR)
 DEBUG = _switch("DEBUG", default=False)

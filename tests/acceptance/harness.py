@@ -3,9 +3,11 @@
 ``running_stack`` fails a test that leaves a process behind.
 """
 
+import atexit
 import json
 import os
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +24,8 @@ from config.env import BASE_DIR, socket_dir
 READY_SECONDS = 90.0
 STOP_SECONDS = 60.0
 OURS = ("DATABASE_URL", "READ_DATABASE_URL", "VALKEY_URL", "VALKEY_CACHE_URL", "CELERY_BROKER_URL", "DATA_DIR", "PORT")
+LOGS = Path(tempfile.mkdtemp(prefix="fg-log-"))
+atexit.register(shutil.rmtree, LOGS, ignore_errors=True)
 
 
 @dataclass
@@ -114,7 +118,7 @@ def running_stack(data_dir: Path, *, run_as: str | None = None, **env: str) -> I
 def start_stack(data_dir: Path, *, run_as: str | None = None, **env: str) -> Stack:
     """Start without waiting: for stacks that are expected to refuse. The caller stops it."""
     port = env.pop("PORT", "") or str(free_port())
-    output = Path(tempfile.mkdtemp(prefix="fg-log-")) / "devstack"
+    output = LOGS / str(time.monotonic_ns())
     with output.with_suffix(".out").open("wb") as stdout, output.with_suffix(".err").open("wb") as stderr:
         process = subprocess.Popen(
             [*as_user(run_as), sys.executable, "manage.py", "devstack"],
