@@ -97,7 +97,7 @@ function countsOf(found) {
 
 function fillImport(item, found) {
   const part = (selector) => item.querySelector(selector);
-  const name = `${found.source ?? "Import"} (#${found.id})`;
+  const name = `${found.filename ?? "Import"} (#${found.id})`;
   const running = !ENDED.has(found.status);
   part(".source").textContent = name;
   setBadge(part(".status"), found.status);
