@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -84,7 +85,7 @@ def _progress(found: Import) -> ImportProgress:
 
 @admin.register(Import)
 class ImportAdmin(ReadOnlyAdmin):
-    list_display = ["id", "source", "state", "progress_bar", "loaded", "rejected", "duplicate", "created_at", "problem"]
+    list_display = ["id", "source", "state", "progress_bar", "loaded", "rejected", "submitted", "problem"]
     list_display_links = ["id", "source"]
     list_filter = [("status", admin.ChoicesFieldListFilter)]
     search_fields = ["source", "sha256"]
@@ -173,9 +174,15 @@ class ImportAdmin(ReadOnlyAdmin):
     def size(self, found: Import) -> str:
         return filesizeformat(found.bytes_total)
 
+    @display(description="submitted", ordering="id")  # type: ignore[untyped-decorator]
+    def submitted(self, found: Import) -> SafeString:
+        return format_html('<span class="whitespace-nowrap">{:%Y-%m-%d %H:%M:%S}</span>', found.created_at)
+
     @display(description="error")  # type: ignore[untyped-decorator]
     def problem(self, found: Import) -> SafeString | str:
-        return format_html('<span title="{}">{}</span>', found.error, _shortened(found.error)) if found.error else "-"
+        if not found.error:
+            return "-"
+        return format_html('<div style="min-width: 14rem" title="{}">{}</div>', found.error, _shortened(found.error))
 
     @action(  # type: ignore[untyped-decorator]
         description="Cancel the import",
@@ -354,6 +361,8 @@ class VersionAdmin(ReadOnlyAdmin):
 
     def find_view(self, request: HttpRequest) -> TemplateResponse:
         """Promotions have no model, because each version is a table of its own."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         form = FindForm(request.GET if "id" in request.GET else None)
         found = run_batch(find_promotions, [form.cleaned_data["id"]])[0] if form.is_valid() else None
         context = {**self.admin_site.each_context(request), "title": "Find a promotion", "form": form, **_shown(found)}

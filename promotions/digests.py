@@ -11,32 +11,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 Words = NDArray[np.uint32]
+Digests = NDArray[np.uint64]
 
 _START = np.uint32(0x9E3779B9 + 16 + 3923095)  # hash_bytes_extended for 16 bytes and seed 0
 
 
-def sorted_digests(ids: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """The digests of (n, 16) ids as signed numbers, in ascending order."""
-    return np.sort(digest_ids(ids))
+FENCES = 256  # a chunk's digests are stored with the places where each first byte begins
 
 
-def repeated_digests(runs: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """The digests that occur more than once in all runs together, each once, ascending.
-
-    Takes 16 bytes of memory per row: give large imports range by range.
-    """
-    if not runs:
-        return np.empty(0, np.int64)
-    merged = np.sort(np.concatenate(runs))
-    return np.unique(merged[1:][merged[1:] == merged[:-1]])
-
-
-def digest_ids(ids: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """``uuid_hash_extended(id, 0)`` of (n, 16) ids."""
+def digest_ids(ids: NDArray[np.uint8]) -> Digests:
+    """``uuid_hash_extended(id, 0)`` of (n, 16) ids, as unsigned numbers."""
     first, second, third, fourth = np.ascontiguousarray(ids).view("<u4").T
     a, b, c = _mix(first + _START, second + _START, third + _START)
     b, c = _finish(a + fourth, b, c)
-    return (b.astype(np.uint64) << np.uint64(32) | c).view(np.int64)
+    return b.astype(np.uint64) << np.uint64(32) | c
+
+
+def find_fences(ordered: Digests) -> list[int]:
+    """Where the digests with each first byte begin, and their end: FENCES + 1 places in ascending digests."""
+    starts = np.arange(FENCES, dtype=np.uint64) << np.uint64(56)
+    return [*np.searchsorted(ordered, starts).tolist(), len(ordered)]
+
+
+def repeated_digests(runs: Sequence[Digests]) -> NDArray[np.int64]:
+    """The digests that occur more than once in all runs together, each once, signed as in PostgreSQL.
+
+    Takes 16 bytes of memory per row: give large imports range by range.
+    """
+    merged = np.sort(np.concatenate([np.empty(0, np.uint64), *runs]))
+    return np.unique(merged[1:][merged[1:] == merged[:-1]]).view(np.int64)
 
 
 def _rotated(words: Words, bits: int) -> Words:

@@ -5,6 +5,8 @@ from django.conf import settings
 from promotions.models import Version
 from promotions.types import ImportTotals
 
+EARLY_STOP_LINES = 100_000
+
 
 def gate_errors(totals: ImportTotals) -> list[str]:
     """Why the import may not be published, in sentences; empty when it may."""
@@ -31,6 +33,11 @@ def reject_share_error(rejected: int, lines: int) -> str:
         f"{rejected:,} of {lines:,} rows were rejected, which is more than {limit:.0%} (IMPORT_MAX_REJECT_SHARE). "
         "Nothing was published; the rejects tell why."
     )
+
+
+def early_stop_error(rejected: int, lines: int) -> str:
+    """The same while rows are still being loaded, once there are enough of them to tell."""
+    return reject_share_error(rejected, lines) if lines >= EARLY_STOP_LINES else ""
 
 
 def shrink_error(rows: int) -> str:

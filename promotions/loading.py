@@ -9,17 +9,16 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from promotions.copyformat import COLUMNS, HEADER, TRAILER, encode_rows
-from promotions.gates import reject_share_error
+from promotions.duplicates import keep_digests
+from promotions.gates import early_stop_error
 from promotions.locks import lock_import
-from promotions.models import ACTIVE, Chunk, Import, ImportStatus
+from promotions.models import ACTIVE, Chunk, ImportStatus
 from promotions.planning import Chunk as PlannedChunk
 from promotions.planning import read_chunk
 from promotions.rejects import REJECTS_KEPT, count_earlier, save_rejects
-from promotions.rows import Block, Reject, parse_block
+from promotions.rows import Block, Bytes, Reject, parse_block
 from promotions.states import finish_import
-from promotions.tables import table_names
-
-EARLY_STOP_LINES = 100_000
+from promotions.tables import table_name
 
 
 @dataclass
@@ -40,44 +39,67 @@ class _Tally:
         self.rejects += block.rejects
 
 
+@dataclass
+class _TableRows:
+    """Rows for one of the version's tables."""
+
+    tuples: list[memoryview] = field(default_factory=list)
+    ids: list[Bytes] = field(default_factory=list)
+
+
 def load_chunk(chunk: Chunk) -> None:
     """Load a chunk that the caller has locked, in the caller's transaction. Ends the import once too many rows are bad.
 
     Raises: SourceError: the file is not what was planned any more.
     """
     found = chunk.source_import
-    earlier = count_earlier(chunk)
-    tally, error = _Tally(), ""
-    planned = PlannedChunk(chunk.number, chunk.offset, chunk.length, chunk.first_line, chunk.line_count, chunk.checksum)
-    with Path(found.plain_path).open("rb") as file, connection.cursor() as cursor:
+    tables = [_TableRows() for _ in range(found.table_count)]
+    tally, error = _parse(chunk, tables)
+    with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
-        for data, first_line, offset in read_chunk(file, planned):
-            keep = max(0, REJECTS_KEPT - earlier.rejected - len(tally.rejects))
-            block = parse_block(data, first_line, offset, keep_rejects=keep)
-            _copy(cursor, found, block)
-            tally.add(block)
-            lines = earlier.lines + tally.lines
-            if lines >= EARLY_STOP_LINES and (
-                error := reject_share_error(earlier.rejected + tally.reasons.total(), lines)
-            ):
-                break
         save_rejects(cursor, found.id, tally.rejects)
+        if not error:
+            _copy(cursor, chunk, tables)
     _account(chunk, tally, is_done=not error)
     if error:
         _quarantine(found.id, error)
 
 
-def _copy(cursor: CursorWrapper, found: Import, block: Block) -> None:
-    names = table_names(found.id, found.table_count)
+def _parse(chunk: Chunk, tables: list[_TableRows]) -> tuple[_Tally, str]:
+    """Fill ``tables`` with the chunk's good rows. Returns what became of its lines, and why the import must stop."""
+    earlier = count_earlier(chunk)
+    tally, error = _Tally(), ""
+    planned = PlannedChunk(chunk.number, chunk.offset, chunk.length, chunk.first_line, chunk.line_count, chunk.checksum)
+    with Path(chunk.source_import.plain_path).open("rb") as file:
+        for data, first_line, offset in read_chunk(file, planned):
+            keep = max(0, REJECTS_KEPT - earlier.rejected - len(tally.rejects))
+            block = parse_block(data, first_line, offset, keep_rejects=keep)
+            _distribute(block, tables)
+            tally.add(block)
+            error = early_stop_error(earlier.rejected + tally.reasons.total(), earlier.lines + tally.lines)
+            if error:
+                break
+    return tally, error
+
+
+def _distribute(block: Block, tables: list[_TableRows]) -> None:
     prefixes = block.ids[:, 0].astype(np.int64) << 8 | block.ids[:, 1]
-    places = prefixes * len(names) >> 16  # as tables.table_index
-    for index, name in enumerate(names):
-        selection = None if len(names) == 1 else places == index
+    places = prefixes * len(tables) >> 16  # as tables.table_index
+    for index, table in enumerate(tables):
+        selection = None if len(tables) == 1 else places == index
+        table.tuples.append(encode_rows(block, selection))
+        table.ids.append(block.ids if selection is None else block.ids[selection])
+
+
+def _copy(cursor: CursorWrapper, chunk: Chunk, tables: list[_TableRows]) -> None:
+    """One COPY per table and chunk: one per block took the server half as long again."""
+    for index, rows in enumerate(tables):
+        name = table_name(chunk.source_import_id, index, len(tables))
         statement = f"COPY {name} ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
         with connection.wrap_database_errors, cursor.copy(statement) as copy:
-            copy.write(HEADER)
-            copy.write(encode_rows(block, selection))
-            copy.write(TRAILER)
+            for part in (HEADER, *rows.tuples, TRAILER):
+                copy.write(part)
+        keep_digests(cursor, chunk.id, index, np.concatenate(rows.ids))
 
 
 def _account(chunk: Chunk, tally: _Tally, *, is_done: bool) -> None:

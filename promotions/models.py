@@ -87,6 +87,18 @@ class Chunk(models.Model):
         indexes = [models.Index(fields=["source_import", "number"], name="chunk_pending", condition=Q(is_done=False))]
 
 
+class ChunkDigests(models.Model):
+    """Digests of the ids that a chunk put into one table, until the duplicates among them are found."""
+
+    chunk = models.ForeignKey(Chunk, models.CASCADE, related_name="digests")
+    table_index = models.PositiveIntegerField()
+    ordered = models.BinaryField(help_text="Ascending, 8 bytes each.")
+    fences = models.JSONField(help_text="Where the digests with each first byte begin, and their end.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["chunk", "table_index"], name="digests_once_per_table")]
+
+
 class Reject(models.Model):
     """A row of the source that was not loaded, or that a later row with the same id replaced."""
 

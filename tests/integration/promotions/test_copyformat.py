@@ -59,4 +59,4 @@ def test_selection_takes_only_its_rows() -> None:
 
 def test_digest_is_the_servers_hash() -> None:
     block = parse_block(TEXT, 1, 0)
-    assert digest_ids(block.ids).tolist() == [row[4] for row in loaded(block)]
+    assert digest_ids(block.ids).view(np.int64).tolist() == [row[4] for row in loaded(block)]
