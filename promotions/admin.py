@@ -176,7 +176,7 @@ class ImportAdmin(ReadOnlyAdmin):
 
     @display(description="submitted", ordering="id")  # type: ignore[untyped-decorator]
     def submitted(self, found: Import) -> SafeString:
-        return format_html('<span class="whitespace-nowrap">{:%Y-%m-%d %H:%M:%S}</span>', found.created_at)
+        return format_html('<span class="whitespace-nowrap">{}</span>', f"{found.created_at:%Y-%m-%d %H:%M:%S}")
 
     @display(description="error")  # type: ignore[untyped-decorator]
     def problem(self, found: Import) -> SafeString | str:
