@@ -1,7 +1,7 @@
 """Circuits: while a store does not answer, nobody waits for it.
 
-A circuit opens when a call to its store ran into a deadline or failed; callers then go without the store at once. A probe
-on a thread of its own asks the store once a second and closes the circuit with the first answer.
+A circuit opens when a call to its store ran into a deadline or failed; callers then go without the store at once. A
+probe on a thread of its own asks the store once a second and closes the circuit with the first answer.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Celery: wakes workers. Business work is a row in PostgreSQL before it is a task, so losing a message costs one beat."""
+"""Celery: wakes workers. Work is a row in PostgreSQL before it is a task, so losing a message costs one beat."""
 
 import os
 import warnings

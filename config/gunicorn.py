@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 from typing import Any
 
 from config import env
@@ -15,6 +16,7 @@ keepalive = 75  # seconds; clients of the hot path live on kept connections
 timeout = 30
 graceful_timeout = 20
 backlog = 2048
+UNSENT_MILLISECONDS = 30_000
 control_socket_disable = True  # several instances on one machine, read-only containers
 
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(env.PROMETHEUS_MULTIPROC_DIR)
@@ -24,6 +26,12 @@ def on_starting(server: Any) -> None:
     """Counters of an earlier run would add up with ours."""
     shutil.rmtree(env.PROMETHEUS_MULTIPROC_DIR, ignore_errors=True)
     env.PROMETHEUS_MULTIPROC_DIR.mkdir(parents=True)
+
+
+def when_ready(server: Any) -> None:
+    """Connections inherit it: one whose peer takes nothing for this long is gone, with what the kernel holds for it."""
+    for listener in server.LISTENERS:
+        listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNSENT_MILLISECONDS)
 
 
 def child_exit(server: Any, worker: Any) -> None:

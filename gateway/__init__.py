@@ -1,1 +1,3 @@
-"""What every request passes: hot path, batcher, WSGI bridge, correlation id, problem+json, health, metrics, console page."""
+"""What every request passes: hot path, batcher, WSGI bridge, correlation id, problem+json, health,
+metrics, console page.
+"""

@@ -1,13 +1,14 @@
 """The ASGI application: every request passes here.
 
-Hot endpoints are parsed, batched and answered on the event loop; health and metrics are answered beside them, so they work
-while everything else is busy; the rest goes to Django through the WSGI bridge.
+Hot endpoints are parsed, batched and answered on the event loop; health and metrics are answered beside them, so they
+work while everything else is busy; the rest goes to Django through the WSGI bridge.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
@@ -32,6 +33,7 @@ from gateway.http import (
 from gateway.metrics import Tally, render
 from gateway.problems import problem_reply
 from gateway.router import AnyEndpoint, Match, Router
+from gateway.spool import discard_body
 
 logger = logging.getLogger(__name__)
 Direct = Callable[[], Awaitable[Reply]]
@@ -83,8 +85,9 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if direct := self._direct.get(scope["path"]):
-            await send_reply(send, await direct(), NO_CORRELATION_ID)
+        direct = self._direct.get(scope["path"]) if scope["method"] in ("GET", "HEAD") else None
+        if direct is not None:
+            await send_reply(send, await direct(), NO_CORRELATION_ID, is_head=scope["method"] == "HEAD")
             return
         try:
             correlation_id = correlation_id_of(scope["headers"])
@@ -115,6 +118,8 @@ class Gateway:
             reply = problem_reply(FloodgateError(), correlation_id)
         await send_reply(send, reply, correlation_id)
         self.tally.request(endpoint.name, endpoint.method, reply.status, perf_counter() - started)
+        if reply.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            await discard_body(receive)
 
     async def _pass_to_django(self, scope: Scope, receive: Receive, send: Send, correlation_id: str) -> None:
         started = perf_counter()

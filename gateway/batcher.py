@@ -1,7 +1,7 @@
 """Collects what concurrent requests bring while the previous batch runs, and runs it as one list.
 
-There is no timer and no added wait: an idle server runs a batch of one at once. All methods are called on the event loop;
-only the bulk function runs on a thread.
+There is no timer and no added wait: an idle server runs a batch of one at once. All methods are called on the event
+loop; only the bulk function runs on a thread.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Runs one batch on a worker thread and decides what a failure means for each of its items.
 
-Bad data (SQLSTATE classes 22 and 23) in one item must not fail its neighbours: the batch is split in halves until the item
-stands alone. Conflicts between transactions repeat the whole batch. Everything else is never repeated by us, because
-nobody knows whether it took effect.
+Bad data (SQLSTATE classes 22 and 23) in one item must not fail its neighbours: the batch is split in halves until the
+item stands alone. Conflicts between transactions repeat the whole batch. Everything else is never repeated by us,
+because nobody knows whether it took effect.
 """
 
 import logging

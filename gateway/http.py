@@ -90,12 +90,12 @@ def declared_length(headers: Headers, limit_bytes: int) -> int | None:
     return int(value)
 
 
-async def send_reply(send: Send, reply: Reply, correlation_id: str) -> None:
+async def send_reply(send: Send, reply: Reply, correlation_id: str, *, is_head: bool = False) -> None:
     headers = [*reply.headers, *correlation_headers(correlation_id)]
     if reply.status != HTTPStatus.NOT_MODIFIED:
         headers += [(b"content-type", reply.content_type), (b"content-length", b"%d" % len(reply.body))]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
+    await send({"type": "http.response.body", "body": b"" if is_head else reply.body})
 
 
 def correlation_headers(correlation_id: str) -> Headers:

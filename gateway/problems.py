@@ -68,7 +68,7 @@ def problem_response(request: HttpRequest, status: int, code: str, detail: str, 
 
 
 def drf_exception_handler(exc: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
-    """DRF's errors and ours as problems; anything else stays an exception and becomes Django's 500 page, also a problem."""
+    """DRF's errors and ours as problems; anything else stays an exception and becomes ``server_error``."""
     request: HttpRequest = context["request"]
     if isinstance(exc, FloodgateError):
         return as_http_response(problem_reply(exc, request.headers.get("X-Correlation-ID", "")))

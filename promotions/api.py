@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
+from gateway.spool import storage_full_named
 from promotions.models import Import, Reject, Version
 from promotions.progress import import_progress, imports_progress
 from promotions.publishing import activate_version
@@ -34,8 +35,9 @@ class ProcessCsvView(APIView):
 
     @extend_schema(operation_id="process_csv", request=ProcessCsvSerializer, responses={202: SubmittedSerializer})
     def post(self, request: Request) -> Response:
-        wanted = ProcessCsvSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        with storage_full_named():  # parsing writes an upload to the disk
+            wanted = ProcessCsvSerializer(data=request.data)
+            wanted.is_valid(raise_exception=True)
         if "file" in wanted.validated_data:
             upload = wanted.validated_data["file"]
             submitted = submit_import(upload.name, _take_over(upload), is_upload=True)
@@ -49,13 +51,13 @@ class ProcessCsvView(APIView):
 
 def _take_over(upload: "UploadedFile[Any]") -> Path:
     """Keep an upload under IMPORT_ROOT, where the workers find it; no copy is made of a large one."""
-    folder = settings.IMPORT_ROOT / "uploads"
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{uuid4()}.csv"
-    if isinstance(upload, TemporaryUploadedFile):
-        Path(upload.temporary_file_path()).rename(target)
-    else:
-        target.write_bytes(upload.read())
+    target = settings.IMPORT_ROOT / "uploads" / f"{uuid4()}.csv"
+    with storage_full_named():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(upload, TemporaryUploadedFile):
+            Path(upload.temporary_file_path()).rename(target)
+        else:
+            target.write_bytes(upload.read())
     return target
 
 

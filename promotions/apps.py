@@ -2,6 +2,7 @@ from http import HTTPStatus
 
 from django.apps import AppConfig
 
+from gateway.metrics import register_collector
 from gateway.problems import register_codes
 
 
@@ -9,6 +10,9 @@ class PromotionsConfig(AppConfig):
     name = "promotions"
 
     def ready(self) -> None:
+        from promotions.metrics import promotions_metrics  # models are there only now
+
+        register_collector(promotions_metrics)
         register_codes(
             {
                 "promotions-error": HTTPStatus.INTERNAL_SERVER_ERROR,

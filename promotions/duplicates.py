@@ -1,5 +1,6 @@
 """Two rows with one id: the later line is served, the others are reported with both line numbers."""
 
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -78,7 +79,7 @@ def _repeated(import_id: int, table_index: int) -> list[int]:
     )
     bounds = np.linspace(0, FENCES, 1 + min(FENCES, ceil(rows / ROWS_AT_ONCE) or 1)).astype(int).tolist()
     found: list[int] = []
-    for low, high in zip(bounds, bounds[1:], strict=False):
+    for low, high in pairwise(bounds):
         found += repeated_digests(_runs(import_id, table_index, low, high)).tolist()
     return found
 

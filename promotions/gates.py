@@ -46,6 +46,6 @@ def shrink_error(rows: int) -> str:
     if live is None or rows >= live.row_count * (1 - limit):
         return ""
     return (
-        f"The file has {rows:,} rows and the live version {live.row_count:,}, so it would shrink by more than {limit:.0%}"
-        " (IMPORT_MAX_SHRINK_SHARE). Nothing was published."
+        f"The file has {rows:,} rows and the live version {live.row_count:,}, so it would shrink by more than"
+        f" {limit:.0%} (IMPORT_MAX_SHRINK_SHARE). Nothing was published."
     )

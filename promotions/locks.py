@@ -1,7 +1,7 @@
 """Every lock of this app. Order: import lease, chunk, publishing.
 
-A lease is a lock that the working connection holds: when its process dies PostgreSQL lets go at once, and a process that
-hangs loses it with the server's idle timeouts. See docs/adr/0002.
+A lease is a lock that the working connection holds: when its process dies PostgreSQL lets go at once, and a process
+that hangs loses it with the server's idle timeouts. See docs/adr/0002.
 """
 
 from collections.abc import Iterator

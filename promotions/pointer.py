@@ -1,8 +1,8 @@
 """Which version readers use. A batch resolves it once; hits and misses of the batch then use that one version.
 
-Truth is the ``Pointer`` row of the read store. In front of it stands one cache key that a script only ever raises, so that
-every process follows a publish with its next batch. Each process remembers the highest epoch it saw and never goes below,
-and asks the read store once a second whether the key missed something.
+Truth is the ``Pointer`` row of the read store. In front of it stands one cache key that a script only ever raises, so
+that every process follows a publish with its next batch. Each process remembers the highest epoch it saw and never goes
+below, and asks the read store once a second whether the key missed something.
 """
 
 import logging

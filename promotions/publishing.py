@@ -1,7 +1,8 @@
 """What readers see: publishing and rolling back are one pointer update.
 
-The decision is a row of the write store (``Publication``, with the next epoch). Delivering it carries the version to the
-read store, moves the pointer there, raises the cache key and only then calls the import published. Each part may be repeated.
+The decision is a row of the write store (``Publication``, with the next epoch). Delivering it carries the version to
+the read store, moves the pointer there, raises the cache key and only then calls the import published. Each part may be
+repeated.
 """
 
 import logging
@@ -70,7 +71,7 @@ def deliver_publications() -> bool:
         if not is_mine:
             return False
         outstanding = Publication.objects.filter(delivered_at=None).select_related("version").order_by("epoch")
-        return all([_deliver(publication) for publication in outstanding])
+        return all(_deliver(publication) for publication in outstanding)
 
 
 def _decide(version: Version) -> None:

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def drop_unused_tables() -> list[str]:
-    """Retire versions beyond the kept ones and drop tables without a version. Returns the names of the dropped tables."""
+    """Give up versions beyond the kept ones and drop tables without a version. Returns the names of those tables."""
     _mark_old_versions()
     stores = ["default", "read"] if settings.READ_STORE_IS_SEPARATE else ["default"]
     return [name for using in stores for name in _drop_in(using)]

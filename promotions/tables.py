@@ -27,8 +27,8 @@ def table_index(row_id: UUID, table_count: int) -> int:
 def create_table(name: str, *, using: str = "default") -> None:
     """Create a version's table if it is missing, without an index: that comes when it is loaded.
 
-    ``line`` is the row's line in the source; of two rows with one id the later line wins. Nothing is ever updated in it,
-    so autovacuum would only compete with the load.
+    ``line`` is the row's line in the source; of two rows with one id the later line wins. Nothing is ever updated in
+    it, so autovacuum would only compete with the load.
     """
     with connections[using].cursor() as cursor:
         cursor.execute(

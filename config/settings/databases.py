@@ -1,4 +1,4 @@
-"""PostgreSQL. ``default`` is the write store, ``read`` the promotions read store; one server unless READ_DATABASE_URL is set."""
+"""PostgreSQL: ``default`` is the write store, ``read`` that of readers; one server unless READ_DATABASE_URL is set."""
 
 from typing import Any
 

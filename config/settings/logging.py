@@ -15,7 +15,7 @@ _SHARED: list[Any] = [
 ]
 _RENDERERS: dict[str, list[Any]] = {
     "json": [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()],
-    "console": [structlog.dev.ConsoleRenderer(colors=False)],
+    "console": [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)],
 }
 
 structlog.configure(

@@ -6,148 +6,239 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Import',
+            name="Import",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source', models.TextField(help_text='The file as the submitter named it.')),
-                ('path', models.TextField(help_text='The file as submitted.')),
-                ('plain_path', models.TextField(blank=True, help_text="The file that workers read: the same, or an archive's unpacked copy.")),
-                ('is_upload', models.BooleanField(default=False, help_text='The file is ours and goes when the import has succeeded.')),
-                ('status', models.TextField(choices=[('queued', 'Queued'), ('planning', 'Planning'), ('loading', 'Loading'), ('indexing', 'Indexing'), ('checking', 'Checking'), ('published', 'Published'), ('superseded', 'Superseded'), ('quarantined', 'Quarantined'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued')),
-                ('error', models.TextField(blank=True)),
-                ('attempts', models.PositiveIntegerField(default=0, help_text='Unexpected failures so far.')),
-                ('correlation_id', models.TextField(blank=True)),
-                ('bytes_total', models.BigIntegerField(default=0)),
-                ('sha256', models.TextField(blank=True)),
-                ('line_count', models.BigIntegerField(default=0, help_text='Rows of the source, blank ones too, without the header.')),
-                ('table_count', models.PositiveIntegerField(default=1)),
-                ('rows_duplicate', models.BigIntegerField(default=0)),
-                ('indexed_tables', models.PositiveIntegerField(default=0)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("source", models.TextField(help_text="The file as the submitter named it.")),
+                ("path", models.TextField(help_text="The file as submitted.")),
+                (
+                    "plain_path",
+                    models.TextField(
+                        blank=True, help_text="The file that workers read: the same, or an archive's unpacked copy."
+                    ),
+                ),
+                (
+                    "is_upload",
+                    models.BooleanField(
+                        default=False, help_text="The file is ours and goes when the import has succeeded."
+                    ),
+                ),
+                (
+                    "status",
+                    models.TextField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("planning", "Planning"),
+                            ("loading", "Loading"),
+                            ("indexing", "Indexing"),
+                            ("checking", "Checking"),
+                            ("published", "Published"),
+                            ("superseded", "Superseded"),
+                            ("quarantined", "Quarantined"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                    ),
+                ),
+                ("error", models.TextField(blank=True)),
+                ("attempts", models.PositiveIntegerField(default=0, help_text="Unexpected failures so far.")),
+                ("correlation_id", models.TextField(blank=True)),
+                ("bytes_total", models.BigIntegerField(default=0)),
+                ("sha256", models.TextField(blank=True)),
+                (
+                    "line_count",
+                    models.BigIntegerField(
+                        default=0, help_text="Rows of the source, blank ones too, without the header."
+                    ),
+                ),
+                ("table_count", models.PositiveIntegerField(default=1)),
+                ("rows_duplicate", models.BigIntegerField(default=0)),
+                ("indexed_tables", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
             ],
             options={
-                'ordering': ['-id'],
-                'indexes': [models.Index(condition=models.Q(('status__in', ('queued', 'planning', 'loading', 'indexing', 'checking'))), fields=['id'], name='import_active')],
+                "ordering": ["-id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status__in", ("queued", "planning", "loading", "indexing", "checking"))),
+                        fields=["id"],
+                        name="import_active",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Chunk',
+            name="Chunk",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('offset', models.BigIntegerField()),
-                ('length', models.BigIntegerField()),
-                ('first_line', models.BigIntegerField()),
-                ('line_count', models.BigIntegerField()),
-                ('checksum', models.BigIntegerField()),
-                ('is_done', models.BooleanField(default=False)),
-                ('rows_loaded', models.BigIntegerField(default=0)),
-                ('rows_blank', models.BigIntegerField(default=0)),
-                ('rows_rejected', models.BigIntegerField(default=0)),
-                ('reject_reasons', models.JSONField(default=dict)),
-                ('source_import', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='chunks', to='promotions.import')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("offset", models.BigIntegerField()),
+                ("length", models.BigIntegerField()),
+                ("first_line", models.BigIntegerField()),
+                ("line_count", models.BigIntegerField()),
+                ("checksum", models.BigIntegerField()),
+                ("is_done", models.BooleanField(default=False)),
+                ("rows_loaded", models.BigIntegerField(default=0)),
+                ("rows_blank", models.BigIntegerField(default=0)),
+                ("rows_rejected", models.BigIntegerField(default=0)),
+                ("reject_reasons", models.JSONField(default=dict)),
+                (
+                    "source_import",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="chunks", to="promotions.import"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['number'],
+                "ordering": ["number"],
             },
         ),
         migrations.CreateModel(
-            name='Pointer',
+            name="Pointer",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('epoch', models.BigIntegerField()),
-                ('version', models.BigIntegerField()),
-                ('table_count', models.PositiveIntegerField()),
+                ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("epoch", models.BigIntegerField()),
+                ("version", models.BigIntegerField()),
+                ("table_count", models.PositiveIntegerField()),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='one_pointer')],
+                "constraints": [models.CheckConstraint(condition=models.Q(("id", 1)), name="one_pointer")],
             },
         ),
         migrations.CreateModel(
-            name='Reject',
+            name="Reject",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('line', models.BigIntegerField()),
-                ('offset', models.BigIntegerField(null=True)),
-                ('column', models.TextField(blank=True)),
-                ('reason', models.TextField()),
-                ('detail', models.TextField()),
-                ('raw', models.TextField(blank=True, help_text='The first 1,024 bytes of the line.')),
-                ('kept_line', models.BigIntegerField(help_text='For a duplicate: the line that is served.', null=True)),
-                ('source_import', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rejects', to='promotions.import')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("line", models.BigIntegerField()),
+                ("offset", models.BigIntegerField(null=True)),
+                ("column", models.TextField(blank=True)),
+                ("reason", models.TextField()),
+                ("detail", models.TextField()),
+                ("raw", models.TextField(blank=True, help_text="The first 1,024 bytes of the line.")),
+                ("kept_line", models.BigIntegerField(help_text="For a duplicate: the line that is served.", null=True)),
+                (
+                    "source_import",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="rejects", to="promotions.import"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['line'],
+                "ordering": ["line"],
             },
         ),
         migrations.CreateModel(
-            name='Version',
+            name="Version",
             fields=[
-                ('number', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('table_count', models.PositiveIntegerField()),
-                ('row_count', models.BigIntegerField()),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('retired_at', models.DateTimeField(help_text='When readers left it; none while it is live.', null=True)),
-                ('dropped_at', models.DateTimeField(null=True)),
-                ('source_import', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='version', to='promotions.import')),
+                ("number", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("table_count", models.PositiveIntegerField()),
+                ("row_count", models.BigIntegerField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "retired_at",
+                    models.DateTimeField(help_text="When readers left it; none while it is live.", null=True),
+                ),
+                ("dropped_at", models.DateTimeField(null=True)),
+                (
+                    "source_import",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="version", to="promotions.import"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-number'],
+                "ordering": ["-number"],
             },
         ),
         migrations.CreateModel(
-            name='Publication',
+            name="Publication",
             fields=[
-                ('epoch', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('decided_at', models.DateTimeField(auto_now_add=True)),
-                ('delivered_at', models.DateTimeField(help_text='When the read store and the cache carried it.', null=True)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='publications', to='promotions.version')),
+                ("epoch", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("decided_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "delivered_at",
+                    models.DateTimeField(help_text="When the read store and the cache carried it.", null=True),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="publications",
+                        to="promotions.version",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-epoch'],
+                "ordering": ["-epoch"],
             },
         ),
         migrations.CreateModel(
-            name='ChunkDigests',
+            name="ChunkDigests",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('table_index', models.PositiveIntegerField()),
-                ('ordered', models.BinaryField(help_text='Ascending, 8 bytes each.')),
-                ('fences', models.JSONField(help_text='Where the digests with each first byte begin, and their end.')),
-                ('chunk', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='digests', to='promotions.chunk')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("table_index", models.PositiveIntegerField()),
+                ("ordered", models.BinaryField(help_text="Ascending, 8 bytes each.")),
+                ("fences", models.JSONField(help_text="Where the digests with each first byte begin, and their end.")),
+                (
+                    "chunk",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="digests", to="promotions.chunk"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('chunk', 'table_index'), name='digests_once_per_table')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("chunk", "table_index"), name="digests_once_per_table")
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='chunk',
-            index=models.Index(condition=models.Q(('is_done', False)), fields=['source_import', 'number'], name='chunk_pending'),
+            model_name="chunk",
+            index=models.Index(
+                condition=models.Q(("is_done", False)), fields=["source_import", "number"], name="chunk_pending"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='chunk',
-            constraint=models.UniqueConstraint(fields=('source_import', 'number'), name='chunk_once_per_import'),
+            model_name="chunk",
+            constraint=models.UniqueConstraint(fields=("source_import", "number"), name="chunk_once_per_import"),
         ),
         migrations.AddConstraint(
-            model_name='chunk',
-            constraint=models.CheckConstraint(condition=models.Q(('is_done', False), ('line_count', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('rows_loaded'), '+', models.F('rows_rejected')), '+', models.F('rows_blank'))), _connector='OR'), name='chunk_accounts_for_every_line'),
+            model_name="chunk",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("is_done", False),
+                    (
+                        "line_count",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                models.F("rows_loaded"), "+", models.F("rows_rejected")
+                            ),
+                            "+",
+                            models.F("rows_blank"),
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="chunk_accounts_for_every_line",
+            ),
         ),
         migrations.AddIndex(
-            model_name='reject',
-            index=models.Index(fields=['source_import', 'line'], name='reject_by_line'),
+            model_name="reject",
+            index=models.Index(fields=["source_import", "line"], name="reject_by_line"),
         ),
         migrations.AddConstraint(
-            model_name='version',
-            constraint=models.UniqueConstraint(models.Value(1), condition=models.Q(('retired_at', None)), name='one_live_version'),
+            model_name="version",
+            constraint=models.UniqueConstraint(
+                models.Value(1), condition=models.Q(("retired_at", None)), name="one_live_version"
+            ),
         ),
     ]

@@ -12,7 +12,7 @@ from promotions.samples import write_sample
 
 
 class Command(BaseCommand):
-    help = "Generate a file of promotions with a few bad rows and duplicates, and import it. Needs `make run` beside it."
+    help = "Generate a file of promotions with a few bad rows and import it. Needs `make run` beside it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--rows", type=int, default=1_000_000)

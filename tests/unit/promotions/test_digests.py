@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 
 from promotions.digests import digest_ids, find_fences, repeated_digests
@@ -23,6 +25,4 @@ def test_fences_part_the_digests_by_their_first_byte() -> None:
     ordered = np.sort(digest_ids(np.random.default_rng(2).integers(0, 256, (5_000, 16), np.uint8)))
     fences = find_fences(ordered)
     assert (fences[0], fences[-1], len(fences)) == (0, 5_000, 257)
-    assert all(
-        (ordered[low:high] >> np.uint64(56) == byte).all() for byte, (low, high) in enumerate(zip(fences, fences[1:]))
-    )
+    assert all((ordered[low:high] >> np.uint64(56) == byte).all() for byte, (low, high) in enumerate(pairwise(fences)))
