@@ -8,7 +8,9 @@ Every step reads from the database what is left to do, so that any worker can go
 
 import errno
 import logging
+import time
 from collections.abc import Callable
+from math import inf
 
 from django.db import InterfaceError, OperationalError, transaction
 
@@ -38,13 +40,17 @@ _STEPS: dict[str, Callable[[Import], bool]] = {
 }
 
 
-def work_on_imports() -> None:
-    """Do what is to be done for any import until nothing is left that this worker could do now.
+def work_on_imports(seconds: float = inf) -> bool:
+    """Do what is to be done for any import, for about ``seconds``.
 
-    Raises: OperationalError: PostgreSQL is away; nothing is lost, call again later.
+    Returns: whether there may be more to do; False when nothing is left that this worker could do now.
+    Raises:  OperationalError: PostgreSQL is away; nothing is lost, call again later.
     """
-    while deliver_publications() or _load_a_chunk() or _advance_an_import():
-        pass
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not (deliver_publications() or _load_a_chunk() or _advance_an_import()):
+            return False
+    return True
 
 
 def _load_a_chunk() -> bool:
@@ -90,6 +96,10 @@ def _settle(import_id: int, error: Exception) -> None:
         _end(import_id, ImportStatus.QUARANTINED, error.detail)
     elif isinstance(error, PromotionsError):
         _end(import_id, ImportStatus.FAILED, error.detail)
+    elif isinstance(error, FileNotFoundError | PermissionError):
+        _end(import_id, ImportStatus.FAILED, f"The file cannot be read any more ({error.strerror}); submit it again.")
+    elif isinstance(error, FileNotFoundError | PermissionError):
+        _end(import_id, ImportStatus.FAILED, f"The file cannot be read any more: {error.strerror}.")
     elif _is_disk_full(error):
         _end(import_id, ImportStatus.FAILED, "The disk is full. Make room and import the file again.")
     elif isinstance(error, OperationalError | InterfaceError) or _attempts(import_id) < MAX_ATTEMPTS:
