@@ -1,0 +1,372 @@
+"""A whole import in this process, from the file to what readers get."""
+
+import codecs
+import gzip
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import zstandard
+from django.db import connection
+from pytest_django import Settings
+
+from promotions import planning, rejects
+from promotions.importing import _STEPS, work_on_imports
+from promotions.loading import load_chunk
+from promotions.models import Chunk, ChunkDigests, Import, ImportStatus, Version
+from promotions.progress import import_progress
+from promotions.selectors import find_promotions
+from promotions.submitting import submit_import
+from promotions.types import Found
+from tests.promotions import (
+    DATE,
+    accounting,
+    finished,
+    id_of,
+    imported,
+    rejects_of,
+    row,
+    rows,
+    served,
+    served_prices,
+    stored_rows,
+    submit,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])
+
+
+def test_row_is_served_as_promised() -> None:
+    found = imported("0006c161-b9d2-4b62-988c-c25255a20965,31.457293,2018-06-24 14:50:03 +0200 CEST\n")
+    (answer,) = find_promotions([UUID("0006c161-b9d2-4b62-988c-c25255a20965")])
+    assert isinstance(answer, Found)
+    assert answer.body is not None
+    assert answer.body.decode() == (
+        '{"id": "0006c161-b9d2-4b62-988c-c25255a20965", "price": 31.46, "expiration_date": "2018-06-24T12:50:03Z"}'
+    )
+    assert json.loads(answer.body)["price"] == 31.46
+    assert (found.status, answer.version) == (ImportStatus.PUBLISHED, found.id)
+
+
+@pytest.mark.parametrize(
+    ("price", "shown"),
+    [("0", "0.00"), ("0.005", "0.01"), ("0.004999", "0.00"), ("1e", None), ("999999999999.995", "1000000000000.00")],
+)
+def test_price_is_rounded_half_up(price: str, shown: str | None) -> None:
+    imported(rows(range(10, 30)) + row(1, price))
+    assert served(1) == shown
+
+
+@pytest.mark.parametrize(
+    "dress",
+    [
+        lambda text: "id,price,expiration_date\n" + text,
+        lambda text: codecs.BOM_UTF8.decode() + text,
+        lambda text: codecs.BOM_UTF8.decode() + "ID, Price, Expiration_Date\r\n" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.removesuffix("\n"),
+        lambda text: text.replace("\n", "\r\n").removesuffix("\r\n"),
+    ],
+    ids=["header", "bom", "bom, header and crlf", "crlf", "no last newline", "crlf but the last"],
+)
+def test_dress_of_a_file_does_not_matter(dress: Callable[[str], str]) -> None:
+    found = imported(dress(rows(range(5))))
+    assert accounting(found) == (5, 0, 0, 0)
+    assert served_prices(range(6)) == ["1.50"] * 5 + [None]
+
+
+def test_every_row_is_accounted_for_with_its_place(settings: Settings) -> None:
+    settings.IMPORT_MAX_REJECT_SHARE = 0.5
+    lines = ["id,price,expiration_date\n", row(1), "\n", "one,two\n", row(2), row(1, "2.50"), f"x,1,{DATE}\n", "  \r\n"]
+    found = imported("".join(lines))
+    offsets = [sum(map(len, lines[:n])) for n in range(len(lines))]
+    assert found.status == ImportStatus.PUBLISHED, found.error
+    assert accounting(found) == (2, 2, 1, 2)
+    assert found.line_count == 7
+    assert rejects_of(found) == [
+        (2, None, "id", "duplicate_id", 6),
+        (4, offsets[3], "", "column_count", None),
+        (7, offsets[6], "id", "bad_uuid", None),
+    ]
+    assert stored_rows(found.id) == [(id_of(2), "1.500000", 5), (id_of(1), "2.500000", 6)]
+
+
+def test_source_is_described_by_hash_and_size() -> None:
+    content = rows(range(50)).encode()
+    found = imported(content)
+    assert (found.sha256, found.bytes_total) == (hashlib.sha256(content).hexdigest(), len(content))
+
+
+@pytest.mark.parametrize("rows_per_table", [10_000, 7])
+def test_last_duplicate_wins_across_chunks_and_tables(settings: Settings, rows_per_table: int) -> None:
+    settings.IMPORT_CHUNK_BYTES, settings.IMPORT_ROWS_PER_TABLE = 200, rows_per_table
+    found = imported(rows(range(30), "1.00") + rows(range(10), "2.00") + rows(range(5), "3.00"))
+    assert found.status == ImportStatus.PUBLISHED, found.error
+    assert Chunk.objects.filter(source_import=found).count() > 10
+    assert (found.table_count > 1) == (rows_per_table == 7)
+    assert accounting(found) == (30, 0, 15, 0)
+    assert served_prices(range(30)) == ["3.00"] * 5 + ["2.00"] * 5 + ["1.00"] * 20
+    kept = {line: kept_line for line, _, _, _, kept_line in rejects_of(found)}
+    assert kept == {n + 1: (41 if n < 5 else 31) + n for n in range(10)} | {n + 31: n + 41 for n in range(5)}
+    assert not ChunkDigests.objects.exists()
+
+
+def test_all_rows_with_one_id_leave_the_last() -> None:
+    found = imported("".join(row(1, f"{price}") for price in range(100)))
+    assert accounting(found) == (1, 0, 99, 0)
+    assert served(1) == "99.00"
+
+
+def test_rejects_beyond_the_limit_are_counted_and_not_kept(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.IMPORT_MAX_REJECT_SHARE, settings.IMPORT_CHUNK_BYTES = 0.9, 50
+    monkeypatch.setattr(rejects, "REJECTS_KEPT", 3)
+    found = imported(rows(range(10)) + "bad\n" * 8)
+    assert accounting(found) == (10, 8, 0, 0)
+    assert import_progress(found.id).reject_reasons == {"column_count": 8}
+    assert [line for line, *_ in rejects_of(found)] == [11, 12, 13]
+
+
+BAD_ROWS = {
+    "wrong column count": ("a,b\n", "column_count"),
+    "more columns": (row(1)[:-1] + ",more\n", "column_count"),
+    "bad uuid": (f"not-a-uuid,1.5,{DATE}\n", "bad_uuid"),
+    "uuid with braces": (f"{{{id_of(1)}}},1.5,{DATE}\n", "bad_uuid"),
+    "negative price": (row(1, "-1.5"), "negative_price"),
+    "price is no number": (row(1, "twelve"), "bad_price"),
+    "price is nan": (row(1, "NaN"), "bad_price"),
+    "price with exponent": (row(1, "1e3"), "bad_price"),
+    "price too precise": (row(1, "1.1234567"), "price_precision"),
+    "price too large": (row(1, "1234567890123"), "price_range"),
+    "impossible date": (f"{id_of(1)},1.5,2018-02-30 05:32:31 +0200 CEST\n", "bad_date"),
+    "hour 24": (f"{id_of(1)},1.5,2018-02-03 24:00:00 +0200 CEST\n", "bad_date"),
+    "before year 1 in utc": (f"{id_of(1)},1.5,0001-01-01 00:00:00 +0200 CEST\n", "date_range"),
+    "quotes": (f'"{id_of(1)}",1.5,{DATE}\n', "bad_uuid"),
+    "nul byte": (row(1, "1\0.5"), "nul_byte"),
+    "10 MB line": ("x" * 10_000_000 + "\n", "line_too_long"),
+    "10 MB row": (f"{id_of(1)},{'1' * 10_000_000},{DATE}\n", "line_too_long"),
+}
+
+
+@pytest.mark.parametrize(("bad", "reason"), BAD_ROWS.values(), ids=BAD_ROWS)
+def test_bad_row_is_refused_and_its_neighbours_are_served(bad: str, reason: str) -> None:
+    found = imported(rows(range(10, 30)) + bad + rows(range(40, 60)))
+    assert found.status == ImportStatus.PUBLISHED, found.error
+    assert accounting(found) == (40, 1, 0, 0)
+    assert [(line, why) for line, _, _, why, _ in rejects_of(found)] == [(21, reason)]
+    assert served_prices([1, 29, 40]) == [None, "1.50", "1.50"]
+
+
+def test_quoted_newline_is_two_bad_lines_and_loses_no_neighbour() -> None:
+    found = imported(rows(range(20)) + f'"{id_of(90)}\n",1.5,{DATE}\n' + rows(range(20, 40)))
+    assert accounting(found) == (40, 2, 0, 0)
+    assert [line for line, *_ in rejects_of(found)] == [21, 22]
+
+
+def test_invalid_utf8_is_refused_and_shown() -> None:
+    found = imported(rows(range(20)).encode() + b"\xff\xfe\xfd,1.5,x\n" + rows(range(20, 40)).encode())
+    assert accounting(found) == (40, 1, 0, 0)
+    (kept,) = found.rejects.all()
+    assert (kept.reason, kept.raw) == ("invalid_utf8", r"\xff\xfe\xfd,1.5,x")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress], ids=["gzip", "zstd"])
+def test_archive_is_imported_and_its_unpacked_copy_goes(
+    pack: Callable[[bytes], bytes], settings: Settings, tmp_path: Path
+) -> None:
+    settings.IMPORT_CHUNK_BYTES = 300
+    found = imported(pack(rows(range(40)).encode()), "promotions.csv.packed")
+    assert accounting(found) == (40, 0, 0, 0)
+    assert served_prices([0, 39, 40]) == ["1.50", "1.50", None]
+    assert list((tmp_path / "spool").rglob("*.csv")) == []
+    assert Path(found.path).exists()
+
+
+@pytest.fixture
+def live() -> Import:
+    """What must stay served whatever happens to the next file."""
+    return imported(rows(range(100), "7.00"), "live.csv")
+
+
+def refused(found: Import, status: ImportStatus, reason: str) -> None:
+    assert (found.status, reason in found.error) == (status, True), found.error
+    assert served_prices([0, 99]) == ["7.00", "7.00"]
+    assert not Version.objects.filter(pk=found.id).exists()
+    assert found.finished_at is not None
+
+
+@pytest.mark.parametrize("content", ["", "\n\n \n", "id,price,expiration_date\n", "\ufeff"])
+def test_file_without_a_row_keeps_the_live_data(live: Import, content: str) -> None:
+    refused(imported(content), ImportStatus.QUARANTINED, "no valid row")
+
+
+def test_file_of_rejects_keeps_the_live_data_and_tells_why(live: Import) -> None:
+    found = imported(rows(range(100)) + "bad\n" * 900)
+    refused(found, ImportStatus.QUARANTINED, "900 of 1,000 rows were rejected")
+    assert accounting(found) == (100, 900, 0, 0)
+    assert len(rejects_of(found)) == 900
+
+
+def test_shrunken_file_keeps_the_live_data(live: Import) -> None:
+    refused(imported(rows(range(49))), ImportStatus.QUARANTINED, "shrink")
+
+
+def test_file_of_half_the_rows_is_just_large_enough(live: Import) -> None:
+    assert imported(rows(range(50))).status == ImportStatus.PUBLISHED
+
+
+def test_shrink_gate_can_be_turned_off(live: Import, settings: Settings) -> None:
+    settings.IMPORT_MAX_SHRINK_SHARE = 1.0
+    assert imported(row(1)).status == ImportStatus.PUBLISHED
+
+
+def test_duplicates_count_as_shrinking(live: Import) -> None:
+    refused(imported(row(1) * 200), ImportStatus.QUARANTINED, "shrink")
+
+
+def test_hopeless_file_is_stopped_early(live: Import, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.IMPORT_CHUNK_BYTES = 1_000
+    monkeypatch.setattr("promotions.gates.EARLY_STOP_LINES", 500)
+    found = imported("bad\n" * 5_000)
+    refused(found, ImportStatus.QUARANTINED, "were rejected")
+    assert found.chunks.filter(is_done=True).count() < 4
+    assert found.chunks.count() == 20
+
+
+def test_binary_file_is_refused(live: Import) -> None:
+    binary = bytes(range(256)) * 200
+    refused(imported(binary), ImportStatus.QUARANTINED, "rows were rejected")
+
+
+REFUSED_FILES = {
+    "truncated gzip": (gzip.compress(rows(range(1_000)).encode())[:-20], "truncated or damaged gzip"),
+    "damaged gzip": (b"\x1f\x8b" + b"junk" * 99, "truncated or damaged gzip"),
+    "truncated zstd": (zstandard.compress(rows(range(1_000)).encode())[:-9], "truncated or damaged zstd"),
+    "zip": (b"PK\x03\x04" + bytes(100), "zip archive"),
+    "utf-16": (rows(range(9)).encode("utf-16"), "UTF-16"),
+}
+
+
+@pytest.mark.parametrize(("content", "reason"), REFUSED_FILES.values(), ids=REFUSED_FILES)
+def test_file_that_is_no_text_fails_with_its_reason(live: Import, content: bytes, reason: str, tmp_path: Path) -> None:
+    refused(imported(content), ImportStatus.FAILED, reason)
+    assert not any(path.is_file() for path in (tmp_path / "spool").rglob("*"))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress], ids=["gzip", "zstd"])
+def test_zip_bomb_is_stopped_at_the_limit(
+    live: Import, settings: Settings, tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    settings.UNPACKED_MAX_BYTES = 5_000_000
+    refused(imported(pack(bytes(50_000_000))), ImportStatus.FAILED, "limit of 5000000 bytes")
+    assert not any(path.is_file() for path in (tmp_path / "spool").rglob("*"))
+
+
+def test_endless_line_is_no_promotions_file(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "MAX_LINE_BYTES", 3_000_000)
+    refused(imported("x" * 4_000_000), ImportStatus.FAILED, "Line 1 is longer")
+
+
+def half_loaded(content: str, monkeypatch: pytest.MonkeyPatch) -> Import:
+    """An import that is planned and of which two chunks are loaded."""
+    found = submit(content)
+    loads = iter(range(2))
+    with monkeypatch.context() as patch:
+
+        def two_chunks(chunk: Chunk) -> None:
+            if next(loads, None) is None:
+                raise KeyboardInterrupt
+            load_chunk(chunk)
+
+        patch.setattr("promotions.importing.load_chunk", two_chunks)
+        with pytest.raises(KeyboardInterrupt):
+            work_on_imports()
+    found.refresh_from_db()
+    assert found.status == ImportStatus.LOADING
+    assert found.chunks.filter(is_done=True).count() == 2
+    return found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(path.read_bytes().replace(b"1.50", b"9.99")),
+        lambda path: path.write_bytes(path.read_bytes()[:-100]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.unlink(),
+    ],
+    ids=["changes", "shrinks", "is emptied", "is removed"],
+)
+def test_file_that_changes_while_it_is_read_fails(
+    live: Import, settings: Settings, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    settings.IMPORT_CHUNK_BYTES = 1_000
+    found = half_loaded(rows(range(200)), monkeypatch)
+    change(Path(found.path))
+    refused(finished(found), ImportStatus.FAILED, "submit it again")
+
+
+def test_file_that_changes_between_two_plannings_fails(live: Import, settings: Settings) -> None:
+    settings.IMPORT_CHUNK_BYTES = 1_000
+    found = submit(rows(range(200)))
+    first = Chunk(source_import=found, number=0, offset=0, length=1_020, first_line=1, line_count=12, checksum=1)
+    first.save()
+    refused(finished(found), ImportStatus.FAILED, "changed while it was being read")
+
+
+def test_full_disk_ends_the_import_and_keeps_the_live_data(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("promotions.importing.load_chunk", full)
+    refused(imported(rows(range(100))), ImportStatus.FAILED, "The disk is full")
+
+
+def test_full_disk_of_the_database_ends_the_import(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$")
+
+    monkeypatch.setitem(_STEPS, ImportStatus.INDEXING, full)
+    refused(imported(rows(range(100))), ImportStatus.FAILED, "The disk is full")
+
+
+def test_defect_is_tried_five_times_and_then_ends_the_import(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(found: Import) -> bool:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setitem(_STEPS, ImportStatus.INDEXING, broken)
+    found = submit(rows(range(100)))
+    for _ in range(4):
+        with pytest.raises(ZeroDivisionError):
+            work_on_imports()
+    refused(finished(found), ImportStatus.FAILED, "a defect")
+
+
+def test_broken_import_does_not_hold_up_the_next(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = _STEPS[ImportStatus.INDEXING]
+    first, second = submit(rows(range(100)), "a.csv"), submit(rows(range(100), "8.00"), "b.csv")
+
+    def broken_for_first(found: Import) -> bool:
+        if found.id == first.id:
+            raise ZeroDivisionError("a defect")
+        return index(found)
+
+    monkeypatch.setitem(_STEPS, ImportStatus.INDEXING, broken_for_first)
+    for _ in range(4):
+        with pytest.raises(ZeroDivisionError):
+            work_on_imports()
+    finished(second)
+    assert second.status == ImportStatus.PUBLISHED
+    assert served(1) == "8.00"
+
+
+def test_upload_goes_after_success_and_stays_for_inspection_after_a_failure(live: Import, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_text(rows(range(100)))
+    bad.write_text("bad\n" * 10)
+    finished(submit_import("good.csv", good, is_upload=True))
+    finished(submit_import("bad.csv", bad, is_upload=True))
+    assert (good.exists(), bad.exists()) == (False, True)
