@@ -4,7 +4,8 @@ A lease is a lock that the working connection holds: when its process dies Postg
 that hangs loses it with the server's idle timeouts. See docs/adr/0002.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from django.db import connection
@@ -50,6 +51,19 @@ def _release(kind: int, number: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [kind, number])
         cursor.execute("SET idle_session_timeout = 0")
+
+
+def lease_keeper() -> Callable[[object], None]:
+    """To be called now and then by long work without statements, so that the server does not take its lease away."""
+    last = time.monotonic()
+
+    def keep(_: object) -> None:
+        nonlocal last
+        if time.monotonic() - last > LEASE_SECONDS / 6:
+            last = time.monotonic()
+            connection.cursor().execute("SELECT 1")
+
+    return keep
 
 
 def claim_chunk() -> Chunk | None:

@@ -51,6 +51,15 @@ def stored_pointer() -> LiveVersion:
     return LiveVersion(*row) if row else NOTHING_LIVE
 
 
+def _raise_key_if_possible(live: LiveVersion) -> None:
+    if not live.epoch or CACHE.is_open:
+        return
+    try:
+        raise_cached_pointer(live)
+    except RedisError:
+        CACHE.open()
+
+
 class LivePointer:
     """This process's view of the live version. Thread-safe; the epoch never goes down."""
 
@@ -72,10 +81,14 @@ class LivePointer:
             return self._live
 
     def refresh_from_store(self) -> LiveVersion:
-        """Ask the read store now. Raises DatabaseError."""
-        live = self.adopt(stored_pointer())
+        """Ask the read store now. Raises DatabaseError.
+
+        The key is raised before the version is used: another process must not still answer from an earlier one then.
+        """
+        stored = stored_pointer()
+        _raise_key_if_possible(stored)
         self._checked_at = time.monotonic()
-        return live
+        return self.adopt(stored)
 
     def revalidate_if_due(self) -> None:
         """Once a second, ask the read store on a thread of its own, so that a store that hangs delays no reader."""
@@ -88,10 +101,8 @@ class LivePointer:
 
     def _revalidate(self) -> None:
         try:
-            live = self.refresh_from_store()
-            if live.epoch and not CACHE.is_open:
-                raise_cached_pointer(live)
-        except (DatabaseError, RedisError) as error:
+            self.refresh_from_store()
+        except DatabaseError as error:
             logger.warning("pointer_not_revalidated", extra={"error": str(error)})
             self._checked_at = time.monotonic()
         finally:

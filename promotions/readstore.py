@@ -25,6 +25,7 @@ def _pull_table(name: str) -> None:
     ):
         for cursor in (reader, writer):
             cursor.execute("SET LOCAL statement_timeout = 0")
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # one waits while the other works
         create_table(name, using=READ_STORE)
         with (
             source.wrap_database_errors,

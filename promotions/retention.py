@@ -48,5 +48,6 @@ def _drop_in(using: str) -> list[str]:
 
 
 def _is_in_use(version: int) -> bool:
-    is_kept = Version.objects.filter(number=version, dropped_at=None).exists()
-    return is_kept or Import.objects.filter(id=version, status__in=ACTIVE).exists()
+    """In this order: an import becomes a version before it ends, so none is missed in between."""
+    is_growing = Import.objects.filter(id=version, status__in=ACTIVE).exists()
+    return is_growing or Version.objects.filter(number=version, dropped_at=None).exists()

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from promotions.errors import SourceChanged
+from promotions.locks import lease_keeper
 from promotions.models import Chunk, Import, ImportStatus
 from promotions.planning import Chunk as PlannedChunk
 from promotions.planning import plan_chunks
@@ -25,7 +26,7 @@ def plan_import(found: Import) -> bool:
     Run again after a crash it makes the same chunks, or finds that the file has changed.
     Raises: SourceError.
     """
-    path = unpack(Path(found.path), spool_folder(found.id), settings.UNPACKED_MAX_BYTES)
+    path = unpack(Path(found.path), spool_folder(found.id), settings.UNPACKED_MAX_BYTES, lease_keeper())
     table_count = _table_count(path)
     for name in table_names(found.id, table_count):
         create_table(name)

@@ -1,14 +1,28 @@
 """Celery's door: each task is one call. All may run twice or be killed anywhere."""
 
+import logging
+
 from celery import shared_task
+from django.db import InterfaceError, OperationalError
 
 from promotions.importing import work_on_imports
 from promotions.retention import drop_unused_tables
+from promotions.submitting import WORK_TASK, wake_workers
+
+logger = logging.getLogger(__name__)
+
+TURN_SECONDS = 5.0  # a worker that is told to stop finishes its turn, not a whole import
 
 
-@shared_task(name="promotions.work_on_imports")
+@shared_task(name=WORK_TASK)
 def work_on_imports_task() -> None:
-    work_on_imports()
+    try:
+        has_more = work_on_imports(TURN_SECONDS)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("imports_wait_for_store", extra={"error": str(error)})
+        return
+    if has_more:
+        wake_workers()
 
 
 @shared_task(name="promotions.drop_old_versions")
