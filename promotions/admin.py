@@ -85,7 +85,7 @@ def _progress(found: Import) -> ImportProgress:
 
 @admin.register(Import)
 class ImportAdmin(ReadOnlyAdmin):
-    list_display = ["id", "source", "state", "progress_bar", "loaded", "rejected", "submitted", "problem"]
+    list_display = ["id", "source", "outcome", "progress_bar", "loaded", "rejected", "submitted"]
     list_display_links = ["id", "source"]
     list_filter = [("status", admin.ChoicesFieldListFilter)]
     search_fields = ["source", "sha256"]
@@ -116,6 +116,13 @@ class ImportAdmin(ReadOnlyAdmin):
     @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
     def state(self, found: Import) -> SafeString:
         return _badge(found.status, STATUS_COLOURS[ImportStatus(found.status)])
+
+    @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
+    def outcome(self, found: Import) -> SafeString:
+        error = (
+            format_html('<div title="{}">{}</div>', found.error, _shortened(found.error, 120)) if found.error else ""
+        )
+        return format_html('<div style="max-width: 20rem">{}{}</div>', self.state(found), error)
 
     @display(description="progress")  # type: ignore[untyped-decorator]
     def progress_bar(self, found: Import) -> SafeString:
@@ -178,12 +185,6 @@ class ImportAdmin(ReadOnlyAdmin):
     def submitted(self, found: Import) -> SafeString:
         return format_html('<span class="whitespace-nowrap">{}</span>', f"{found.created_at:%Y-%m-%d %H:%M:%S}")
 
-    @display(description="error")  # type: ignore[untyped-decorator]
-    def problem(self, found: Import) -> SafeString | str:
-        if not found.error:
-            return "-"
-        return format_html('<div style="min-width: 14rem" title="{}">{}</div>', found.error, _shortened(found.error))
-
     @action(  # type: ignore[untyped-decorator]
         description="Cancel the import",
         url_path="cancel",
@@ -219,7 +220,7 @@ def _rejects_link(found: Import, text: str, *, reason: str = "") -> SafeString:
     )
 
 
-def _shortened(text: str, characters: int = 60) -> str:
+def _shortened(text: str, characters: int) -> str:
     return text if len(text) <= characters else text[: characters - 1] + "…"
 
 

@@ -175,3 +175,8 @@ def test_finding_explains_a_bad_and_an_unknown_id(people: Client, tmp_path: Path
     assert "This is no id" in text(people, f"{FIND}?id=42")
     imported(tmp_path)
     assert "has no promotion with this id" in text(people, f"{FIND}?id={unknown}")
+
+
+def test_users_and_groups_have_the_theme_of_the_admin(people: Client) -> None:
+    for address in ("/admin/auth/user/add/", "/admin/auth/group/add/"):
+        assert re.search(r'<input[^>]*class="[^"]*border-base-200', text(people, address)), address
