@@ -250,6 +250,7 @@ class RejectAdmin(ReadOnlyAdmin):
 
     paginator = InfinitePaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
 
     list_display = ["line", "column", "reason", "detail", "raw_text", "kept_line"]
     list_filter = [ReasonFilter]
