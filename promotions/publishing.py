@@ -98,9 +98,8 @@ def _supersede_overlapping(newer: Import) -> None:
     """Submissions that ran at the same time end as superseded, in whatever order the two finished."""
     running = Import.objects.filter(id__lt=newer.id, status__in=ACTIVE, version=None)
     finished = Import.objects.filter(id__lt=newer.id, status=ImportStatus.PUBLISHED, finished_at__gt=newer.created_at)
-    reason = f"Import {newer.id}, submitted later, replaced it."
     for older in (running | finished).select_for_update(of=("self",), no_key=True).order_by("id"):
-        finish_import(older, ImportStatus.SUPERSEDED, reason)
+        finish_import(older, ImportStatus.SUPERSEDED, _replaced_by(newer.id))
 
 
 def _deliver(publication: Publication) -> bool:
@@ -133,6 +132,19 @@ def _mark_delivered(publication: Publication) -> None:
     with transaction.atomic():
         found = lock_import(publication.version.number)
         if found.status == ImportStatus.CHECKING:
-            finish_import(found, ImportStatus.PUBLISHED)
+            _finish_decided(found)
         publication.delivered_at = timezone.now()
         publication.save(update_fields=["delivered_at"])
+
+
+def _finish_decided(found: Import) -> None:
+    """A newer submission may have been decided while this one waited for its delivery."""
+    newer = Version.objects.filter(number__gt=found.id).first()
+    if newer is None:
+        finish_import(found, ImportStatus.PUBLISHED)
+    else:
+        finish_import(found, ImportStatus.SUPERSEDED, _replaced_by(newer.number))
+
+
+def _replaced_by(import_id: int) -> str:
+    return f"Import {import_id}, submitted later, replaced it."
