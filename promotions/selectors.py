@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
 from django.db import connections
-from django.db.utils import ProgrammingError
+from django.db.utils import InterfaceError, OperationalError, ProgrammingError
 
 from common.errors import FloodgateError, StoreUnavailable
 from common.stores import READ_STORE
@@ -35,6 +35,9 @@ def find_promotions(ids: list[UUID]) -> list[Found | FloodgateError]:
             if POINTER.refresh_from_store() == live:
                 raise
             return find_promotions(ids)
+        except (OperationalError, InterfaceError):  # the others of this batch may be cached
+            READ_STORE.open()
+            read = {}
         write_cache(live.version, read)
         bodies.update(read)
     return [_found(live.version, bodies[row_id]) for row_id in ids]
@@ -58,14 +61,21 @@ def _cached(ids: Sequence[UUID]) -> tuple[LiveVersion, dict[UUID, bytes | None]]
     known = POINTER.live
     answer = read_cache(known.version, distinct)
     if answer is None:
-        return POINTER.refresh_from_store(), nothing
+        return _stored_pointer(), nothing
     POINTER.revalidate_if_due()
     seen, entries = answer
-    live = POINTER.adopt(seen) if seen.epoch else POINTER.refresh_from_store()
+    live = POINTER.adopt(seen) if seen.epoch else _stored_pointer()
     if live.version == known.version:
         return live, dict(zip(distinct, entries, strict=True))
     again = read_cache(live.version, distinct)
     return live, dict(zip(distinct, again[1], strict=True)) if again else nothing
+
+
+def _stored_pointer() -> LiveVersion:
+    """Asked without a deadline of its own, so never of a store that is known to hang."""
+    if READ_STORE.is_open:
+        raise StoreUnavailable
+    return POINTER.refresh_from_store()
 
 
 def _select(live: LiveVersion, ids: list[UUID]) -> dict[UUID, bytes]:
