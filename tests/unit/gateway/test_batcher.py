@@ -1,0 +1,268 @@
+"""The queue in front of a bulk function, on a real event loop with real threads."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import DatabaseError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.circuits import Circuit
+from common.errors import FloodgateError, Overloaded, StoreUnavailable
+from gateway import batches
+from gateway.app import Gateway
+from gateway.batcher import Batcher
+from gateway.hot import HotEndpoint
+from gateway.http import Reply
+
+BATCH_LIMIT, QUEUE_LIMIT = 4, 10
+WAIT_SECONDS = 5.0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def without_connections() -> Iterator[None]:
+    """There is no database here whose stale connections could be closed; probes ask at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "close_old_connections", lambda: None)
+        patch.setattr("common.circuits.PROBE_SECONDS", 0.01)
+        yield
+
+
+class Gate:
+    """A bulk function that waits until it is let through."""
+
+    def __init__(self) -> None:
+        self.is_open = threading.Event()
+        self.entered = threading.Semaphore(0)
+        self.calls: list[list[Any]] = []
+
+    def __call__(self, items: list[Any]) -> list[Any]:
+        self.calls.append(items)
+        self.entered.release()
+        assert self.is_open.wait(WAIT_SECONDS)
+        return [("done", item) for item in items]
+
+    async def wait_for_call(self) -> None:
+        assert await asyncio.to_thread(self.entered.acquire, timeout=WAIT_SECONDS)
+
+
+def batcher_of(
+    run: Callable[[list[Any]], list[Any]], lanes: ThreadPoolExecutor, store: Circuit | None = None, **options: Any
+) -> Batcher[Any, Any]:
+    options = {
+        "batch_limit": BATCH_LIMIT,
+        "queue_limit": QUEUE_LIMIT,
+        "deadline_seconds": WAIT_SECONDS,
+        "observe": lambda items, waited: None,
+        **options,
+    }
+    return Batcher(run, lanes, store or Circuit("test", lambda: None), **options)
+
+
+def on_loop(scenario: Callable[[ThreadPoolExecutor], Coroutine[Any, Any, None]]) -> None:
+    with ThreadPoolExecutor(4) as lanes:
+        asyncio.run(scenario(lanes))
+
+
+Request = tuple[str, int]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["answered", "refused", "broken", "cancelled"]),
+            st.integers(0, 3),
+        ),
+        max_size=60,
+    ),
+    st.integers(1, 4),
+)
+def test_every_request_gets_its_own_answer_and_no_other(requests: list[tuple[str, int]], lane_count: int) -> None:
+    """``requests`` are kinds with how many turns of the loop pass before the next one comes."""
+
+    def run(items: list[tuple[int, str]]) -> list[Any]:
+        if any(kind == "broken" for _, kind in items):
+            error = DatabaseError()
+            error.__cause__ = _BadData()
+            raise error
+        return [Overloaded(str(number)) if kind == "refused" else number for number, kind in items]
+
+    async def scenario() -> None:
+        batcher = batcher_of(run, lanes, queue_limit=1_000)
+        answers = []
+        for number, (kind, turns) in enumerate(requests):
+            answers.append(batcher.submit((number, kind)))
+            if kind == "cancelled":
+                answers[-1].cancel()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        got = await asyncio.wait_for(asyncio.gather(*answers, return_exceptions=True), WAIT_SECONDS)
+        assert [_seen(one) for one in got] == [_expected(n, kind) for n, (kind, _) in enumerate(requests)]
+
+    with ThreadPoolExecutor(lane_count) as lanes:
+        asyncio.run(scenario())
+
+
+class _BadData(Exception):
+    sqlstate = "22003"
+
+
+def _seen(answer: object) -> object:
+    if isinstance(answer, FloodgateError):
+        return type(answer), answer.detail
+    return type(answer) if isinstance(answer, BaseException) else answer
+
+
+def _expected(number: int, kind: str) -> object:
+    return {
+        "answered": number,
+        "refused": (Overloaded, str(number)),
+        "broken": (FloodgateError, FloodgateError.default_detail),
+        "cancelled": asyncio.CancelledError,
+    }[kind]
+
+
+def test_idle_batcher_runs_a_batch_of_one_at_once_and_collects_meanwhile() -> None:
+    async def scenario(lanes: ThreadPoolExecutor) -> None:
+        gate = Gate()
+        batcher = batcher_of(gate, lanes)
+        first = batcher.submit(0)
+        await gate.wait_for_call()
+        others = [batcher.submit(n) for n in range(1, 8)]
+        gate.is_open.set()
+        assert await asyncio.gather(first, *others) == [("done", n) for n in range(8)]
+        assert gate.calls == [[0], [1, 2, 3, 4], [5, 6, 7]]
+
+    on_loop(scenario)
+
+
+def test_full_queue_refuses_at_once_and_takes_more_when_it_has_room() -> None:
+    async def scenario(lanes: ThreadPoolExecutor) -> None:
+        gate = Gate()
+        batcher = batcher_of(gate, lanes)
+        answers = [batcher.submit(0)]
+        await gate.wait_for_call()
+        answers += [batcher.submit(n) for n in range(QUEUE_LIMIT)]
+        with pytest.raises(Overloaded):
+            batcher.submit("too much")
+        gate.is_open.set()
+        await asyncio.gather(*answers)
+        assert await batcher.submit("again") == ("done", "again")
+
+    on_loop(scenario)
+
+
+def test_deadline_answers_while_the_thread_is_still_blocked_and_the_probe_closes_the_circuit() -> None:
+    async def scenario(lanes: ThreadPoolExecutor) -> None:
+        gate, is_back = Gate(), threading.Event()
+        store = Circuit("test", lambda: None if is_back.is_set() else 1 / 0)
+        batcher = batcher_of(gate, lanes, store, deadline_seconds=0.2)
+        started = time.monotonic()
+        running, waiting = batcher.submit(1), None
+        await gate.wait_for_call()
+        waiting = batcher.submit(2)
+        answers = await asyncio.wait_for(asyncio.gather(running, waiting), WAIT_SECONDS)
+        assert [type(answer) for answer in answers] == [StoreUnavailable] * 2
+        assert 0.2 <= time.monotonic() - started < 1.0
+        assert not gate.is_open.is_set()
+        assert store.is_open
+        with pytest.raises(StoreUnavailable):
+            batcher.submit(3)
+        is_back.set()
+        await _until(lambda: not store.is_open)
+        gate.is_open.set()
+        assert await batcher.submit(4) == ("done", 4)
+        assert gate.calls == [[1], [4]]
+
+    on_loop(scenario)
+
+
+def test_late_answer_of_a_given_up_batch_reaches_nobody() -> None:
+    async def scenario(lanes: ThreadPoolExecutor) -> None:
+        slow, store = Gate(), Circuit("test", lambda: None)
+        batcher = batcher_of(slow, lanes, store, deadline_seconds=0.1)
+        late = batcher.submit("late")
+        assert isinstance(await late, StoreUnavailable)
+        await _until(lambda: not store.is_open)
+        next_one = batcher.submit("next")
+        slow.is_open.set()
+        assert await next_one == ("done", "next")
+        assert isinstance(late.result(), StoreUnavailable)
+
+    on_loop(scenario)
+
+
+def test_function_that_needs_no_store_is_asked_while_the_circuit_is_open() -> None:
+    async def scenario(lanes: ThreadPoolExecutor) -> None:
+        store = Circuit("test", lambda: 1 / 0)
+        store.is_open = True
+        batcher = batcher_of(lambda items: items, lanes, store, answers_without_store=True)
+        assert await batcher.submit("cached") == "cached"
+
+    on_loop(scenario)
+
+
+def test_client_that_hangs_up_changes_nothing_for_the_others() -> None:
+    async def scenario(lanes: ThreadPoolExecutor) -> None:
+        gate = Gate()
+        batcher = batcher_of(gate, lanes)
+        answers = [batcher.submit(0)]
+        await gate.wait_for_call()
+        answers += [batcher.submit(n) for n in range(1, 5)]
+        answers[0].cancel()
+        answers[2].cancel()
+        gate.is_open.set()
+        got = await asyncio.gather(*answers, return_exceptions=True)
+        assert [one for one in got if not isinstance(one, BaseException)] == [("done", n) for n in (1, 3, 4)]
+
+    on_loop(scenario)
+
+
+def test_batch_in_flight_is_answered_when_the_server_stops() -> None:
+    async def scenario(lanes: ThreadPoolExecutor) -> None:
+        gate = Gate()
+        gateway = Gateway(_no_django, [_endpoint(gate)])
+        batcher = gateway._batchers["gated"]
+        events: asyncio.Queue[Any] = asyncio.Queue()
+        sent: asyncio.Queue[Any] = asyncio.Queue()
+        serving = asyncio.create_task(gateway({"type": "lifespan"}, events.get, sent.put))
+        await events.put({"type": "lifespan.startup"})
+        assert (await sent.get())["type"] == "lifespan.startup.complete"
+        answer = batcher.submit(1)
+        await gate.wait_for_call()
+        await events.put({"type": "lifespan.shutdown"})
+        gate.is_open.set()
+        assert await answer == ("done", 1)
+        await asyncio.wait_for(serving, WAIT_SECONDS)
+        assert (await sent.get())["type"] == "lifespan.shutdown.complete"
+
+    on_loop(scenario)
+
+
+async def _no_django(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError("not for Django")
+
+
+def _endpoint(run: Callable[[list[Any]], list[Any]]) -> HotEndpoint[Any, Any]:
+    return HotEndpoint(
+        name="gated",
+        method="GET",
+        path="/gated",
+        parse=lambda request: None,
+        run=run,
+        reply=lambda request, result: Reply(200, b""),
+        store=Circuit("test", lambda: None),
+    )
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.005)
