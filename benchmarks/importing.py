@@ -1,5 +1,6 @@
 """Import of a file of promotions against ``psql \\copy`` of its cleaned rows plus primary key, on one server."""
 
+import re
 import subprocess
 import threading
 import time
@@ -164,12 +165,12 @@ def _checkpoint(stack: Stack) -> None:
 def _drop_old_tables(stack: Stack) -> None:
     """What retention does after ten minutes, so that the disk of a benchmark stays small."""
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
-        live = connection.execute("SELECT version FROM promotions_pointer").fetchone()
+        live = connection.execute("SELECT version FROM promotions_pointer").fetchone() or (0,)
         names = connection.execute(
             "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^promotions_v[0-9]'"
         )
         for (name,) in names.fetchall():
-            if live and name != f"promotions_v{live[0]}":
+            if not re.match(f"promotions_v{live[0]}(_|$)", name):
                 connection.execute(f"DROP TABLE {name}")
 
 

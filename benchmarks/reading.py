@@ -14,6 +14,7 @@ from benchmarks.load import LoadResult, get_request, run_load
 from benchmarks.report import Report, median, progress
 from config.env import BASE_DIR
 from promotions.samples import write_sample
+from promotions.tables import table_names
 from tests.acceptance.harness import Stack, free_port, wait_until
 
 CONNECTIONS = 128
@@ -70,8 +71,10 @@ def measure_reads_during_import(stack: Stack, report: Report, *, rows: int) -> N
 
 def _requests(stack: Stack) -> list[bytes]:
     with psycopg.connect(stack.database_url) as connection:
-        (version,) = connection.execute("SELECT version FROM promotions_pointer").fetchone() or (0,)
-        ids = connection.execute(f"SELECT id FROM promotions_v{version} LIMIT {IDS}").fetchall()
+        live = connection.execute("SELECT version, table_count FROM promotions_pointer").fetchone()
+        assert live, "nothing is published"
+        names = table_names(*live)
+        ids = [row for name in names for row in connection.execute(f"SELECT id FROM {name} LIMIT {IDS // len(names)}")]
     return [get_request(f"/promotions/{row_id}") for (row_id,) in ids]
 
 

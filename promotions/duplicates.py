@@ -13,7 +13,7 @@ from promotions.models import ChunkDigests
 from promotions.rejects import REJECTS_KEPT
 from promotions.rows import Bytes
 
-ROWS_AT_ONCE = 4_000_000  # 64 MB while they are merged
+ROWS_AT_ONCE = 2_000_000  # 32 MB while they are merged
 MAX_LITERALS = 100_000
 
 _RANGE = """

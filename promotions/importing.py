@@ -11,21 +11,24 @@ import logging
 import time
 from collections.abc import Callable
 from math import inf
+from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, transaction
 
 from common.sqlstate import sqlstate
 from promotions.checking import check_import
 from promotions.errors import PromotionsError, Quarantined
-from promotions.indexing import index_import
+from promotions.indexing import finish_indexing, index_version_table
 from promotions.loading import load_chunk
-from promotions.locks import claim_chunk, import_lease, lock_import
-from promotions.models import ACTIVE, Import, ImportStatus
+from promotions.locks import claim_chunk, claim_table, import_lease, lock_import
+from promotions.models import ACTIVE, Chunk, Import, ImportStatus, VersionTable
 from promotions.publishing import deliver_publications
 from promotions.staging import finish_loading, plan_import
 from promotions.states import finish_import
 
 logger = logging.getLogger(__name__)
+
+Work = TypeVar("Work", Chunk, VersionTable)
 
 MAX_ATTEMPTS = 5
 DISK_FULL = "53100"
@@ -35,7 +38,7 @@ _STEPS: dict[str, Callable[[Import], bool]] = {
     ImportStatus.QUEUED: plan_import,
     ImportStatus.PLANNING: plan_import,
     ImportStatus.LOADING: finish_loading,
-    ImportStatus.INDEXING: index_import,
+    ImportStatus.INDEXING: finish_indexing,
     ImportStatus.CHECKING: check_import,
 }
 
@@ -48,23 +51,33 @@ def work_on_imports(seconds: float = inf) -> bool:
     """
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if not (deliver_publications() or _load_a_chunk() or _advance_an_import()):
+        if not _do_something():
             return False
     return True
 
 
-def _load_a_chunk() -> bool:
-    chunk = None
+def _do_something() -> bool:
+    return (
+        deliver_publications()
+        or _work_on_next(claim_chunk, load_chunk)
+        or _work_on_next(claim_table, index_version_table)
+        or _advance_an_import()
+    )
+
+
+def _work_on_next(claim: Callable[[], Work | None], work: Callable[[Work], None]) -> bool:
+    """Claim a piece and do it in one transaction, so that a worker that dies leaves it to the next one."""
+    piece = None
     try:
         with transaction.atomic():
-            chunk = claim_chunk()
-            if chunk is None:
+            piece = claim()
+            if piece is None:
                 return False
-            load_chunk(chunk)
+            work(piece)
     except Exception as error:
-        if chunk is None:
+        if piece is None:
             raise
-        _settle(chunk.source_import_id, error)
+        _settle(piece.source_import_id, error)
     return True
 
 

@@ -57,6 +57,7 @@ def load_chunk(chunk: Chunk) -> None:
     tally, error = _parse(chunk, tables)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("SET LOCAL synchronous_commit = off")  # a crash loses rows and chunk mark together: loaded again
         save_rejects(cursor, found.id, tally.rejects)
         if not error:
             _copy(cursor, chunk, tables)

@@ -1,4 +1,4 @@
-"""Every lock of this app. Order: import lease, chunk, publishing.
+"""Every lock of this app. Order: import lease, chunk or table, publishing, import.
 
 A lease is a lock that the working connection holds: when its process dies PostgreSQL lets go at once, and a process
 that hangs loses it with the server's idle timeouts. See docs/adr/0002.
@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from django.db import connection
 
-from promotions.models import Chunk, Import, ImportStatus
+from promotions.models import Chunk, Import, ImportStatus, VersionTable
 
 # First keys of the advisory locks.
 IMPORT_LEASES = 1001  # the second key is the import's id
@@ -73,6 +73,17 @@ def claim_chunk() -> Chunk | None:
         .select_related("source_import")
         .filter(is_done=False, source_import__status__in=(ImportStatus.PLANNING, ImportStatus.LOADING))
         .order_by("source_import_id", "number")
+        .first()
+    )
+
+
+def claim_table() -> VersionTable | None:
+    """The next loaded table that nobody indexes, locked until the transaction ends."""
+    return (
+        VersionTable.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
+        .select_related("source_import")
+        .filter(is_indexed=False, source_import__status=ImportStatus.INDEXING)
+        .order_by("source_import_id", "index")
         .first()
     )
 

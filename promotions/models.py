@@ -45,7 +45,6 @@ class Import(models.Model):
     line_count = models.BigIntegerField(default=0, help_text="Rows of the source, blank ones too, without the header.")
     table_count = models.PositiveIntegerField(default=1)
     rows_duplicate = models.BigIntegerField(default=0)
-    indexed_tables = models.PositiveIntegerField(default=0)
 
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
@@ -85,6 +84,18 @@ class Chunk(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["source_import", "number"], name="chunk_pending", condition=Q(is_done=False))]
+
+
+class VersionTable(models.Model):
+    """One of the tables of the version in the making; indexed in one transaction together with ``is_indexed``."""
+
+    source_import = models.ForeignKey(Import, models.CASCADE, related_name="tables")
+    index = models.PositiveIntegerField(help_text="Its place by id prefix.")
+    is_indexed = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["index"]
+        constraints = [models.UniqueConstraint(fields=["source_import", "index"], name="table_once_per_import")]
 
 
 class ChunkDigests(models.Model):

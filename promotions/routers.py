@@ -17,7 +17,12 @@ class ReadStoreRouter:
     db_for_write = db_for_read
 
     def allow_migrate(self, db: str, app_label: str, model_name: str | None = None, **hints: Any) -> bool | None:
-        if not settings.READ_STORE_IS_SEPARATE or model_name is None:
+        """Migrations without a model say where they belong with ``hints={"read_store": ...}``."""
+        if not settings.READ_STORE_IS_SEPARATE:
+            return None
+        if "read_store" in hints:
+            return bool(hints["read_store"]) == (db == READ_STORE)
+        if model_name is None:
             return None
         model = hints.get("model")
         return model is not None and _belongs_to_read_store(model) == (db == READ_STORE)

@@ -34,7 +34,7 @@ RAW_BYTES = 1024
 
 _COMMA, _NEWLINE, _RETURN, _DOT = b",\n\r."
 _ID_BYTES = 36
-_REACH_BYTES = 48  # the windows read for one row end within this distance of its second comma
+_REACH_BYTES = 48  # the windows read for one row end within this distance of its second comma: room behind the last
 _TAIL_BYTES = 16
 _MAX_TAILS = 64  # distinct ends ("+0200 CEST") worth one comparison each per block
 
@@ -133,9 +133,10 @@ def parse_block(data: bytes | memoryview, first_line: int, offset: int, keep_rej
     Args: data: lines, best 0.5-2 MB. first_line: number of its first line in the source. offset: its byte there.
           keep_rejects: how many rejects to describe; further ones are only counted.
     """
-    text = np.frombuffer(data, np.uint8)
-    lines, clean = _split_lines(text)
-    accepted = _accept(text, clean)
+    padded = np.zeros(len(data) + _REACH_BYTES, np.uint8)
+    padded[: len(data)] = np.frombuffer(data, np.uint8)
+    lines, clean = _split_lines(padded[: len(data)])
+    accepted = _accept(padded, clean)
     others = np.ones(len(lines.starts), np.bool_)
     others[accepted.lines] = False
     explained, others_found = _explain(data, lines, np.flatnonzero(others), keep_rejects)
@@ -155,21 +156,19 @@ def _split_lines(text: Bytes) -> tuple[_Lines, _Clean]:
     newlines = np.flatnonzero(kinds == _NEWLINE)
     ends = marks[newlines]
     starts = np.concatenate((np.zeros(1, np.int64), ends + 1))
-    clean = _clean_lines(text, marks, kinds, newlines, starts)
+    clean = _clean_lines(marks, kinds, newlines, starts)
     if starts[-1] == len(text):
         return _Lines(starts[:-1], ends), clean
     return _Lines(starts, np.append(ends, len(text))), clean
 
 
-def _clean_lines(text: Bytes, marks: Integers, kinds: Bytes, newlines: Integers, starts: Integers) -> _Clean:
-    """The last line or two are left out, so that reading a window from a line never leaves the text."""
+def _clean_lines(marks: Integers, kinds: Bytes, newlines: Integers, starts: Integers) -> _Clean:
     starts = starts[: len(newlines)]
     returned = kinds[newlines - 1] == _RETURN
     lasts = newlines - returned
     clean = np.diff(newlines, prepend=-1) - returned == 3
     clean &= (kinds[lasts - 1] == _COMMA) & (kinds[lasts - 2] == _COMMA)
     clean &= (marks[lasts] + returned == marks[newlines]) & (marks[lasts - 2] == starts + _ID_BYTES)
-    clean &= marks[lasts - 1] + _REACH_BYTES <= len(text)
     lines = np.flatnonzero(clean)
     lasts = lasts[lines]
     return _Clean(lines, starts[lines], marks[lasts - 1], marks[lasts])

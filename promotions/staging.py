@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from promotions.errors import SourceChanged
 from promotions.locks import lease_keeper
-from promotions.models import Chunk, Import, ImportStatus
+from promotions.models import Chunk, Import, ImportStatus, VersionTable
 from promotions.planning import Chunk as PlannedChunk
 from promotions.planning import plan_chunks
 from promotions.sources import unpack
@@ -16,6 +16,7 @@ from promotions.states import move_on, spool_folder
 from promotions.submitting import wake_workers
 from promotions.tables import create_table, table_names
 
+LARGE_ROWS = 2_000_000
 _SAMPLE_BYTES = 2**20
 _CHUNK_FIELDS = ("offset", "length", "first_line", "line_count", "checksum")
 
@@ -27,14 +28,15 @@ def plan_import(found: Import) -> bool:
     Raises: SourceError.
     """
     path = unpack(Path(found.path), spool_folder(found.id), settings.UNPACKED_MAX_BYTES, lease_keeper())
-    table_count = _table_count(path)
-    for name in table_names(found.id, table_count):
-        create_table(name)
-    started_at = found.started_at or timezone.now()
-    size = path.stat().st_size
-    begun = {"plain_path": str(path), "bytes_total": size, "table_count": table_count, "started_at": started_at}
+    if found.status == ImportStatus.QUEUED:
+        found.table_count, found.started_at = _table_count(path), timezone.now()
+    begun = {"plain_path": str(path), "bytes_total": path.stat().st_size}
+    begun |= {"table_count": found.table_count, "started_at": found.started_at}
     if not move_on(found, ImportStatus.PLANNING, **begun):
         return True
+    for index, name in enumerate(table_names(found.id, found.table_count)):
+        create_table(name)
+        VersionTable.objects.get_or_create(source_import=found, index=index)
     with path.open("rb") as file:
         plan = plan_chunks(file, settings.IMPORT_CHUNK_BYTES)
         for chunk in plan:
@@ -48,15 +50,20 @@ def finish_loading(found: Import) -> bool:
     if found.chunks.filter(is_done=False).exists():
         return False
     move_on(found, ImportStatus.INDEXING)
+    wake_workers()
     return True
 
 
 def _table_count(path: Path) -> int:
-    """How many tables the version needs, from the size of the file and the length of its first lines."""
+    """How many tables the version gets, from the size of the file and the length of its first lines.
+
+    A large one gets one for each worker at least: two keys built side by side take 2/3 of the time that one takes with
+    PostgreSQL's parallel workers, whose last merge is serial (docs/adr/0006).
+    """
     with path.open("rb") as file:
         sample = file.read(_SAMPLE_BYTES)
-    lines = path.stat().st_size * sample.count(b"\n") / max(1, len(sample))
-    return max(1, ceil(lines / settings.IMPORT_ROWS_PER_TABLE))
+    rows = path.stat().st_size * sample.count(b"\n") / max(1, len(sample))
+    return max(ceil(rows / settings.IMPORT_ROWS_PER_TABLE), settings.IMPORT_WORKERS if rows >= LARGE_ROWS else 1)
 
 
 def _keep(found: Import, planned: PlannedChunk) -> None:

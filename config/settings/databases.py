@@ -7,7 +7,11 @@ import environ
 from config import env
 
 # Every statement has an end: what needs longer (index builds, COPY) says so with SET LOCAL.
-_SERVER_OPTIONS = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+# The connection check ends the statement of a client that died, which would hold its locks to the end otherwise.
+_SERVER_OPTIONS = (
+    "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+    " -c client_connection_check_interval=1s"
+)
 
 
 def _database(url: str) -> dict[str, Any]:
