@@ -56,13 +56,10 @@ def measure_memory(stack: Stack, report: Report, *, sizes: tuple[int, int]) -> N
     """Peak memory of all import processes together, for a small and a large file."""
     peaks = []
     for rows in sizes:
-        path = stack.data_dir / "imports" / f"memory-{rows}.csv"
-        write_sample(path, rows, seed=rows)
         with PeakMemory(stack) as peak:
-            progress(describe(import_file(stack, path.name)))
+            progress(describe(import_sample(stack, rows)))
         progress(f"peak of import processes with {rows:,} rows: {peak.mebibytes:.0f} MiB")
         peaks.append(peak.mebibytes)
-        path.unlink()
         _drop_old_tables(stack)
     small, large = peaks
     ok = max(peaks) <= REACH_MEBIBYTES and large <= 1.2 * small
@@ -74,6 +71,16 @@ def measure_memory(stack: Stack, report: Report, *, sizes: tuple[int, int]) -> N
         f"flat, <= {REACH_MEBIBYTES} MiB",
         ok=ok,
     )
+
+
+def import_sample(stack: Stack, rows: int) -> dict[str, Any]:
+    """Import a file made for the purpose; its final state."""
+    path = stack.data_dir / "imports" / f"sample-{rows}.csv"
+    write_sample(path, rows, seed=rows)
+    try:
+        return import_file(stack, path.name)
+    finally:
+        path.unlink()
 
 
 def import_file(stack: Stack, name: str) -> dict[str, Any]:
