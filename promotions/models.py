@@ -163,8 +163,6 @@ class Publication(models.Model):
 class Pointer(models.Model):
     """Read store: which version is served. One row."""
 
-    read_store = True
-
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     epoch = models.BigIntegerField()
     version = models.BigIntegerField()

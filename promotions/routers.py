@@ -7,26 +7,19 @@ from django.db import models
 
 READ_STORE = "read"
 
+# By name: in migrations, models are rebuilt from their fields and carry no mark of ours.
+READ_STORE_MODELS = frozenset({"promotions.pointer"})
+
 
 class ReadStoreRouter:
-    """Send models marked ``read_store`` to the read store, also for migrations."""
+    """Send the read store's models there, also in migrations, and nothing else."""
 
     def db_for_read(self, model: type[models.Model], **_: Any) -> str | None:
-        return READ_STORE if _belongs_to_read_store(model) else None
+        return READ_STORE if model._meta.label_lower in READ_STORE_MODELS else None
 
     db_for_write = db_for_read
 
-    def allow_migrate(self, db: str, app_label: str, model_name: str | None = None, **hints: Any) -> bool | None:
-        """Migrations without a model say where they belong with ``hints={"read_store": ...}``."""
+    def allow_migrate(self, db: str, app_label: str, model_name: str | None = None, **_: Any) -> bool | None:
         if not settings.READ_STORE_IS_SEPARATE:
             return None
-        if "read_store" in hints:
-            return bool(hints["read_store"]) == (db == READ_STORE)
-        if model_name is None:
-            return None
-        model = hints.get("model")
-        return model is not None and _belongs_to_read_store(model) == (db == READ_STORE)
-
-
-def _belongs_to_read_store(model: type[models.Model]) -> bool:
-    return bool(getattr(model, "read_store", False))
+        return (f"{app_label}.{model_name}" in READ_STORE_MODELS) == (db == READ_STORE)

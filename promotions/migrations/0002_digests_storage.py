@@ -9,6 +9,5 @@ class Migration(migrations.Migration):
             # Random bytes do not compress, and slices of them are read: out of line and plain.
             "ALTER TABLE promotions_chunkdigests ALTER COLUMN ordered SET STORAGE EXTERNAL",
             "ALTER TABLE promotions_chunkdigests ALTER COLUMN ordered SET STORAGE EXTENDED",
-            hints={"read_store": False},
         )
     ]
