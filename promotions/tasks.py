@@ -1,6 +1,8 @@
 """Celery's door: each task is one call. All may run twice or be killed anywhere."""
 
 import logging
+import os
+from functools import cache
 
 from celery import shared_task
 from django.db import InterfaceError, OperationalError
@@ -11,11 +13,13 @@ from promotions.submitting import WORK_TASK, wake_workers
 
 logger = logging.getLogger(__name__)
 
+NICENESS = 10
 TURN_SECONDS = 5.0  # a worker that is told to stop finishes its turn, not a whole import
 
 
 @shared_task(name=WORK_TASK)
 def work_on_imports_task() -> None:
+    _yield_to_readers()
     try:
         has_more = work_on_imports(TURN_SECONDS)
     except (OperationalError, InterfaceError) as error:
@@ -23,6 +27,12 @@ def work_on_imports_task() -> None:
         return
     if has_more:
         wake_workers()
+
+
+@cache
+def _yield_to_readers() -> None:
+    """Once per process: an import takes what readers leave of the processor."""
+    os.nice(NICENESS)
 
 
 @shared_task(name="promotions.drop_old_versions")
