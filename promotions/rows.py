@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promotions.rowtext import (
+    COLUMNS,
     INSTANT_BYTES,
     MAX_LINE_BYTES,
     MICROSECONDS,
@@ -163,6 +164,9 @@ def _split_lines(text: Bytes) -> tuple[_Lines, _Clean]:
 
 
 def _clean_lines(marks: Integers, kinds: Bytes, newlines: Integers, starts: Integers) -> _Clean:
+    if len(marks) < len(COLUMNS):  # too few for a row; places before the first one would leave the arrays
+        nothing = np.empty(0, np.int64)
+        return _Clean(nothing, nothing, nothing, nothing)
     starts = starts[: len(newlines)]
     returned = kinds[newlines - 1] == _RETURN
     lasts = newlines - returned
