@@ -184,6 +184,15 @@ def test_archive_is_imported_and_its_unpacked_copy_goes(
     assert Path(found.path).exists()
 
 
+@pytest.mark.parametrize("content", ["x", "x\n", ",\n", ",,\n", "\n", "\r\n", row(1)[:-1], "x\n\n"])
+@pytest.mark.parametrize("chunk_bytes", [1, 1_000])
+def test_tiny_files_are_read_like_large_ones(settings: Settings, content: str, chunk_bytes: int) -> None:
+    settings.IMPORT_CHUNK_BYTES = chunk_bytes
+    found = imported(content)
+    assert found.status in (ImportStatus.PUBLISHED, ImportStatus.QUARANTINED), found.error
+    assert sum(accounting(found)) == found.line_count == len(content.splitlines())
+
+
 @pytest.fixture
 def live() -> Import:
     """What must stay served whatever happens to the next file."""
