@@ -130,6 +130,7 @@ def _move_pointer(live: LiveVersion) -> None:
 
 def _mark_delivered(publication: Publication) -> None:
     with transaction.atomic():
+        lock_publishing()  # so that a newer submission sees how this one ended, or this one sees the newer
         found = lock_import(publication.version.number)
         if found.status == ImportStatus.CHECKING:
             _finish_decided(found)
