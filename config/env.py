@@ -92,6 +92,7 @@ for folder in (DATA_DIR, IMPORT_ROOT, SPOOL_DIR, STATIC_ROOT):
 SOCKET_DIR = socket_dir(DATA_DIR)
 SECRET_KEY = _secret_key(DATA_DIR)
 DEBUG = _switch("DEBUG", default=False)
+COOKIES_SECURE = _switch("COOKIES_SECURE", default=False)
 ALLOWED_HOSTS: list[str] = _env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 LOG_FORMAT: str = _env.str("LOG_FORMAT", default="console")
 if LOG_FORMAT not in ("console", "json"):
