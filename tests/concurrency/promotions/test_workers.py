@@ -48,11 +48,14 @@ def side_by_side(*works: Callable[[], object]) -> None:
 
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Ids of the chunks whose load was begun."""
+    """Ids of the chunks whose load was begun; every worker has its first one before any goes on."""
     begun: list[int] = []
+    all_have_one = threading.Barrier(WORKERS, timeout=10)
 
     def load(chunk: Chunk) -> None:
         begun.append(chunk.id)
+        if len(begun) <= WORKERS:
+            all_have_one.wait()
         load_chunk(chunk)
 
     monkeypatch.setattr(importing, "load_chunk", load)
@@ -65,6 +68,7 @@ def status_of(found: Import) -> str:
 
 def test_workers_side_by_side_load_every_chunk_once(loaded: list[int]) -> None:
     found = submit(rows(range(2_000)) + rows(range(100), "2.00"))
+    importing._advance(found.id)
     side_by_side(*[work_on_imports] * WORKERS)
     work_on_imports()
     found.refresh_from_db()

@@ -156,6 +156,18 @@ def test_import_cancelled_in_the_middle_of_a_chunk_stays_cancelled(monkeypatch: 
     assert not Version.objects.exists()
 
 
+@pytest.mark.parametrize("where", ["promotions.staging._keep", "promotions.checking.trim_rejects"])
+def test_import_cancelled_while_a_step_runs_stays_cancelled(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    found = submit(rows(range(10)))
+
+    def cancelled_meanwhile(*args: object) -> None:
+        Import.objects.filter(pk=found.id).update(status=ImportStatus.CANCELLED, finished_at=timezone.now())
+
+    monkeypatch.setattr(where, cancelled_meanwhile)
+    assert finished(found).status == ImportStatus.CANCELLED
+    assert not Version.objects.exists()
+
+
 def test_ended_import_cannot_be_cancelled() -> None:
     found = imported(rows(range(10)))
     with pytest.raises(ImportFinished):

@@ -198,6 +198,35 @@ def test_late_answer_of_a_given_up_batch_reaches_nobody() -> None:
     on_loop(scenario)
 
 
+def test_late_end_of_a_given_up_batch_starts_nothing_beside_the_running_one() -> None:
+    async def scenario(lanes: ThreadPoolExecutor) -> None:
+        gates, store = {"late": Gate(), "running": Gate(), "waiting": Gate()}, Circuit("test", lambda: None)
+        gates["waiting"].is_open.set()
+        batcher = batcher_of(lambda items: gates[items[0]](items), lanes, store, deadline_seconds=0.3)
+        await batcher.submit("late")
+        await _until(lambda: not store.is_open)
+        running = batcher.submit("running")
+        await gates["running"].wait_for_call()
+        waiting = batcher.submit("waiting")
+        gates["late"].is_open.set()
+        await lanes_idle(lanes, busy=1)
+        assert gates["waiting"].calls == []
+        gates["running"].is_open.set()
+        assert await asyncio.gather(*[running, waiting]) == [("done", "running"), ("done", "waiting")]
+
+    on_loop(scenario)
+
+
+async def lanes_idle(lanes: ThreadPoolExecutor, *, busy: int) -> None:
+    """Wait until all but ``busy`` lanes have nothing to do and the loop has heard of it."""
+    free = lanes._max_workers - busy
+    together = threading.Barrier(free)
+    await asyncio.gather(
+        *(asyncio.get_running_loop().run_in_executor(lanes, together.wait, WAIT_SECONDS) for _ in range(free))
+    )
+    await asyncio.sleep(0)
+
+
 def test_function_that_needs_no_store_is_asked_while_the_circuit_is_open() -> None:
     async def scenario(lanes: ThreadPoolExecutor) -> None:
         store = Circuit("test", lambda: 1 / 0)
