@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from promotions.rows import Block
 
-COLUMNS = ("id", "expiration_date", "line", "price")
+COPY_COLUMNS = ("id", "expiration_date", "line", "price")
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # flags, length of the header extension
 TRAILER = b"\xff\xff"
 
@@ -34,8 +34,8 @@ _EMPTY_TUPLE = np.array(
 )
 
 
-def encode_rows(block: Block, selection: NDArray[np.intp] | NDArray[np.bool_] | None = None) -> memoryview:
-    """COPY BINARY tuples, without HEADER and TRAILER, of all rows of a block or of a selection (indexes or a mask)."""
+def encode_rows(block: Block, selection: NDArray[np.bool_] | None = None) -> memoryview:
+    """COPY BINARY tuples, without HEADER and TRAILER, of all rows of a block or of a selection (a mask)."""
     rows = slice(None) if selection is None else selection
     expires_us = block.expires_us[rows]
     tuples = np.repeat(_EMPTY_TUPLE, len(expires_us))

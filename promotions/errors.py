@@ -1,4 +1,4 @@
-"""What can stop an import as a whole or refuse a request about one. A bad row is no exception but a ``rows.Reject``.
+"""What can stop an import or refuse a request about one. A bad row is no exception but a ``rows.RejectedLine``.
 
 FloodgateError
 └── PromotionsError

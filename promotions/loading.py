@@ -8,15 +8,14 @@ import numpy as np
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from promotions.copyformat import COLUMNS, HEADER, TRAILER, encode_rows
+from promotions.copyformat import COPY_COLUMNS, HEADER, TRAILER, encode_rows
 from promotions.duplicates import keep_digests
 from promotions.gates import early_stop_error
 from promotions.locks import lock_import
 from promotions.models import ACTIVE, Chunk, ImportStatus
-from promotions.planning import Chunk as PlannedChunk
 from promotions.planning import read_chunk
 from promotions.rejects import REJECTS_KEPT, count_earlier, save_rejects
-from promotions.rows import Block, Bytes, Reject, parse_block
+from promotions.rows import Block, Bytes, RejectedLine, parse_block
 from promotions.states import finish_import
 from promotions.tables import table_name
 
@@ -29,7 +28,7 @@ class _Tally:
     loaded: int = 0
     blank: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    rejects: list[Reject] = field(default_factory=list)
+    rejects: list[RejectedLine] = field(default_factory=list)
 
     def add(self, block: Block) -> None:
         self.lines += block.line_count
@@ -70,9 +69,8 @@ def _parse(chunk: Chunk, tables: list[_TableRows]) -> tuple[_Tally, str]:
     """Fill ``tables`` with the chunk's good rows. Returns what became of its lines, and why the import must stop."""
     earlier = count_earlier(chunk)
     tally, error = _Tally(), ""
-    planned = PlannedChunk(chunk.number, chunk.offset, chunk.length, chunk.first_line, chunk.line_count, chunk.checksum)
     with Path(chunk.source_import.plain_path).open("rb") as file:
-        for data, first_line, offset in read_chunk(file, planned):
+        for data, first_line, offset in read_chunk(file, chunk):
             keep = max(0, REJECTS_KEPT - earlier.rejected - len(tally.rejects))
             block = parse_block(data, first_line, offset, keep_rejects=keep)
             _distribute(block, tables)
@@ -96,7 +94,7 @@ def _copy(cursor: CursorWrapper, chunk: Chunk, tables: list[_TableRows]) -> None
     """One COPY per table and chunk: one per block took the server half as long again."""
     for index, rows in enumerate(tables):
         name = table_name(chunk.source_import_id, index, len(tables))
-        statement = f"COPY {name} ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+        statement = f"COPY {name} ({', '.join(COPY_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
         with connection.wrap_database_errors, cursor.copy(statement) as copy:
             for part in (HEADER, *rows.tuples, TRAILER):
                 copy.write(part)

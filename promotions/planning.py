@@ -7,17 +7,17 @@ what it read: the sha256 describes exactly what was loaded.
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
 from promotions.errors import SourceChanged, SourceUnreadable
 from promotions.rowtext import COLUMNS
 
-MAX_LINE_BYTES = 64 * 2**20  # of a file that may still be text; ``rowtext`` rejects single lines far earlier
-READ_BYTES = 2**20
+BINARY_LINE_BYTES = 64 * 2**20  # a longer line is no text; ``rowtext`` rejects single lines far earlier
+_READ_BYTES = 2**20
 BLOCK_BYTES = 2**19  # best for ``rows.parse_block``: its arrays stay in the cache and in memory that malloc keeps
 
 _BOM = b"\xef\xbb\xbf"
@@ -26,7 +26,7 @@ _IGNORED = str.maketrans("", "", " \r")
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class PlannedChunk:
     """A range of whole lines."""
 
     number: int  # from 0
@@ -38,20 +38,17 @@ class Chunk:
 
 
 class Plan:
-    """Iterate it once: it reads the file to its end and yields the chunks; the attributes tell what was read so far.
+    """Chunks of at least ``chunk_bytes`` each but the last, ending at line ends.
 
-    Raises SourceUnreadable when a line is longer than MAX_LINE_BYTES.
+    Iterate it once: it reads the file to its end and yields the chunks; the attributes tell what was read so far.
+    Raises SourceUnreadable when a line is longer than BINARY_LINE_BYTES.
     """
 
-    def __init__(self, file: BinaryIO, chunk_bytes: int, on_progress: Callable[[int], object] | None = None) -> None:
-        """``on_progress`` is told the number of bytes read so far, about once per megabyte."""
+    def __init__(self, file: BinaryIO, chunk_bytes: int) -> None:
         self.byte_count = 0
         self.line_count = 0  # of the chunks: without the header
-        self.has_bom = False
-        self.has_header = False
         self._file = file
         self._chunk_bytes = chunk_bytes
-        self._on_progress = on_progress
         self._sha256 = hashlib.sha256()
 
     @property
@@ -59,9 +56,9 @@ class Plan:
         """Of the whole source, BOM and header included, once the iteration is over."""
         return self._sha256.hexdigest()
 
-    def __iter__(self) -> Iterator[Chunk]:
-        piece = self._without_head(self._read())
-        draft = _Draft(0, self.byte_count - len(piece), 1 + self.has_header)
+    def __iter__(self) -> Iterator[PlannedChunk]:
+        piece, first_line = _without_head(self._read())
+        draft = _Draft(0, self.byte_count - len(piece), first_line)
         while piece:
             while cut := self._end_of_chunk(piece, draft.length):
                 draft.add(piece[:cut])
@@ -73,25 +70,16 @@ class Plan:
             yield self._finish(draft)
 
     def _read(self) -> bytes:
-        piece = self._file.read(READ_BYTES)
+        piece = self._file.read(_READ_BYTES)
         self._sha256.update(piece)
         self.byte_count += len(piece)
-        if piece and self._on_progress:
-            self._on_progress(self.byte_count)
         return piece
-
-    def _without_head(self, piece: bytes) -> bytes:
-        self.has_bom = piece.startswith(_BOM)
-        piece = piece.removeprefix(_BOM)
-        line = piece[:_HEADER_BYTES].partition(b"\n")[0]
-        self.has_header = tuple(line.decode(errors="replace").translate(_IGNORED).lower().split(",")) == COLUMNS
-        return piece[len(line) + 1 :] if self.has_header else piece
 
     def _end_of_chunk(self, piece: bytes, length: int) -> int:
         """Behind the line end that completes a chunk of which ``length`` bytes are known; 0 when not in sight."""
         return piece.find(b"\n", max(0, self._chunk_bytes - length - 1)) + 1
 
-    def _finish(self, draft: "_Draft") -> Chunk:
+    def _finish(self, draft: "_Draft") -> PlannedChunk:
         chunk = draft.finish()
         self.line_count += chunk.line_count
         return chunk
@@ -111,28 +99,38 @@ class _Draft:
 
     def add(self, data: bytes) -> None:
         self.length += len(data)
-        self.newlines += count_newlines(data)
+        self.newlines += _count_newlines(data)
         self.checksum = zlib.crc32(data, self.checksum)
         last = data.rfind(b"\n")
         self.open_bytes = len(data) - last - 1 + (self.open_bytes if last < 0 else 0)
-        if self.open_bytes > MAX_LINE_BYTES:
+        if self.open_bytes > BINARY_LINE_BYTES:
             line = self.first_line + self.newlines
-            raise SourceUnreadable(f"Line {line} is longer than {MAX_LINE_BYTES} bytes: this is no promotions file.")
+            raise SourceUnreadable(f"Line {line} is longer than {BINARY_LINE_BYTES} bytes: this is no promotions file.")
 
-    def finish(self) -> Chunk:
+    def finish(self) -> PlannedChunk:
         line_count = self.newlines + (self.open_bytes > 0)
-        return Chunk(self.number, self.offset, self.length, self.first_line, line_count, self.checksum)
+        return PlannedChunk(self.number, self.offset, self.length, self.first_line, line_count, self.checksum)
 
     def next(self) -> "_Draft":
         return _Draft(self.number + 1, self.offset + self.length, self.first_line + self.newlines)
 
 
-def plan_chunks(file: BinaryIO, chunk_bytes: int, on_progress: Callable[[int], object] | None = None) -> Plan:
-    """Chunks of at least ``chunk_bytes`` each but the last, ending at line ends."""
-    return Plan(file, chunk_bytes, on_progress)
+class ByteRange(Protocol):
+    """What reading takes of a chunk: of a planned one or of its row."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def length(self) -> int: ...
+    @property
+    def first_line(self) -> int: ...
+    @property
+    def checksum(self) -> int: ...
 
 
-def read_chunk(file: BinaryIO, chunk: Chunk, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[memoryview, int, int]]:
+def read_chunk(
+    file: BinaryIO, chunk: ByteRange, block_bytes: int = BLOCK_BYTES
+) -> Iterator[tuple[memoryview, int, int]]:
     """The chunk's lines in blocks of about ``block_bytes``: (data, first line, offset), made for ``rows.parse_block``.
 
     Raises SourceChanged, at the latest after the last block, when the bytes are not those that were planned: what was
@@ -144,9 +142,18 @@ def read_chunk(file: BinaryIO, chunk: Chunk, block_bytes: int = BLOCK_BYTES) -> 
         data = _read_block(file, offset, end, block_bytes)
         checksum = zlib.crc32(data, checksum)
         yield data, line, offset
-        offset, line = offset + len(data), line + count_newlines(data)
+        offset, line = offset + len(data), line + _count_newlines(data)
     if checksum != chunk.checksum:
         raise SourceChanged
+
+
+def _without_head(piece: bytes) -> tuple[bytes, int]:
+    """The start of a source without BOM and header, and the number of the line that it begins with."""
+    piece = piece.removeprefix(_BOM)
+    line = piece[:_HEADER_BYTES].partition(b"\n")[0]
+    if tuple(line.decode(errors="replace").translate(_IGNORED).lower().split(",")) == COLUMNS:
+        return piece[len(line) + 1 :], 2
+    return piece, 1
 
 
 def _read_block(file: BinaryIO, offset: int, end: int, block_bytes: int) -> memoryview:
@@ -160,5 +167,5 @@ def _read_block(file: BinaryIO, offset: int, end: int, block_bytes: int) -> memo
     return memoryview(data)[:cut] if cut else _read_block(file, offset, end, 2 * block_bytes)
 
 
-def count_newlines(data: bytes | memoryview) -> int:
+def _count_newlines(data: bytes | memoryview) -> int:
     return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))  # three times as fast as bytes.count

@@ -2,7 +2,7 @@
 
 from django.db import connections, transaction
 
-from promotions.copyformat import COLUMNS
+from promotions.copyformat import COPY_COLUMNS
 from promotions.routers import READ_STORE
 from promotions.tables import create_table, index_table, table_exists, table_names
 
@@ -15,7 +15,7 @@ def pull_version(version: int, table_count: int) -> None:
 
 
 def _pull_table(name: str) -> None:
-    columns = ", ".join(COLUMNS)
+    columns = ", ".join(COPY_COLUMNS)
     source, target = connections["default"], connections[READ_STORE]
     with (
         transaction.atomic(),

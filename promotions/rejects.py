@@ -8,7 +8,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Sum
 
 from promotions.models import Chunk, Reject
-from promotions.rows import Reject as ParsedReject
+from promotions.rows import RejectedLine
 
 REJECTS_KEPT = 100_000
 
@@ -25,7 +25,7 @@ def count_earlier(chunk: Chunk) -> Earlier:
     return Earlier(**sums)
 
 
-def save_rejects(cursor: CursorWrapper, import_id: int, rejects: list[ParsedReject]) -> None:
+def save_rejects(cursor: CursorWrapper, import_id: int, rejects: list[RejectedLine]) -> None:
     """Store rejects in the caller's transaction."""
     statement = 'COPY promotions_reject (source_import_id, line, "offset", "column", reason, detail, raw) FROM STDIN'
     with connection.wrap_database_errors, cursor.copy(statement) as copy:

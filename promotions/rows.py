@@ -17,7 +17,7 @@ from promotions.rowtext import (
     COLUMNS,
     INSTANT_BYTES,
     MAX_LINE_BYTES,
-    MICROSECONDS,
+    MILLION,
     SECONDS_OF_DAY,
     Problem,
     Reason,
@@ -69,7 +69,7 @@ _MONTH_DAYS[9999 * 12 :] = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Reject:
+class RejectedLine:
     """A line that is no row."""
 
     line: int  # physical line, from 1
@@ -88,7 +88,7 @@ class Block:
     price_micros: Integers  # (n,) millionths
     expires_us: Integers  # (n,) microseconds since 2000-01-01T00:00:00Z
     lines: Integers  # (n,) physical line numbers
-    rejects: list[Reject]  # the first ones, as many as were asked for
+    rejects: list[RejectedLine]  # the first ones, as many as were asked for
     reasons: Counter[str]  # of all rejects
     blank: int
     line_count: int  # n + reasons.total() + blank
@@ -128,11 +128,11 @@ class _Clean(NamedTuple):
     ends: Integers  # without a carriage return
 
 
-def parse_block(data: bytes | memoryview, first_line: int, offset: int, keep_rejects: int = 100_000) -> Block:
+def parse_block(data: bytes | memoryview, first_line: int, offset: int, keep_rejects: int) -> Block:
     """Parse whole lines; the last newline may be missing.
 
-    Args: data: lines, best 0.5-2 MB. first_line: number of its first line in the source. offset: its byte there.
-          keep_rejects: how many rejects to describe; further ones are only counted.
+    Args: data: lines, best ``planning.BLOCK_BYTES`` of them. first_line: number of the first one in the source.
+          offset: its byte there. keep_rejects: how many rejects to describe; further ones are only counted.
     """
     padded = np.zeros(len(data) + _REACH_BYTES, np.uint8)
     padded[: len(data)] = np.frombuffer(data, np.uint8)
@@ -229,7 +229,7 @@ def _read_prices(text: Bytes, starts: Integers, ends: Integers) -> tuple[Integer
     whole = (_windows(text, whole_ends - 8, 8)[:, 0] ^ _ZEROS) >> unused << unused
     places = (last ^ _ZEROS) >> np.uint64(1) >> (np.uint64(63) - place_bits) << np.uint64(16)
     good &= ((whole + _BEYOND_DIGIT) | (places + _BEYOND_DIGIT)) & _HIGH_BITS == 0
-    return (_number(whole) * np.uint64(MICROSECONDS) + _number(places)).view(np.int64), good
+    return (_number(whole) * np.uint64(MILLION) + _number(places)).view(np.int64), good
 
 
 def _read_dates(text: Bytes, starts: Integers, ends: Integers) -> tuple[Integers, Flags]:
@@ -239,7 +239,7 @@ def _read_dates(text: Bytes, starts: Integers, ends: Integers) -> tuple[Integers
     tails, fraction_us, good_fractions = _split_fractions(text, starts + INSTANT_BYTES, third)
     offset_us, good_tails = _read_tails(text, tails, ends)
     good &= good_fractions & good_tails
-    return seconds * MICROSECONDS + fraction_us - offset_us, good
+    return seconds * MILLION + fraction_us - offset_us, good
 
 
 def _read_instants(first: Words, second: Words, third: Words) -> tuple[Integers, Flags]:
@@ -289,7 +289,7 @@ def _read_tails(text: Bytes, starts: Integers, ends: Integers) -> tuple[Integers
         same = (low[open_rows] == low[row]) & (high[open_rows] == high[row])
         tail = parse_tail(text[starts[row] : ends[row]].tobytes())
         if tail is not None and not tail.fraction_us:
-            offset_us[open_rows[same]] = tail.offset_seconds * MICROSECONDS
+            offset_us[open_rows[same]] = tail.offset_seconds * MILLION
             good[open_rows[same]] = True
         open_rows = open_rows[~same]
     return offset_us, good
@@ -333,10 +333,12 @@ def _explain(data: bytes | memoryview, lines: _Lines, others: Integers, keep: in
 
 def _reject(
     data: bytes | memoryview, lines: _Lines, found: tuple[int, Problem], first_line: int, offset: int
-) -> Reject:
+) -> RejectedLine:
     place, problem = found
     start, end = int(lines.starts[place]), int(lines.ends[place])
-    return Reject(first_line + place, offset + start, *problem, _storable(data[start : min(end, start + RAW_BYTES)]))
+    return RejectedLine(
+        first_line + place, offset + start, *problem, _storable(data[start : min(end, start + RAW_BYTES)])
+    )
 
 
 def _storable(raw: bytes | memoryview) -> str:

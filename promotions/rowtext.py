@@ -21,12 +21,13 @@ MAX_LINE_BYTES = 64 * 1024
 COLUMNS = ("id", "price", "expiration_date")
 MAX_INTEGER_DIGITS = 12
 MAX_PLACES = 6
+FRACTION_DIGITS = 6  # of a second; further ones are cut
 
 POSTGRES_EPOCH_DAY = datetime.date(2000, 1, 1).toordinal()
-MICROSECONDS = 1_000_000
+MILLION = 1_000_000
 SECONDS_OF_DAY = 86_400
-FIRST_EXPIRY_US = (1 - POSTGRES_EPOCH_DAY) * SECONDS_OF_DAY * MICROSECONDS
-LAST_EXPIRY_US = (datetime.date.max.toordinal() + 1 - POSTGRES_EPOCH_DAY) * SECONDS_OF_DAY * MICROSECONDS - 1
+FIRST_EXPIRY_US = (1 - POSTGRES_EPOCH_DAY) * SECONDS_OF_DAY * MILLION
+LAST_EXPIRY_US = (datetime.date.max.toordinal() + 1 - POSTGRES_EPOCH_DAY) * SECONDS_OF_DAY * MILLION - 1
 
 _ID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PRICE = re.compile(rb"(-?)([0-9]+)(?:\.([0-9]+))?")
@@ -97,7 +98,7 @@ def parse_tail(tail: bytes) -> Tail | None:
     if match is None:
         return None
     fraction, sign, hours, minutes = match.groups()
-    fraction_us = int(((fraction or b"") + b"000000")[:MAX_PLACES])
+    fraction_us = int(((fraction or b"") + b"0" * FRACTION_DIGITS)[:FRACTION_DIGITS])
     if sign is None:
         return Tail(fraction_us, 0)
     if int(hours) > 23 or int(minutes) > 59:
@@ -154,7 +155,7 @@ def _parse_date(text: bytes) -> int | Problem:
         return Problem("expiration_date", Reason.BAD_DATE, f"{_shown(text)}: {exc}")
     days = instant.toordinal() - POSTGRES_EPOCH_DAY
     seconds = days * SECONDS_OF_DAY + instant.hour * 3600 + instant.minute * 60 + instant.second
-    expires_us = (seconds - tail.offset_seconds) * MICROSECONDS + tail.fraction_us
+    expires_us = (seconds - tail.offset_seconds) * MILLION + tail.fraction_us
     if not FIRST_EXPIRY_US <= expires_us <= LAST_EXPIRY_US:
         return Problem("expiration_date", Reason.DATE_RANGE, f"{_shown(text)} leaves the years 0001-9999 in UTC")
     return expires_us

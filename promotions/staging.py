@@ -9,8 +9,7 @@ from django.utils import timezone
 from promotions.errors import SourceChanged
 from promotions.locks import lease_keeper
 from promotions.models import Chunk, Import, ImportStatus, VersionTable
-from promotions.planning import Chunk as PlannedChunk
-from promotions.planning import plan_chunks
+from promotions.planning import Plan, PlannedChunk
 from promotions.sources import unpack
 from promotions.states import move_on, spool_folder
 from promotions.submitting import wake_workers
@@ -38,7 +37,7 @@ def plan_import(found: Import) -> bool:
         create_table(name)
         VersionTable.objects.get_or_create(source_import=found, index=index)
     with path.open("rb") as file:
-        plan = plan_chunks(file, settings.IMPORT_CHUNK_BYTES)
+        plan = Plan(file, settings.IMPORT_CHUNK_BYTES)
         for chunk in plan:
             _keep(found, chunk)
     move_on(found, ImportStatus.LOADING, sha256=plan.sha256, line_count=plan.line_count, bytes_total=plan.byte_count)

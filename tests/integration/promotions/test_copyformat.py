@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from django.db import connection
 
-from promotions.copyformat import COLUMNS, HEADER, TRAILER, encode_rows
+from promotions.copyformat import COPY_COLUMNS, HEADER, TRAILER, encode_rows
 from promotions.digests import digest_ids
 from promotions.rows import Block, parse_block
 
@@ -36,7 +36,7 @@ def loaded(block: Block, selection: np.ndarray | None = None) -> list[tuple[obje
         cursor.execute(
             "CREATE TEMP TABLE probe (id uuid, expiration_date timestamptz, line bigint, price numeric(18,6))"
         )
-        with cursor.copy(f"COPY probe ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)") as copy:
+        with cursor.copy(f"COPY probe ({', '.join(COPY_COLUMNS)}) FROM STDIN (FORMAT BINARY)") as copy:
             copy.write(HEADER)
             copy.write(encode_rows(block, selection))
             copy.write(TRAILER)
@@ -45,7 +45,7 @@ def loaded(block: Block, selection: np.ndarray | None = None) -> list[tuple[obje
 
 
 def test_server_reads_back_what_was_parsed() -> None:
-    rows = loaded(parse_block(TEXT, 1, 0))
+    rows = loaded(parse_block(TEXT, 1, 0, keep_rejects=9))
     assert [row[0] for row in rows] == list(range(1, 11))
     assert [row[1] for row in rows] == [uuid.UUID(f"{ID}{n}") for n in range(10)]
     assert [Decimal(str(row[2])) for row in rows] == [Decimal(price) for price in PRICES]
@@ -53,10 +53,10 @@ def test_server_reads_back_what_was_parsed() -> None:
 
 
 def test_selection_takes_only_its_rows() -> None:
-    block = parse_block(TEXT, 1, 0)
+    block = parse_block(TEXT, 1, 0, keep_rejects=9)
     assert [row[0] for row in loaded(block, block.lines % 2 == 0)] == [2, 4, 6, 8, 10]
 
 
 def test_digest_is_the_servers_hash() -> None:
-    block = parse_block(TEXT, 1, 0)
+    block = parse_block(TEXT, 1, 0, keep_rejects=9)
     assert digest_ids(block.ids).view(np.int64).tolist() == [row[4] for row in loaded(block)]

@@ -274,7 +274,7 @@ def test_zip_bomb_is_stopped_at_the_limit(
 
 
 def test_endless_line_is_no_promotions_file(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "MAX_LINE_BYTES", 3_000_000)
+    monkeypatch.setattr(planning, "BINARY_LINE_BYTES", 3_000_000)
     refused(imported("x" * 4_000_000), ImportStatus.FAILED, "Line 1 is longer")
 
 

@@ -133,7 +133,7 @@ def test_import_can_be_cancelled_at_every_state(status: ImportStatus, monkeypatc
     before = imported(rows(range(10), "7.00"), "live.csv")
     found = submit(rows(range(10)))
     if status == ImportStatus.PLANNING:
-        stop_at(monkeypatch, "promotions.staging.plan_chunks")
+        stop_at(monkeypatch, "promotions.staging.Plan")
     elif status != ImportStatus.QUEUED:
         work_until(status, found, monkeypatch)
     assert cancel_import(found.id).status == ImportStatus.CANCELLED
@@ -298,7 +298,7 @@ STEPS = [
     "promotions.loading._account",
     "promotions.staging.unpack",
     "promotions.staging.create_table",
-    "promotions.staging.plan_chunks",
+    "promotions.staging.Plan",
     "promotions.staging._keep",
     "promotions.staging.move_on",
     "promotions.indexing.remove_duplicates",

@@ -11,6 +11,7 @@ from promotions.rows import Block, parse_block
 from promotions.rowtext import MAX_LINE_BYTES, Problem, Row, parse_line
 
 GOOD = b"d018ef0b-dbd9-48f1-ac1a-eb4d90e57118,60.683466,2018-08-04 05:32:31 +0200 CEST"
+KEEP = 1_000  # rejects, more than any block here has
 PADDING = [GOOD] * 3  # the last lines of a block are never read by the vectorised pass
 
 hex_digits = st.text("0123456789abcdefABCDEF", min_size=32, max_size=32)
@@ -49,7 +50,7 @@ def found_rows(block: Block) -> list[tuple[int, Row]]:
 
 def assert_same_as_scalar(lines: list[bytes]) -> None:
     expected = [(number, parse_line(line)) for number, line in enumerate(lines, 1)]
-    block = parse_block(b"\n".join(lines) + b"\n", 1, 0)
+    block = parse_block(b"\n".join(lines) + b"\n", 1, 0, KEEP)
     assert found_rows(block) == [(number, found) for number, found in expected if isinstance(found, Row)]
     problems = [(number, *found) for number, found in expected if isinstance(found, Problem)]
     assert [(found.line, found.column, found.reason, found.detail) for found in block.rejects] == problems
@@ -91,41 +92,41 @@ def test_usual_layouts_take_the_fast_pass(monkeypatch: pytest.MonkeyPatch) -> No
     data = "\n".join(lines).encode() + b"\n" + b"\n".join(PADDING)
     slow_parse = Mock(side_effect=parse_line)
     monkeypatch.setattr(rows, "parse_line", slow_parse)
-    block = parse_block(data, 1, 0)
+    block = parse_block(data, 1, 0, KEEP)
     assert len(block.lines) == len(lines) + len(PADDING)
     assert slow_parse.call_count <= 2  # the last lines of a block
 
 
 def test_rejects_name_line_and_offset_in_the_source() -> None:
-    block = parse_block(GOOD + b"\nx\n" + GOOD + b"\n", first_line=100, offset=5_000)
+    block = parse_block(GOOD + b"\nx\n" + GOOD + b"\n", first_line=100, offset=5_000, keep_rejects=KEEP)
     assert [(found.line, found.offset) for found in block.rejects] == [(101, 5_000 + len(GOOD) + 1)]
     assert block.lines.tolist() == [100, 102]
 
 
 def test_last_line_needs_no_newline() -> None:
-    assert parse_block(GOOD + b"\n" + GOOD, 1, 0).lines.tolist() == [1, 2]
+    assert parse_block(GOOD + b"\n" + GOOD, 1, 0, KEEP).lines.tolist() == [1, 2]
 
 
 def test_empty_block_has_no_lines() -> None:
-    assert parse_block(b"", 1, 0).line_count == 0
+    assert parse_block(b"", 1, 0, KEEP).line_count == 0
 
 
 def test_raw_text_of_a_reject_can_be_stored() -> None:
-    raw = parse_block(b"a\0b\xff" + b"x" * 5_000, 1, 0).rejects[0].raw
+    raw = parse_block(b"a\0b\xff" + b"x" * 5_000, 1, 0, KEEP).rejects[0].raw
     assert raw.startswith("a\\x00b\\xff")
     assert len(raw) <= 1_024 + 6
     raw.encode()
 
 
 def test_line_of_ten_megabytes_is_one_reject() -> None:
-    block = parse_block(GOOD + b"\n" + b"x" * 10_000_000 + b"\n" + GOOD, 1, 0)
+    block = parse_block(GOOD + b"\n" + b"x" * 10_000_000 + b"\n" + GOOD, 1, 0, KEEP)
     assert [(found.line, found.reason) for found in block.rejects] == [(2, "line_too_long")]
     assert str(10_000_000) in block.rejects[0].detail
     assert MAX_LINE_BYTES < 10_000_000
 
 
 def test_quotes_have_no_meaning() -> None:
-    block = parse_block(b'"' + GOOD + b'"\n' + b'"a\nb",1,2\n' + GOOD, 1, 0)
+    block = parse_block(b'"' + GOOD + b'"\n' + b'"a\nb",1,2\n' + GOOD, 1, 0, KEEP)
     assert block.lines.tolist() == [4]
     assert block.reasons == {"bad_uuid": 2, "column_count": 1}
 
