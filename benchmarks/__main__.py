@@ -21,7 +21,7 @@ def main() -> int:
     report = Report()
     with tempfile.TemporaryDirectory(prefix="fg-bench-") as folder:
         data_dir = Path(folder) / "data"
-        with running_stack(data_dir, RATE_LIMIT="off", IMPORT_MAX_SHRINK_SHARE="1") as stack:
+        with running_stack(data_dir, IMPORT_MAX_SHRINK_SHARE="1") as stack:
             if "import" in arguments.parts:
                 measure_import(stack, report, rows=arguments.rows, rounds=arguments.rounds)
             if "reads" in arguments.parts:

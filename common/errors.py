@@ -48,10 +48,7 @@ class Unavailable(FloodgateError):
 
 class StoreUnavailable(Unavailable):
     code = "store-unavailable"
-    default_detail = (
-        "A data store did not answer in time. Whether the request took effect is unknown: "
-        "repeat it with the same Idempotency-Key."
-    )
+    default_detail = "A data store did not answer in time; whether the request took effect is unknown."
 
 
 class Overloaded(Unavailable):

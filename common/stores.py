@@ -1,4 +1,4 @@
-"""The stores of this deployment, each with its circuit."""
+"""The stores that requests wait for, each with its circuit."""
 
 from django.db import connections
 
@@ -6,7 +6,7 @@ from common import valkey
 from common.circuits import Circuit
 
 
-def _ask_database(alias: str) -> None:
+def ask_database(alias: str) -> None:
     try:
         with connections[alias].cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -14,7 +14,5 @@ def _ask_database(alias: str) -> None:
         connections[alias].close()
 
 
-WRITE_STORE = Circuit("write-store", lambda: _ask_database("default"))
-READ_STORE = Circuit("read-store", lambda: _ask_database("read"))
-TRUTH = Circuit("valkey-truth", lambda: valkey.truth().ping())
+READ_STORE = Circuit("read-store", lambda: ask_database("read"))
 CACHE = Circuit("valkey-cache", lambda: valkey.cache_store().ping())

@@ -21,7 +21,6 @@ def _client(url: str) -> Redis:
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
-        health_check_interval=0,
     )
 
 

@@ -9,17 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from celery import current_app
 
 logger = logging.getLogger(__name__)
+
+EXPIRES_SECONDS = 10.0
 _sender = ThreadPoolExecutor(1, thread_name_prefix="wakeups")
 
 
-def wake(task: str, queue: str, *, workers: int = 1, expires_seconds: float = 10.0) -> None:
+def wake(task: str, queue: str, *, workers: int) -> None:
     """Send ``workers`` messages for a task without arguments; returns at once and never raises."""
-    _sender.submit(_send, task, queue, workers, expires_seconds)
+    _sender.submit(_send, task, queue, workers)
 
 
-def _send(task: str, queue: str, workers: int, expires_seconds: float) -> None:
+def _send(task: str, queue: str, workers: int) -> None:
     try:
         for _ in range(workers):
-            current_app.send_task(task, queue=queue, expires=expires_seconds, retry=False)
+            current_app.send_task(task, queue=queue, expires=EXPIRES_SECONDS, retry=False)
     except Exception as error:  # kombu raises whatever its transport raises
         logger.warning("wakeup_lost", extra={"task": task, "error": str(error)})

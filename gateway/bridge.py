@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 
-from common.errors import FloodgateError, Overloaded
+from common.errors import FloodgateError, Overloaded, StoreUnavailable
 from gateway.environ import wsgi_environ
 from gateway.http import Headers, Receive, Reply, Scope, Send, find_header
 from gateway.metrics import WSGI_IN_FLIGHT
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 PERMIT_WAIT_SECONDS = 1.0
+ANSWER_SECONDS = 10.0  # as long as a statement may take; only a store that hangs takes longer
 SEND_STALL_SECONDS = 10.0
 
 
@@ -68,13 +69,18 @@ class WSGIBridge:
                 await _send_response(send, scope, response)
 
     async def _respond(self, scope: Scope, receive: Receive) -> SpooledResponse:
-        limit_bytes = settings.UPLOAD_MAX_BYTES if scope["path"] in self._upload_paths else settings.BODY_LIMIT_BYTES
+        is_upload = scope["path"] in self._upload_paths
+        limit_bytes = settings.UPLOAD_MAX_BYTES if is_upload else settings.BODY_LIMIT_BYTES
         body, size = await spool_body(receive, scope["headers"], limit_bytes)
         call = asyncio.create_task(self._call(wsgi_environ(scope, body, size), body))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
         try:
-            return await asyncio.shield(call)  # a thread can't be stopped: it keeps its permit until it is done
+            async with asyncio.timeout(None if is_upload else ANSWER_SECONDS):
+                return await asyncio.shield(call)  # a thread can't be stopped: it keeps its permit until it is done
+        except TimeoutError as exc:
+            call.add_done_callback(_close_unwanted)
+            raise StoreUnavailable from exc
         except asyncio.CancelledError:
             call.add_done_callback(_close_unwanted)
             raise

@@ -20,6 +20,7 @@ from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from common import valkey
+from common.stores import ask_database
 from gateway.http import Reply
 
 logger = logging.getLogger(__name__)
@@ -136,11 +137,6 @@ def _ask(ask: Check) -> object:
         connections.close_all()
 
 
-def _ask_database(alias: str) -> None:
-    with connections[alias].cursor() as cursor:
-        cursor.execute("SELECT 1")
-
-
 @cache
 def _migrations_are_applied() -> None:
     """Cached once it has passed: a process never loses migrations."""
@@ -150,8 +146,8 @@ def _migrations_are_applied() -> None:
         raise ImproperlyConfigured(f"{len(missing)} migrations are not applied")
 
 
-register_check("write-store:responseTime", lambda: _ask_database("default"))
-register_check("read-store:responseTime", lambda: _ask_database("read"))
+register_check("write-store:responseTime", lambda: ask_database("default"))
+register_check("read-store:responseTime", lambda: ask_database("read"))
 register_check("valkey-truth:responseTime", lambda: valkey.truth().ping() and None)
 register_check("valkey-cache:responseTime", lambda: valkey.cache_store().ping() and None, required=False)
 register_check("migrations:applied", _migrations_are_applied)

@@ -5,11 +5,13 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from redis.exceptions import RedisError
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 
-from common.errors import FieldError, FloodgateError, InvalidInput, Unavailable
+from common.errors import FieldError, FloodgateError, InvalidInput, StoreUnavailable, Unavailable
 from gateway.http import Reply
 
 logger = logging.getLogger(__name__)
@@ -72,6 +74,8 @@ def drf_exception_handler(exc: Exception, context: dict[str, Any]) -> Response |
     request: HttpRequest = context["request"]
     if isinstance(exc, FloodgateError):
         return as_http_response(problem_reply(exc, request.headers.get("X-Correlation-ID", "")))
+    if answer := store_problem(exc, request):
+        return answer
     if isinstance(exc, Http404):
         return problem_response(request, HTTPStatus.NOT_FOUND, "not-found", str(exc) or "There is nothing here.")
     if not isinstance(exc, APIException):
@@ -84,6 +88,14 @@ def drf_exception_handler(exc: Exception, context: dict[str, Any]) -> Response |
         if value := context["view"].headers.get(header):
             response[header] = value
     return response
+
+
+def store_problem(exc: Exception, request: HttpRequest) -> HttpResponse | None:
+    """503 for an error that means a store is away; None for any other."""
+    if not isinstance(exc, OperationalError | InterfaceError | RedisError):
+        return None
+    logger.warning("store_unavailable", exc_info=exc)
+    return as_http_response(problem_reply(StoreUnavailable(), request.headers.get("X-Correlation-ID", "")))
 
 
 def as_http_response(reply: Reply) -> HttpResponse:

@@ -35,7 +35,7 @@ from promotions.publishing import activate_version
 from promotions.rejects import REJECTS_KEPT
 from promotions.rowtext import Reason
 from promotions.selectors import find_promotions
-from promotions.submitting import cancel_import
+from promotions.submitting import can_cancel, cancel_import
 from promotions.types import Found, ImportProgress
 
 STATUS_COLOURS = {
@@ -63,6 +63,10 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
+
+    def has_operate_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        """For actions: the rows are not edited, but whoever may change them may operate on them."""
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
 
 class ImportChangeList(ChangeList):  # type: ignore[misc]
@@ -110,8 +114,7 @@ class ImportAdmin(ReadOnlyAdmin):
         return [name for _, options in self.fieldsets for name in options["fields"]]
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        is_active = Import.objects.filter(pk=object_id, status__in=ACTIVE).exists()
-        return list(super().get_actions_detail(request, object_id)) if is_active else []
+        return list(super().get_actions_detail(request, object_id)) if can_cancel(int(object_id)) else []
 
     @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
     def state(self, found: Import) -> SafeString:
@@ -188,7 +191,7 @@ class ImportAdmin(ReadOnlyAdmin):
     @action(  # type: ignore[untyped-decorator]
         description="Cancel the import",
         url_path="cancel",
-        permissions=["promotions.change_import"],
+        permissions=["operate"],
         icon="cancel",
         variant=ActionVariant.DANGER,
         dialog={
@@ -320,8 +323,8 @@ class VersionAdmin(ReadOnlyAdmin):
         return [find, *super().get_urls()]
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        may_go_live = Version.objects.filter(pk=object_id, dropped_at=None, retired_at__isnull=False).exists()
-        return list(super().get_actions_detail(request, object_id)) if may_go_live else []
+        may_go_live = self.get_queryset(request).filter(pk=object_id, dropped_at=None, retired_at__isnull=False)
+        return list(super().get_actions_detail(request, object_id)) if may_go_live.exists() else []
 
     @display(description="state")  # type: ignore[untyped-decorator]
     def state(self, version: Version) -> SafeString:
@@ -339,7 +342,7 @@ class VersionAdmin(ReadOnlyAdmin):
     @action(  # type: ignore[untyped-decorator]
         description="Make live",
         url_path="make-live",
-        permissions=["promotions.change_version"],
+        permissions=["operate"],
         icon="publish",
         variant=ActionVariant.PRIMARY,
         dialog={

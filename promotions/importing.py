@@ -10,10 +10,12 @@ import errno
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from math import inf
 from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, transaction
+from structlog.contextvars import bound_contextvars
 
 from common.sqlstate import sqlstate
 from promotions.checking import check_import
@@ -24,7 +26,7 @@ from promotions.locks import claim_chunk, claim_table, import_lease, lock_import
 from promotions.models import ACTIVE, Chunk, Import, ImportStatus, VersionTable
 from promotions.publishing import deliver_publications
 from promotions.staging import finish_loading, plan_import
-from promotions.states import finish_import
+from promotions.states import end_import
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ Work = TypeVar("Work", Chunk, VersionTable)
 
 MAX_ATTEMPTS = 5
 DISK_FULL = "53100"
+OUTAGES = ("08", "57P", "53300")  # connection lost, server stopping or starting, too many connections
 
 # Each step answers whether it did something.
 _STEPS: dict[str, Callable[[Import], bool]] = {
@@ -73,7 +76,8 @@ def _work_on_next(claim: Callable[[], Work | None], work: Callable[[Work], None]
             piece = claim()
             if piece is None:
                 return False
-            work(piece)
+            with _logging_of(piece.source_import):
+                work(piece)
     except Exception as error:
         if piece is None:
             raise
@@ -95,10 +99,16 @@ def _advance(import_id: int) -> bool:
     if step is None:
         return False
     try:
-        return step(found)
+        with _logging_of(found):
+            return step(found)
     except Exception as error:
         _settle(import_id, error)
         return True
+
+
+def _logging_of(found: Import) -> AbstractContextManager[object]:
+    """Log lines of the work carry the correlation id of the request that asked for it."""
+    return bound_contextvars(correlation_id=found.correlation_id, import_id=found.id)
 
 
 def _settle(import_id: int, error: Exception) -> None:
@@ -111,11 +121,9 @@ def _settle(import_id: int, error: Exception) -> None:
         _end(import_id, ImportStatus.FAILED, error.detail)
     elif isinstance(error, FileNotFoundError | PermissionError):
         _end(import_id, ImportStatus.FAILED, f"The file cannot be read any more ({error.strerror}); submit it again.")
-    elif isinstance(error, FileNotFoundError | PermissionError):
-        _end(import_id, ImportStatus.FAILED, f"The file cannot be read any more: {error.strerror}.")
     elif _is_disk_full(error):
         _end(import_id, ImportStatus.FAILED, "The disk is full. Make room and import the file again.")
-    elif isinstance(error, OperationalError | InterfaceError) or _attempts(import_id) < MAX_ATTEMPTS:
+    elif _is_outage(error) or _attempts(import_id) < MAX_ATTEMPTS:
         raise error
     else:
         logger.exception("import_failed", extra={"import_id": import_id})
@@ -124,6 +132,12 @@ def _settle(import_id: int, error: Exception) -> None:
 
 def _is_disk_full(error: Exception) -> bool:
     return sqlstate(error) == DISK_FULL or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
+
+
+def _is_outage(error: Exception) -> bool:
+    """The connection failed, not the work."""
+    state = sqlstate(error)
+    return isinstance(error, OperationalError | InterfaceError) and (not state or state.startswith(OUTAGES))
 
 
 def _attempts(import_id: int) -> int:
@@ -136,6 +150,4 @@ def _attempts(import_id: int) -> int:
 
 def _end(import_id: int, status: ImportStatus, error: str) -> None:
     with transaction.atomic():
-        found = lock_import(import_id)
-        if found.status in ACTIVE:
-            finish_import(found, status, error)
+        end_import(import_id, status, error)

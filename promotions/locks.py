@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from promotions.models import Chunk, Import, ImportStatus, VersionTable
 
@@ -91,6 +92,11 @@ def claim_table() -> VersionTable | None:
 def lock_import(import_id: int) -> Import:
     """The import's row, locked until the transaction ends. Raises Import.DoesNotExist."""
     return Import.objects.select_for_update(no_key=True).get(pk=import_id)
+
+
+def lock_imports(imports: QuerySet[Import]) -> list[Import]:
+    """Their rows, locked in the order of their ids until the transaction ends."""
+    return list(imports.select_for_update(of=("self",), no_key=True).order_by("id"))
 
 
 def lock_publishing() -> None:

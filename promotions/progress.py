@@ -11,8 +11,6 @@ from promotions.errors import ImportNotFound
 from promotions.models import Chunk, Import, ImportStatus
 from promotions.types import ImportProgress, ImportTotals
 
-_LOADED = (ImportStatus.INDEXING, ImportStatus.CHECKING, ImportStatus.PUBLISHED)
-
 
 class ChunkSums(NamedTuple):
     """Over an import's chunks; an early stop leaves one that is counted but not done."""
@@ -73,14 +71,14 @@ def _reasons(import_ids: list[int]) -> dict[int, Counter[str]]:
 
 def _progress(found: Import, sums: ChunkSums, reasons: Counter[str]) -> ImportProgress:
     seconds = _seconds_working(found)
-    is_loading = found.status not in _LOADED
+    is_read_whole = found.sha256 != "" and sums.lines_done == found.line_count  # header and BOM are in no chunk
     return ImportProgress(
         id=found.id,
         status=found.status,
         source=found.source,
         sha256=found.sha256 or None,
         bytes_total=found.bytes_total,
-        bytes_done=sums.bytes_done if is_loading else found.bytes_total,
+        bytes_done=found.bytes_total if is_read_whole else sums.bytes_done,
         rows_loaded=sums.loaded - found.rows_duplicate,
         rows_rejected=sums.rejected,
         rows_duplicate=found.rows_duplicate,

@@ -7,15 +7,16 @@ repeated.
 
 import logging
 import time
+from itertools import takewhile
 
 from django.conf import settings
-from django.db import connections, transaction
+from django.db import InterfaceError, OperationalError, connections, transaction
 from django.db.models import Max
 from django.utils import timezone
 from redis.exceptions import RedisError
 
 from promotions.errors import VersionGone, VersionNotFound
-from promotions.locks import delivery_lease, lock_import, lock_publishing
+from promotions.locks import delivery_lease, lock_import, lock_imports, lock_publishing
 from promotions.models import ACTIVE, Import, ImportStatus, Publication, Version
 from promotions.pointer import raise_cached_pointer
 from promotions.readstore import pull_version
@@ -67,14 +68,14 @@ def activate_version(number: int) -> Version:
 
 
 def deliver_publications() -> bool:
-    """Carry what was decided to the readers. Returns whether something was delivered; what was not is tried again."""
+    """Carry what was decided to the readers, in order. Returns whether any was; what was not is tried again."""
     if not Publication.objects.filter(delivered_at=None).exists():
         return False
     with delivery_lease() as is_mine:
         if not is_mine:
             return False
         outstanding = Publication.objects.filter(delivered_at=None).select_related("version").order_by("epoch")
-        return all(_deliver(publication) for publication in outstanding)
+        return len(list(takewhile(_deliver, outstanding))) > 0
 
 
 def _deliver_at_once() -> None:
@@ -98,20 +99,20 @@ def _supersede_overlapping(newer: Import) -> None:
     """Submissions that ran at the same time end as superseded, in whatever order the two finished."""
     running = Import.objects.filter(id__lt=newer.id, status__in=ACTIVE, version=None)
     finished = Import.objects.filter(id__lt=newer.id, status=ImportStatus.PUBLISHED, finished_at__gt=newer.created_at)
-    for older in (running | finished).select_for_update(of=("self",), no_key=True).order_by("id"):
+    for older in lock_imports(running | finished):
         finish_import(older, ImportStatus.SUPERSEDED, _replaced_by(newer.id))
 
 
 def _deliver(publication: Publication) -> bool:
     version = publication.version
     live = LiveVersion(publication.epoch, version.number, version.table_count)
-    if settings.READ_STORE_IS_SEPARATE:
-        pull_version(version.number, version.table_count)
-    _move_pointer(live)
     try:
+        if settings.READ_STORE_IS_SEPARATE:
+            pull_version(version.number, version.table_count)
+        _move_pointer(live)
         raise_cached_pointer(live)
-    except RedisError as error:
-        logger.warning("publication_waits_for_cache", extra={"epoch": live.epoch, "error": str(error)})
+    except (OperationalError, InterfaceError, RedisError) as error:  # other work goes on meanwhile
+        logger.warning("publication_waits_for_store", extra={"epoch": live.epoch, "error": str(error)})
         return False
     _mark_delivered(publication)
     logger.info("version_published", extra=live._asdict())

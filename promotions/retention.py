@@ -9,7 +9,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from promotions.locks import lock_publishing
-from promotions.models import ACTIVE, Import, Version
+from promotions.models import ACTIVE, ChunkDigests, Import, Version
 from promotions.tables import drop_table, existing_tables
 
 logger = logging.getLogger(__name__)
@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 def drop_unused_tables() -> list[str]:
     """Give up versions beyond the kept ones and drop tables without a version. Returns the names of those tables."""
     _mark_old_versions()
+    ChunkDigests.objects.exclude(chunk__source_import__status__in=ACTIVE).delete()
     stores = ["default", "read"] if settings.READ_STORE_IS_SEPARATE else ["default"]
     return [name for using in stores for name in _drop_in(using)]
 

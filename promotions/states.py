@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from promotions.locks import lock_import
 from promotions.models import ACTIVE, Import, ImportStatus
 
 
@@ -21,6 +22,13 @@ def finish_import(found: Import, status: ImportStatus, error: str = "") -> None:
     found.status, found.error, found.finished_at = status, error, timezone.now()
     found.save(update_fields=["status", "error", "finished_at"])
     transaction.on_commit(partial(_remove_own_files, found))
+
+
+def end_import(import_id: int, status: ImportStatus, error: str) -> None:
+    """Lock the import and end it, unless it has ended already; in the caller's transaction."""
+    found = lock_import(import_id)
+    if found.status in ACTIVE:
+        finish_import(found, status, error)
 
 
 def spool_folder(import_id: int) -> Path:

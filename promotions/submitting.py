@@ -9,7 +9,7 @@ from django.db import transaction
 from common.wakeups import wake
 from promotions.errors import ImportFinished, ImportNotFound
 from promotions.locks import lock_import
-from promotions.models import ACTIVE, Import, ImportStatus, Version
+from promotions.models import ACTIVE, Import, ImportStatus
 from promotions.states import finish_import
 
 WORK_TASK = "promotions.work_on_imports"
@@ -45,10 +45,15 @@ def cancel_import(import_id: int) -> Import:
             found = lock_import(import_id)
         except Import.DoesNotExist:
             raise ImportNotFound(import_id) from None
-        if found.status not in ACTIVE or Version.objects.filter(pk=import_id).exists():
+        if not can_cancel(import_id):
             raise ImportFinished(import_id, found.status)
         finish_import(found, ImportStatus.CANCELLED)
     return found
+
+
+def can_cancel(import_id: int) -> bool:
+    """Whether the import has neither ended nor been decided."""
+    return Import.objects.filter(pk=import_id, status__in=ACTIVE, version=None).exists()
 
 
 def wake_workers() -> None:

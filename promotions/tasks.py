@@ -35,6 +35,6 @@ def _yield_to_readers() -> None:
     os.nice(NICENESS)
 
 
-@shared_task(name="promotions.drop_old_versions")
-def drop_old_versions_task() -> None:
+@shared_task(name="promotions.drop_unused_tables")
+def drop_unused_tables_task() -> None:
     drop_unused_tables()

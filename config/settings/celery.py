@@ -1,4 +1,4 @@
-"""Celery: queues are separate, so a huge import never delays anything else."""
+"""Celery: each kind of work has a queue and workers of its own."""
 
 from typing import Any
 
@@ -11,7 +11,6 @@ CELERY_TASK_IGNORE_RESULT = True  # results are rows of our own tables
 CELERY_TASK_DEFAULT_QUEUE = "imports"
 CELERY_TASK_PUBLISH_RETRY = False  # a lost wake-up costs one beat
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(env.DATA_DIR / "celerybeat-schedule")
 
@@ -22,8 +21,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 1.0,
         "options": {"queue": "imports", "expires": 1.0},
     },
-    "drop-old-versions": {
-        "task": "promotions.drop_old_versions",
+    "drop-unused-tables": {
+        "task": "promotions.drop_unused_tables",
         "schedule": 60.0,
         "options": {"queue": "imports", "expires": 60.0},
     },

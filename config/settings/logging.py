@@ -41,11 +41,9 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         "django.request": {"level": "ERROR"},  # a 404 is an answer
-        "django_structlog": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},  # one line per wake-up otherwise
         "celery.worker.request": {"level": "WARNING"},  # one line per wake-up that nobody needed
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
     },
 }
-DJANGO_STRUCTLOG_CELERY_ENABLED = True

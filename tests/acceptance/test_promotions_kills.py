@@ -43,7 +43,7 @@ def stack() -> Iterator[Stack]:
     chunk = str(2**20)  # many chunks, so that a kill falls between and into them
     with (
         tempfile.TemporaryDirectory(prefix="fg-") as folder,
-        running_stack(Path(folder) / "data", RATE_LIMIT="off", IMPORT_CHUNK_BYTES=chunk) as running,
+        running_stack(Path(folder) / "data", IMPORT_CHUNK_BYTES=chunk) as running,
     ):
         yield running
 

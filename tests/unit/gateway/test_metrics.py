@@ -74,7 +74,7 @@ def test_an_open_circuit_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CACHE, "is_open", True)
     Tally().flush()
     assert sample("floodgate_circuit_open", store="valkey-cache") == 1
-    assert sample("floodgate_circuit_open", store="write-store") == 0
+    assert sample("floodgate_circuit_open", store="read-store") == 0
 
 
 def rows() -> Iterable[Metric]:

@@ -1,0 +1,104 @@
+"""A hot endpoint with a body, declared once: on the hot path and as its DRF twin."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import RequestFactory
+
+from common.circuits import Circuit
+from common.errors import FieldError, FloodgateError, InvalidInput, Overloaded
+from gateway.app import Gateway
+from gateway.drf import _view_class
+from gateway.hot import HotEndpoint
+from gateway.http import HotRequest, Message, Reply, Scope
+
+STORE = Circuit("example", lambda: None)
+CORRELATION_ID = "11111111-2222-4333-8444-555555555555"
+
+
+def parse(request: HotRequest) -> int:
+    try:
+        return int(json.loads(request.body)["value"])
+    except (ValueError, KeyError, TypeError) as exc:
+        raise InvalidInput(FieldError("value", "Must be a number.")) from exc
+
+
+def double(items: list[int]) -> list[int | FloodgateError]:
+    return [Overloaded() if item == 13 else 2 * item for item in items]
+
+
+DOUBLE: HotEndpoint[int, int] = HotEndpoint(
+    name="double",
+    method="POST",
+    path="/double",
+    parse=parse,
+    run=double,
+    reply=lambda request, result: Reply(200, json.dumps({"doubled": result}).encode()),
+    store=STORE,
+    body_limit_bytes=64,
+)
+
+
+async def django(scope: Scope, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 299, "headers": []})
+    await send({"type": "http.response.body", "body": b"django"})
+
+
+def ask(body: bytes, *, path: str = "/double", method: str = "POST", length: int | None = None) -> tuple[int, bytes]:
+    scope: Scope = {"type": "http", "method": method, "path": path, "query_string": b""}
+    headers = [(b"content-length", b"%d" % (len(body) if length is None else length))]
+    scope["headers"] = [*headers, (b"correlationid", CORRELATION_ID.encode())]
+    messages: Iterator[Message] = iter(
+        [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
+    )
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def run() -> None:
+        await Gateway(django, [DOUBLE])(scope, receive, send)
+
+    asyncio.run(run())
+    assert (b"x-correlation-id", CORRELATION_ID.encode()) in sent[0]["headers"]
+    return sent[0]["status"], b"".join(message["body"] for message in sent[1:])
+
+
+def ask_twin(body: bytes) -> tuple[int, bytes]:
+    request = RequestFactory().post(
+        "/double", body, content_type="application/json", headers={"X-Correlation-ID": CORRELATION_ID}
+    )
+    response = _view_class([DOUBLE]).as_view()(request)
+    return response.status_code, response.content
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b'{"value": 21}', 200), (b'{"value": "x"}', 400), (b"{", 400), (b'{"value": 13}', 503), (b" " * 65, 413)],
+)
+def test_both_roads_give_the_same_answer(body: bytes, status: int) -> None:
+    answer = ask(body)
+    assert answer[0] == status
+    assert answer == ask_twin(body)
+
+
+def test_body_that_ends_early_is_refused() -> None:
+    status, body = ask(b'{"value": 1}', length=40)
+    assert (status, json.loads(body)["code"]) == (400, "incomplete-body")
+
+
+def test_open_circuit_refuses_on_both_roads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(STORE, "is_open", True)
+    assert ask(b'{"value": 21}')[0] == 503
+    assert ask_twin(b'{"value": 21}')[0] == 503
+
+
+def test_what_is_not_hot_belongs_to_django() -> None:
+    assert ask(b"", path="/elsewhere") == (299, b"django")
+    assert ask(b"", method="GET") == (299, b"django")
