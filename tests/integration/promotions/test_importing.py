@@ -10,11 +10,12 @@ from uuid import UUID
 
 import pytest
 import zstandard
-from django.db import connection
+from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from promotions import planning, rejects
 from promotions.importing import _STEPS, work_on_imports
+from promotions.indexing import finish_indexing
 from promotions.loading import load_chunk
 from promotions.models import Chunk, ChunkDigests, Import, ImportStatus, Version
 from promotions.progress import import_progress
@@ -352,6 +353,40 @@ def test_defect_is_tried_five_times_and_then_ends_the_import(live: Import, monke
         with pytest.raises(ZeroDivisionError):
             work_on_imports()
     refused(finished(found), ImportStatus.FAILED, "a defect")
+
+
+def test_statement_that_never_succeeds_ends_the_import(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_long(found: Import) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 1")
+            try:
+                cursor.execute("SELECT pg_sleep(1)")
+            finally:
+                cursor.execute("RESET statement_timeout")
+        return True
+
+    monkeypatch.setitem(_STEPS, ImportStatus.INDEXING, too_long)
+    found = submit(rows(range(100)))
+    for _ in range(4):
+        with pytest.raises(OperationalError):
+            work_on_imports()
+    refused(finished(found), ImportStatus.FAILED, "Gave up after 5 attempts")
+
+
+def test_outage_of_the_store_is_never_the_imports_fault(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    outages = iter(range(10))
+
+    def away(found: Import) -> bool:
+        if next(outages, None) is not None:
+            raise OperationalError("the connection is lost")
+        return finish_indexing(found)
+
+    monkeypatch.setitem(_STEPS, ImportStatus.INDEXING, away)
+    found = submit(rows(range(100)))
+    for _ in range(10):
+        with pytest.raises(OperationalError):
+            work_on_imports()
+    assert finished(found).status == ImportStatus.PUBLISHED
 
 
 def test_broken_import_does_not_hold_up_the_next(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:

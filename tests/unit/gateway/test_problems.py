@@ -2,8 +2,10 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from django.db import OperationalError
 from django.http import Http404, HttpResponse
 from django.test import RequestFactory
+from redis.exceptions import ConnectionError as RedisConnectionError
 from rest_framework.exceptions import UnsupportedMediaType, ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -67,6 +69,8 @@ def handled(exc: Exception, method: str = "get") -> HttpResponse:
     ("exc", "status", "code"),
     [
         (Overloaded(), 503, "overloaded"),
+        (OperationalError("connection refused"), 503, "store-unavailable"),
+        (RedisConnectionError(), 503, "store-unavailable"),
         (Http404(), 404, "not-found"),
         (UnsupportedMediaType("text/x"), 415, "unsupported-media-type"),
     ],
