@@ -11,9 +11,9 @@ from psycopg.types.json import Jsonb
 from promotions.digests import FENCES, Digests, digest_ids, find_fences, repeated_digests
 from promotions.models import ChunkDigests
 from promotions.rejects import REJECTS_KEPT
-from promotions.rows import Bytes
+from promotions.rowwords import Bytes
 
-ROWS_AT_ONCE = 2_000_000  # 32 MB while they are merged
+ROWS_AT_ONCE = 500_000  # some 30 MB while they are fetched and merged, whatever the size of the file
 MAX_LITERALS = 100_000
 
 _RANGE = """
