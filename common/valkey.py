@@ -1,4 +1,4 @@
-"""Valkey clients. Two servers with two jobs: see DESIGN section 2.
+"""Valkey clients. Two servers with two jobs: see "Stores" in CONTEXT.md.
 
 Effectful calls must not be repeated by the client: redis-py repeats writes by default and applied one twice when the
 server paused. Hence one attempt and short timeouts everywhere.

@@ -1,12 +1,11 @@
 """The correlation id: one UUID that follows a request through logs, Celery and the stores."""
 
-import re
 import uuid
 
+from common.uuids import HYPHENATED_UUID
 from gateway.errors import InvalidCorrelationId
 from gateway.http import Headers
 
-_UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NAMES = {b"correlationid": "correlationId", b"x-correlation-id": "X-Correlation-ID"}
 
 
@@ -17,7 +16,8 @@ def correlation_id_of(headers: Headers) -> str:
     """
     for name, value in headers:
         if name in _NAMES:
-            if not _UUID.fullmatch(value):
+            text = value.decode("latin-1")
+            if not HYPHENATED_UUID.fullmatch(text):
                 raise InvalidCorrelationId(_NAMES[name])
-            return value.decode().lower()
+            return text.lower()
     return str(uuid.uuid4())

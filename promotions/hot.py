@@ -1,20 +1,18 @@
 """Hot endpoints of promotions."""
 
 import hashlib
-import re
 from uuid import UUID
 
 from rest_framework import serializers
 
 from common.errors import FieldError, InvalidInput
 from common.stores import READ_STORE
+from common.uuids import HYPHENATED_UUID
 from gateway.errors import NotFound
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 from promotions.selectors import find_promotions
 from promotions.types import Found
-
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
 class PromotionSerializer(serializers.Serializer[None]):
@@ -24,7 +22,7 @@ class PromotionSerializer(serializers.Serializer[None]):
 
 
 def parse_id(request: HotRequest) -> UUID:
-    if not _UUID.fullmatch(request.param):
+    if not HYPHENATED_UUID.fullmatch(request.param):
         example = "d018ef0b-dbd9-48f1-ac1a-eb4d90e57118"
         raise InvalidInput(FieldError("id", f"Must be a hyphenated UUID like {example}, without braces."))
     return UUID(request.param)

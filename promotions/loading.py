@@ -11,12 +11,12 @@ from django.db.backends.utils import CursorWrapper
 from promotions.copyformat import COPY_COLUMNS, HEADER, TRAILER, encode_rows
 from promotions.duplicates import keep_digests
 from promotions.gates import early_stop_error
-from promotions.locks import lock_import
-from promotions.models import ACTIVE, Chunk, ImportStatus
+from promotions.models import Chunk, ImportStatus
 from promotions.planning import read_chunk
 from promotions.rejects import REJECTS_KEPT, count_earlier, save_rejects
-from promotions.rows import Block, Bytes, RejectedLine, parse_block
-from promotions.states import finish_import
+from promotions.rows import Block, RejectedLine, parse_block
+from promotions.rowwords import Bytes
+from promotions.states import end_import
 from promotions.tables import table_name
 
 
@@ -62,7 +62,7 @@ def load_chunk(chunk: Chunk) -> None:
             _copy(cursor, chunk, tables)
     _account(chunk, tally, is_done=not error)
     if error:
-        _quarantine(found.id, error)
+        end_import(found.id, ImportStatus.QUARANTINED, error)
 
 
 def _parse(chunk: Chunk, tables: list[_TableRows]) -> tuple[_Tally, str]:
@@ -106,9 +106,3 @@ def _account(chunk: Chunk, tally: _Tally, *, is_done: bool) -> None:
     chunk.rows_loaded, chunk.rows_blank = tally.loaded, tally.blank
     chunk.rows_rejected, chunk.reject_reasons = tally.reasons.total(), dict(tally.reasons)
     chunk.save(update_fields=["is_done", "rows_loaded", "rows_blank", "rows_rejected", "reject_reasons"])
-
-
-def _quarantine(import_id: int, error: str) -> None:
-    found = lock_import(import_id)
-    if found.status in ACTIVE:
-        finish_import(found, ImportStatus.QUARANTINED, error)

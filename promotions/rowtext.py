@@ -1,7 +1,7 @@
 """The rules of one row of a promotions file: the only place that knows what is accepted and why a row is refused.
 
-``rows.py`` accepts most lines of a block at once; every line it is not sure of comes here. It may accept only what this
-module accepts, with the same values; a property test holds the two together. One line takes about 3 microseconds.
+``rowwords`` accepts most lines of a block at once; every line it is not sure of comes here. It may accept only what
+this module accepts, with the same values; a property test holds the two together. One line takes about 3 microseconds.
 
 A row is ``id,price,expiration_date``. Quoting is off, spaces around a column are dropped.
 

@@ -11,6 +11,7 @@ VALKEY_CACHE_URL = env.VALKEY_CACHE_URL
 VALKEY_KEY_PREFIX = ""  # tests that share a server set one each
 READ_STORE_IS_SEPARATE = bool(env.READ_DATABASE_URL)
 
+PORT = env.PORT
 HOT_PATH = env.HOT_PATH
 DB_LANES = env.DB_LANES
 WEB_WORKERS = env.WEB_WORKERS

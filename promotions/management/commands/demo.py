@@ -25,4 +25,4 @@ class Command(BaseCommand):
         call_command("import_promotions", str(path), wait=True, stdout=self.stdout)
         with path.open(encoding="ascii") as file:
             first_id = file.readline().partition(",")[0]
-        self.stdout.write(f"read one: curl localhost:8000/promotions/{first_id}")
+        self.stdout.write(f"read one: curl localhost:{settings.PORT}/promotions/{first_id}")
