@@ -11,13 +11,15 @@ import secrets
 import tempfile
 from pathlib import Path
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 MAX_SOCKET_PATH = 100  # the kernel's limit is 107 bytes, PostgreSQL adds a suffix for its lock file
 
-_env = environ.Env()
+
+def _text(name: str, default: str) -> str:
+    """The value as it stands: django-environ takes one that starts with ``$`` for the name of another variable."""
+    return os.environ.get(name, default)
 
 
 def _path(name: str, default: Path) -> Path:
@@ -26,21 +28,21 @@ def _path(name: str, default: Path) -> Path:
 
 
 def _switch(name: str, *, default: bool) -> bool:
-    value = os.environ.get(name, "on" if default else "off").lower()
+    value = _text(name, "on" if default else "off").lower()
     if value not in ("on", "off"):
         raise ImproperlyConfigured(f"{name} must be 'on' or 'off', not {value!r}")
     return value == "on"
 
 
 def _int(name: str, default: int, *, at_least: int = 0) -> int:
-    value = os.environ.get(name, str(default))
+    value = _text(name, str(default))
     if not value.isascii() or not value.isdigit() or int(value) < at_least:
         raise ImproperlyConfigured(f"{name} must be a whole number of at least {at_least}, not {value!r}")
     return int(value)
 
 
 def _share(name: str, default: float) -> float:
-    value = os.environ.get(name, str(default))
+    value = _text(name, str(default))
     try:
         share = float(value)
     except ValueError:
@@ -59,10 +61,20 @@ def socket_dir(data_dir: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"floodgate-{os.geteuid()}-{digest}"
 
 
+def embedded_urls(data_dir: Path) -> dict[str, str]:
+    """URLs of the stores that are embedded in ``data_dir``, each by the variable that replaces it."""
+    sockets = socket_dir(data_dir)
+    return {
+        "DATABASE_URL": f"postgres://floodgate@/floodgate?host={sockets}",
+        "VALKEY_URL": f"unix://{sockets}/truth.sock",
+        "VALKEY_CACHE_URL": f"unix://{sockets}/cache.sock",
+    }
+
+
 def _secret_key(data_dir: Path) -> str:
     """SECRET_KEY, or on a developer's machine a random one kept in DATA_DIR; never a constant."""
     if "SECRET_KEY" in os.environ:
-        return str(_env("SECRET_KEY"))
+        return os.environ["SECRET_KEY"]
     path = data_dir / "secret-key"
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -89,16 +101,17 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 for folder in (DATA_DIR, IMPORT_ROOT, SPOOL_DIR, STATIC_ROOT):
     with contextlib.suppress(OSError):  # what cannot be made is reported where it is needed
         folder.mkdir(mode=0o755 if folder == STATIC_ROOT else 0o700, parents=True, exist_ok=True)
-SOCKET_DIR = socket_dir(DATA_DIR)
 SECRET_KEY = _secret_key(DATA_DIR)
 DEBUG = _switch("DEBUG", default=False)
 COOKIES_SECURE = _switch("COOKIES_SECURE", default=False)
-ALLOWED_HOSTS: list[str] = _env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-LOG_FORMAT: str = _env.str("LOG_FORMAT", default="console")
+ALLOWED_HOSTS = [
+    host.strip() for host in _text("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",") if host.strip()
+]
+LOG_FORMAT = _text("LOG_FORMAT", "console")
 if LOG_FORMAT not in ("console", "json"):
     raise ImproperlyConfigured(f"LOG_FORMAT must be 'console' or 'json', not {LOG_FORMAT!r}")
 
-BIND_HOST: str = _env.str("BIND_HOST", default="127.0.0.1")
+BIND_HOST = _text("BIND_HOST", "127.0.0.1")
 PORT = _int("PORT", 8000, at_least=1)
 WEB_WORKERS = _int("WEB_WORKERS", 2, at_least=1)
 WSGI_THREADS = _int("WSGI_THREADS", 8, at_least=1)
@@ -106,18 +119,12 @@ DB_LANES = _int("DB_LANES", 4, at_least=1)
 HOT_PATH = _switch("HOT_PATH", default=True)
 PROMETHEUS_MULTIPROC_DIR = _path("PROMETHEUS_MULTIPROC_DIR", DATA_DIR / "metrics")
 
-DATABASE_URL: str = _env.str("DATABASE_URL", default=f"postgres://floodgate@/floodgate?host={SOCKET_DIR}")
-READ_DATABASE_URL: str = _env.str("READ_DATABASE_URL", default="")
-VALKEY_URL: str = _env.str("VALKEY_URL", default=f"unix://{SOCKET_DIR}/truth.sock")
-VALKEY_CACHE_URL: str = _env.str("VALKEY_CACHE_URL", default=f"unix://{SOCKET_DIR}/cache.sock")
-
-
-def _broker_url() -> str:
-    default = VALKEY_CACHE_URL.replace("unix://", "redis+socket://", 1)
-    return str(_env.str("CELERY_BROKER_URL", default=default))
-
-
-CELERY_BROKER_URL = _broker_url()
+_embedded = embedded_urls(DATA_DIR)
+DATABASE_URL = _text("DATABASE_URL", _embedded["DATABASE_URL"])
+READ_DATABASE_URL = _text("READ_DATABASE_URL", "")
+VALKEY_URL = _text("VALKEY_URL", _embedded["VALKEY_URL"])
+VALKEY_CACHE_URL = _text("VALKEY_CACHE_URL", _embedded["VALKEY_CACHE_URL"])
+CELERY_BROKER_URL = _text("CELERY_BROKER_URL", VALKEY_CACHE_URL.replace("unix://", "redis+socket://", 1))
 
 UPLOAD_MAX_BYTES = _int("UPLOAD_MAX_BYTES", 16 * 2**30)
 UNPACKED_MAX_BYTES = _int("UNPACKED_MAX_BYTES", 256 * 2**30)

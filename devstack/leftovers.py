@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 END_SECONDS = 15.0
@@ -29,17 +30,26 @@ class Record:
     def end_leftovers(self, end_seconds: float = END_SECONDS) -> None:
         """End every process that an earlier stack on this folder left, gently at first."""
         sessions = {part["pid"] for part in self._read().values() if _is_same(part["pid"], part["started"])}
-        for sign in (signal.SIGINT, signal.SIGKILL):
-            _signal(_members(sessions), sign)
-            deadline = time.monotonic() + end_seconds
-            while _members(sessions) and time.monotonic() < deadline:
-                time.sleep(0.05)
+        end_processes(lambda: _members(sessions), end_seconds)
 
     def _read(self) -> dict[str, dict[str, int]]:
         try:
             return dict(json.loads(self._path.read_text()))
         except (FileNotFoundError, ValueError):
             return {}
+
+
+def end_processes(find: Callable[[], list[int]], seconds: float) -> list[int]:
+    """End what ``find`` finds: SIGINT, ``seconds`` later SIGKILL. Returns what is left as long after that."""
+    for sign in (signal.SIGINT, signal.SIGKILL):
+        deadline = time.monotonic() + seconds
+        _signal(pids := find(), sign)
+        while pids and time.monotonic() < deadline:
+            time.sleep(0.05)
+            pids = find()
+        if not pids:
+            break
+    return pids
 
 
 def _started(pid: int) -> int:

@@ -1,14 +1,15 @@
-"""The three stores together, for tests and benchmarks: started, waited for, stopped."""
+"""The three stores together: their parts for ``make run``; started, waited for and stopped for tests and benchmarks."""
 
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from config.env import embedded_urls
 from devstack.errors import DevstackError
-from devstack.postgres import create_database, postgres_part, postgres_url
+from devstack.postgres import create_database, postgres_part
 from devstack.process import Part, Process
-from devstack.valkey import valkey_parts, valkey_url
+from devstack.valkey import valkey_parts
 
 READY_SECONDS = 60.0
 
@@ -20,15 +21,6 @@ def store_parts(data_dir: Path, *, durable: bool) -> dict[str, Part]:
         "DATABASE_URL": postgres_part(data_dir, durable=durable),
         "VALKEY_URL": truth,
         "VALKEY_CACHE_URL": cache,
-    }
-
-
-def store_urls(data_dir: Path) -> dict[str, str]:
-    """The same URLs that ``config.env`` derives from DATA_DIR."""
-    return {
-        "DATABASE_URL": postgres_url(data_dir),
-        "VALKEY_URL": valkey_url(data_dir, "truth"),
-        "VALKEY_CACHE_URL": valkey_url(data_dir, "cache"),
     }
 
 
@@ -50,7 +42,7 @@ def running_stores(data_dir: Path, *, durable: bool) -> Iterator[dict[str, str]]
             stack.callback(process.stop)
             process.start()
             _wait_until_ready(process)
-        urls = store_urls(data_dir)
+        urls = embedded_urls(data_dir)
         create_database(urls["DATABASE_URL"])
         yield urls
 

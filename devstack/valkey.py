@@ -6,7 +6,7 @@ from pathlib import Path
 
 import redis
 
-from config.env import socket_dir
+from config.env import embedded_urls
 from devstack.folders import own_folder
 from devstack.process import Part
 from devstack.wheels import valkey_server
@@ -17,11 +17,11 @@ _CACHE = {"appendonly": "no", "maxmemory": "256mb", "maxmemory-policy": "allkeys
 
 def valkey_parts(data_dir: Path) -> list[Part]:
     """The truth store and the cache."""
-    return [_part(data_dir, "truth", _TRUTH), _part(data_dir, "cache", _CACHE)]
-
-
-def valkey_url(data_dir: Path, name: str) -> str:
-    return f"unix://{_socket(data_dir, name)}"
+    urls = embedded_urls(data_dir)
+    return [
+        _part("truth", data_dir / "truth", urls["VALKEY_URL"], _TRUTH),
+        _part("cache", data_dir / "cache", urls["VALKEY_CACHE_URL"], _CACHE),
+    ]
 
 
 def answers(url: str) -> bool:
@@ -35,21 +35,17 @@ def answers(url: str) -> bool:
         client.close()
 
 
-def _part(data_dir: Path, name: str, settings: dict[str, str]) -> Part:
-    common = {"port": "0", "unixsocket": str(_socket(data_dir, name)), "unixsocketperm": "700", "save": ""}
-    common |= {"dir": str(data_dir / name), "daemonize": "no"}
+def _part(name: str, folder: Path, url: str, settings: dict[str, str]) -> Part:
+    common = {"port": "0", "unixsocket": url.removeprefix("unix://"), "unixsocketperm": "700", "save": ""}
+    common |= {"dir": str(folder), "daemonize": "no"}
     options = [argument for key, value in (common | settings).items() for argument in (f"--{key}", value)]
     return Part(
         name=name,
         command=[str(valkey_server()), *options],
-        prepare=partial(_prepare, data_dir, name),
-        is_ready=partial(answers, valkey_url(data_dir, name)),
+        prepare=partial(_prepare, folder),
+        is_ready=partial(answers, url),
     )
 
 
-def _prepare(data_dir: Path, name: str) -> None:
-    own_folder(data_dir / name, os.geteuid())
-
-
-def _socket(data_dir: Path, name: str) -> Path:
-    return socket_dir(data_dir) / f"{name}.sock"
+def _prepare(folder: Path) -> None:
+    own_folder(folder, os.geteuid())

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.env import BASE_DIR, socket_dir
+from config.env import BASE_DIR, embedded_urls
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 60.0
@@ -44,7 +44,7 @@ class Stack:
 
     @property
     def database_url(self) -> str:
-        return f"postgres://floodgate@/floodgate?host={socket_dir(self.data_dir)}"
+        return embedded_urls(self.data_dir)["DATABASE_URL"]
 
     @property
     def stdout(self) -> str:

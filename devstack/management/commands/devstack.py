@@ -19,7 +19,7 @@ from devstack.leftovers import Record
 from devstack.parts import HOST, application_parts
 from devstack.process import Part
 from devstack.setup import ensure_admin, prepare_databases
-from devstack.stores import store_parts, store_urls
+from devstack.stores import store_parts
 from devstack.supervisor import Log, Supervisor
 
 
@@ -76,7 +76,7 @@ class Command(BaseCommand):
 
 def _start_stores(supervisor: Supervisor) -> None:
     """Start the embedded stores; one with another URL in the environment is somebody else's."""
-    ours = store_urls(env.DATA_DIR)
+    ours = env.embedded_urls(env.DATA_DIR)
     for variable, part in store_parts(env.DATA_DIR, durable=True).items():
         if getattr(env, variable) == ours[variable]:
             supervisor.start(part)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from redis import Redis
 
-from devstack import postgres
+from devstack import cluster, pgcommand, postgres
 from devstack.process import Process
 from devstack.stores import running_stores
 from devstack.wheels import postgres_bin
@@ -56,7 +56,7 @@ def test_stores_keep_what_they_promise_and_listen_on_sockets_alone(data_dir: Pat
 def test_stores_keep_their_data_and_leave_no_process(data_dir: Path) -> None:
     with running_stores(data_dir, durable=True) as urls, Redis.from_url(urls["VALKEY_URL"]) as client:
         client.set("kept", "yes")
-    assert postgres._pids_of(data_dir / "postgres") == []
+    assert cluster._pids_of(data_dir / "postgres") == []
     with running_stores(data_dir, durable=True) as urls, Redis.from_url(urls["VALKEY_URL"]) as client:
         assert client.get("kept") == b"yes"
 
@@ -107,10 +107,10 @@ def test_root_in_a_closed_folder_runs_the_server_and_opens_nothing(
 ) -> None:
     """With the capability to read any folder, or without it from a copy outside."""
     closed = _closed_copy_of_wheel(data_dir)
-    runs = postgres._runs
-    monkeypatch.setattr(postgres, "postgres_bin", lambda: closed)
-    monkeypatch.setattr(postgres, "_runs", lambda c: runs(c) and with_capability)
-    postgres._binaries_for_nobody.cache_clear()
+    runs = pgcommand._runs
+    monkeypatch.setattr(pgcommand, "postgres_bin", lambda: closed)
+    monkeypatch.setattr(pgcommand, "_runs", lambda c: runs(c) and with_capability)
+    pgcommand._binaries_for_nobody.cache_clear()
     outside = Path(tempfile.mkdtemp())
     outside.chmod(0o755)
     monkeypatch.setattr(tempfile, "tempdir", str(outside))
@@ -120,7 +120,7 @@ def test_root_in_a_closed_folder_runs_the_server_and_opens_nothing(
             assert len(list(outside.iterdir())) == (0 if with_capability else 1)
         assert (data_dir / "closed").stat().st_mode & 0o777 == 0o700
     finally:
-        postgres._binaries_for_nobody.cache_clear()
+        pgcommand._binaries_for_nobody.cache_clear()
         shutil.rmtree(outside)
 
 

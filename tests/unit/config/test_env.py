@@ -1,0 +1,40 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config.env import BASE_DIR, embedded_urls
+
+SHOW = "import json; from config import env; print(json.dumps({name: getattr(env, name) for name in %r}))"
+
+
+def values(data_dir: Path, *names: str, **environment: str) -> dict[str, object]:
+    """What a fresh process makes of its environment."""
+    command = [sys.executable, "-c", SHOW % (names,)]
+    bare = {"PATH": os.environ["PATH"], "DATA_DIR": str(data_dir)}
+    done = subprocess.run(command, cwd=BASE_DIR, env=bare | environment, capture_output=True, timeout=30, check=True)
+    return dict(json.loads(done.stdout))
+
+
+def test_value_with_a_dollar_is_taken_as_it_stands(tmp_path: Path) -> None:
+    given = {"SECRET_KEY": "$DATA_DIR", "BIND_HOST": "$HOME", "DATABASE_URL": "$PATH"}
+    assert values(tmp_path, *given, **given) == given
+
+
+def test_stores_are_the_embedded_ones_by_default(tmp_path: Path) -> None:
+    stores = embedded_urls(tmp_path)
+    assert values(tmp_path, *stores) == stores
+
+
+@pytest.mark.parametrize(("given", "broker"), [("unix:///x", "redis+socket:///x"), ("redis://c:1/0", "redis://c:1/0")])
+def test_broker_is_the_cache_store_by_default(tmp_path: Path, given: str, broker: str) -> None:
+    assert values(tmp_path, "CELERY_BROKER_URL", VALKEY_CACHE_URL=given) == {"CELERY_BROKER_URL": broker}
+
+
+def test_allowed_hosts_are_split_at_commas(tmp_path: Path) -> None:
+    assert values(tmp_path, "ALLOWED_HOSTS", ALLOWED_HOSTS="a.example, b.example,") == {
+        "ALLOWED_HOSTS": ["a.example", "b.example"]
+    }
