@@ -73,8 +73,8 @@ def embedded_urls(data_dir: Path) -> dict[str, str]:
 
 def _secret_key(data_dir: Path) -> str:
     """SECRET_KEY, or on a developer's machine a random one kept in DATA_DIR; never a constant."""
-    if "SECRET_KEY" in os.environ:
-        return os.environ["SECRET_KEY"]
+    if (given := os.environ.get("SECRET_KEY")) is not None:
+        return given
     path = data_dir / "secret-key"
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

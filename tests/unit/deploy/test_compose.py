@@ -41,7 +41,7 @@ def _own_services() -> dict[str, Any]:
 
 
 def _names_read_by_env() -> set[str]:
-    """First arguments of all calls in config/env.py that look like a variable's name, and ``"X" in os.environ``."""
+    """First arguments of all calls in config/env.py that look like a variable's name."""
     tree = ast.parse((ROOT / "config/env.py").read_text(encoding="utf-8"))
     first_arguments = (node.args[0] for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args)
     values = (node.value for node in first_arguments if isinstance(node, ast.Constant))
