@@ -6,8 +6,9 @@ from pathlib import Path
 
 import redis
 
-from config.env import embedded_urls
+from config.env import embedded_urls, socket_dir
 from devstack.folders import own_folder
+from devstack.pgcommand import postgres_owner
 from devstack.process import Part
 from devstack.wheels import valkey_server
 
@@ -19,8 +20,8 @@ def valkey_parts(data_dir: Path) -> list[Part]:
     """The truth store and the cache."""
     urls = embedded_urls(data_dir)
     return [
-        _part("truth", data_dir / "truth", urls["VALKEY_URL"], _TRUTH),
-        _part("cache", data_dir / "cache", urls["VALKEY_CACHE_URL"], _CACHE),
+        _part(data_dir, "truth", urls["VALKEY_URL"], _TRUTH),
+        _part(data_dir, "cache", urls["VALKEY_CACHE_URL"], _CACHE),
     ]
 
 
@@ -35,17 +36,18 @@ def answers(url: str) -> bool:
         client.close()
 
 
-def _part(name: str, folder: Path, url: str, settings: dict[str, str]) -> Part:
+def _part(data_dir: Path, name: str, url: str, settings: dict[str, str]) -> Part:
     common = {"port": "0", "unixsocket": url.removeprefix("unix://"), "unixsocketperm": "700", "save": ""}
-    common |= {"dir": str(folder), "daemonize": "no"}
+    common |= {"dir": str(data_dir / name), "daemonize": "no"}
     options = [argument for key, value in (common | settings).items() for argument in (f"--{key}", value)]
     return Part(
         name=name,
         command=[str(valkey_server()), *options],
-        prepare=partial(_prepare, folder),
+        prepare=partial(_prepare, data_dir, name),
         is_ready=partial(answers, url),
     )
 
 
-def _prepare(folder: Path) -> None:
-    own_folder(folder, os.geteuid())
+def _prepare(data_dir: Path, name: str) -> None:
+    own_folder(socket_dir(data_dir), postgres_owner())  # PostgreSQL may be elsewhere, or be embedded again later
+    own_folder(data_dir / name, os.geteuid())

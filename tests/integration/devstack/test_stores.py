@@ -14,7 +14,9 @@ from redis import Redis
 from devstack import cluster, pgcommand, postgres
 from devstack.process import Process
 from devstack.stores import running_stores
+from devstack.valkey import valkey_parts
 from devstack.wheels import postgres_bin
+from tests.acceptance.harness import wait_until
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")
 
@@ -61,11 +63,22 @@ def test_stores_keep_their_data_and_leave_no_process(data_dir: Path) -> None:
         assert client.get("kept") == b"yes"
 
 
+def test_valkeys_start_without_the_embedded_server(data_dir: Path) -> None:
+    for part in valkey_parts(data_dir):
+        process = Process(part, lambda *_: None)
+        process.start()
+        try:
+            wait_until(part.is_ready, f"{part.name} on its socket", 10)
+        finally:
+            process.stop()
+
+
 def test_server_that_still_lives_is_ended_before_the_next_one_starts(data_dir: Path) -> None:
     with running_stores(data_dir, durable=False):
         pass
     orphan = Process(postgres.postgres_part(data_dir, durable=False), lambda *_: None)
     orphan.start()
+    wait_until(orphan.part.is_ready, "orphan that answers", 20)
     with running_stores(data_dir, durable=False) as urls:
         assert orphan.exit_code() == 0
         assert show(urls["DATABASE_URL"], "fsync") == ["off"]
