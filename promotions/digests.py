@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint32]
 Digests = NDArray[np.uint64]
 
-_START = np.uint32(0x9E3779B9 + 16 + 3923095)  # hash_bytes_extended for 16 bytes and seed 0
-
-
 FENCES = 256  # a chunk's digests are stored with the places where each first byte begins
+_START = np.uint32(0x9E3779B9 + 16 + 3923095)  # hash_bytes_extended for 16 bytes and seed 0
 
 
 def digest_ids(ids: NDArray[np.uint8]) -> Digests:
