@@ -52,13 +52,25 @@ def _share(name: str, default: float) -> float:
     return share
 
 
+def _short_name(data_dir: Path) -> str:
+    return f"floodgate-{os.geteuid()}-{hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]}"
+
+
+def metrics_dir(data_dir: Path) -> Path:
+    """Folder of the counters that web workers share: in memory where there is such a file system.
+
+    They are mapped files, and a process that touches one on a full disk is killed.
+    """
+    memory = Path("/dev/shm")
+    return memory / _short_name(data_dir) if os.access(memory, os.W_OK) else data_dir / "metrics"
+
+
 def socket_dir(data_dir: Path) -> Path:
     """Folder of the embedded stores' sockets: inside ``data_dir``, or a short stand-in when that path is too long."""
     inside = data_dir / "run"
     if len(str(inside / ".s.PGSQL.5432")) <= MAX_SOCKET_PATH:
         return inside
-    digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"floodgate-{os.geteuid()}-{digest}"
+    return Path(tempfile.gettempdir()) / _short_name(data_dir)
 
 
 def embedded_urls(data_dir: Path) -> dict[str, str]:
@@ -117,7 +129,7 @@ WEB_WORKERS = _int("WEB_WORKERS", 2, at_least=1)
 WSGI_THREADS = _int("WSGI_THREADS", 8, at_least=1)
 DB_LANES = _int("DB_LANES", 4, at_least=1)
 HOT_PATH = _switch("HOT_PATH", default=True)
-PROMETHEUS_MULTIPROC_DIR = _path("PROMETHEUS_MULTIPROC_DIR", DATA_DIR / "metrics")
+PROMETHEUS_MULTIPROC_DIR = _path("PROMETHEUS_MULTIPROC_DIR", metrics_dir(DATA_DIR))
 
 _embedded = embedded_urls(DATA_DIR)
 DATABASE_URL = _text("DATABASE_URL", _embedded["DATABASE_URL"])

@@ -25,7 +25,11 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(env.PROMETHEUS_MULTIPROC_DIR)
 def on_starting(server: Any) -> None:
     """Counters of an earlier run would add up with ours."""
     shutil.rmtree(env.PROMETHEUS_MULTIPROC_DIR, ignore_errors=True)
-    env.PROMETHEUS_MULTIPROC_DIR.mkdir(parents=True)
+    env.PROMETHEUS_MULTIPROC_DIR.mkdir(mode=0o700, parents=True)
+
+
+def on_exit(server: Any) -> None:
+    shutil.rmtree(env.PROMETHEUS_MULTIPROC_DIR, ignore_errors=True)
 
 
 def when_ready(server: Any) -> None:

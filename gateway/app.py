@@ -31,7 +31,8 @@ from gateway.http import (
     send_reply,
 )
 from gateway.metrics import Tally, render
-from gateway.problems import problem_reply
+from gateway.problems import STATUS_BY_CODE, problem_reply
+from gateway.refusals import refuse_strange
 from gateway.router import AnyEndpoint, Match, Router
 from gateway.spool import discard_body
 
@@ -91,8 +92,10 @@ class Gateway:
             return
         try:
             correlation_id = correlation_id_of(scope["headers"])
+            refuse_strange(scope["method"], scope["headers"])
         except FloodgateError as error:
             await send_reply(send, problem_reply(error, NO_CORRELATION_ID), NO_CORRELATION_ID)
+            self.tally.request("refused", "any", STATUS_BY_CODE[error.code], 0.0)
             return
         match = self._router.match(scope["method"], scope["path"])
         if match is None:

@@ -109,8 +109,15 @@ class Batcher(Generic[Item, Result]):
         self._queue.clear()
 
     def _run_next(self) -> None:
+        loop = asyncio.get_running_loop()
         self._running = None
-        while self._queue and self._queue[0].answer.done():
-            self._queue.popleft()
+        self._shed(loop.time() - self._deadline_seconds / 2)
         if self._queue:
-            self._start(asyncio.get_running_loop())
+            self._start(loop)
+
+    def _shed(self, waiting_since: float) -> None:
+        """Leave out who is gone, and refuse who waited so long that only overload, not the store, can be the reason."""
+        while self._queue and (self._queue[0].answer.done() or self._queue[0].since < waiting_since):
+            answer = self._queue.popleft().answer
+            if not answer.done():
+                answer.set_result(Overloaded())

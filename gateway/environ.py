@@ -1,5 +1,6 @@
 """A request as WSGI sees it (PEP 3333), made from an ASGI scope."""
 
+import re
 import sys
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -33,12 +34,18 @@ def wsgi_environ(scope: Scope, body: Spool, size: int) -> dict[str, Any]:
     }
 
 
+# Python also knows codecs that decode no text, such as zlib; Django would fail on them.
+_STRANGE_CHARSET = re.compile(rb";\s*charset=(?!\"?(?:utf-8|us-ascii|iso-8859-1)\"?\s*(?:;|$))[^;]*", re.IGNORECASE)
+
+
 def _header_variables(scope: Scope) -> dict[str, str]:
     variables: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         if raw_name == b"transfer-encoding":
             continue
         name = raw_name.decode("latin-1").upper().replace("-", "_")
+        if name == "CONTENT_TYPE":
+            raw_value = _STRANGE_CHARSET.sub(b"", raw_value)
         key = name if name == "CONTENT_TYPE" else f"HTTP_{name}"
         value = raw_value.decode("latin-1")
         separator = "; " if name == "COOKIE" else ","

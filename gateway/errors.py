@@ -4,6 +4,8 @@ FloodgateError
 ├── InvalidInput
 │   └── InvalidCorrelationId
 ├── NotFound
+├── UnknownMethod
+├── CrossSiteRequest
 ├── BodyTooLarge
 ├── IncompleteBody
 ├── BodyStalled
@@ -47,3 +49,13 @@ class BodyStalled(FloodgateError):
 class StorageFull(FloodgateError):
     code = "storage-full"
     default_detail = "There is no room to take this in; nothing was done."
+
+
+class UnknownMethod(FloodgateError):
+    code = "unknown-method"
+    default_detail = "There is no such HTTP method here."
+
+
+class CrossSiteRequest(FloodgateError):
+    code = "cross-site-request"
+    default_detail = "Pages of other sites may not change anything here."

@@ -5,6 +5,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from redis.exceptions import RedisError
@@ -23,6 +24,8 @@ STATUS_BY_CODE: dict[str, HTTPStatus] = {
     "body-stalled": HTTPStatus.REQUEST_TIMEOUT,
     "storage-full": HTTPStatus.INSUFFICIENT_STORAGE,
     "not-found": HTTPStatus.NOT_FOUND,
+    "unknown-method": HTTPStatus.NOT_IMPLEMENTED,
+    "cross-site-request": HTTPStatus.FORBIDDEN,
     "body-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "store-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
@@ -76,6 +79,11 @@ def drf_exception_handler(exc: Exception, context: dict[str, Any]) -> Response |
         return as_http_response(problem_reply(exc, request.headers.get("X-Correlation-ID", "")))
     if answer := store_problem(exc, request):
         return answer
+    if isinstance(exc, RequestDataTooBig):
+        detail = "A form or JSON body is too large here; send files as multipart `file`."
+        return problem_response(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", detail)
+    if isinstance(exc, RecursionError):
+        return problem_response(request, HTTPStatus.BAD_REQUEST, "bad-request", "The body is nested too deeply.")
     if isinstance(exc, Http404):
         return problem_response(request, HTTPStatus.NOT_FOUND, "not-found", str(exc) or "There is nothing here.")
     if not isinstance(exc, APIException):

@@ -1,6 +1,8 @@
 """DRF's door: imports and versions."""
 
 import csv
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,10 +57,21 @@ def _take_over(upload: "UploadedFile[Any]") -> Path:
     with storage_full_named():
         target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(upload, TemporaryUploadedFile):
-            Path(upload.temporary_file_path()).rename(target)
+            shutil.move(upload.temporary_file_path(), target)
         else:
             target.write_bytes(upload.read())
+        _make_durable(target)
     return target
+
+
+def _make_durable(path: Path) -> None:
+    """202 means that the upload survives a power cut."""
+    for durable in (path, path.parent):
+        descriptor = os.open(durable, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 class ImportPagination(LimitOffsetPagination):
@@ -137,8 +150,9 @@ class VersionListView(ListAPIView[Version]):
 
 
 class ActivateVersionView(APIView):
-    """Serve a version again."""
+    """Serve a version again. 202 when the read store or the cache does not answer: it follows when they do."""
 
     @extend_schema(operation_id="activate_version", request=None, responses=VersionSerializer)
     def post(self, request: Request, number: int) -> Response:
-        return Response(VersionSerializer(activate_version(number)).data)
+        version = VersionSerializer(activate_version(number)).data
+        return Response(version, status=200 if version["is_live"] else 202)

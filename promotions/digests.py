@@ -25,6 +25,13 @@ def digest_ids(ids: NDArray[np.uint8]) -> Digests:
     return b.astype(np.uint64) << np.uint64(32) | c
 
 
+def at_most_twice(ordered: Digests) -> Digests:
+    """Ascending digests without their third and further repeats: twice is enough to know, however often an id comes."""
+    is_kept = np.ones(len(ordered), np.bool_)
+    is_kept[2:] = ordered[2:] != ordered[:-2]
+    return ordered[is_kept]
+
+
 def find_fences(ordered: Digests) -> list[int]:
     """Where the digests with each first byte begin, and their end: FENCES + 1 places in ascending digests."""
     starts = np.arange(FENCES, dtype=np.uint64) << np.uint64(56)

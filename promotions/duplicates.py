@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from psycopg.types.json import Jsonb
 
-from promotions.digests import FENCES, Digests, digest_ids, find_fences, repeated_digests
+from promotions.digests import FENCES, Digests, at_most_twice, digest_ids, find_fences, repeated_digests
 from promotions.models import ChunkDigests
 from promotions.rejects import REJECTS_KEPT
 from promotions.rowwords import Bytes
@@ -43,7 +43,7 @@ SELECT count(*) FROM removed
 
 def keep_digests(cursor: CursorWrapper, chunk_id: int, table_index: int, ids: Bytes) -> None:
     """Store the digests of (n, 16) ids that a chunk put into a table, in the caller's transaction."""
-    ordered = np.sort(digest_ids(ids))
+    ordered = at_most_twice(np.sort(digest_ids(ids)))
     row = (chunk_id, table_index, ordered.tobytes(), Jsonb(find_fences(ordered)))
     statement = "COPY promotions_chunkdigests (chunk_id, table_index, ordered, fences) FROM STDIN (FORMAT BINARY)"
     with connection.wrap_database_errors, cursor.copy(statement) as copy:
@@ -80,6 +80,8 @@ def _repeated(import_id: int, table_index: int) -> list[int]:
     bounds = np.linspace(0, FENCES, 1 + min(FENCES, ceil(rows / ROWS_AT_ONCE) or 1)).astype(int).tolist()
     found: list[int] = []
     for low, high in pairwise(bounds):
+        if len(found) > MAX_LITERALS:
+            break  # enough to know that there are too many to name
         found += repeated_digests(_runs(import_id, table_index, low, high)).tolist()
     return found
 

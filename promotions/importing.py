@@ -81,7 +81,7 @@ def _work_on_next(claim: Callable[[], Work | None], work: Callable[[Work], None]
     except Exception as error:
         if piece is None:
             raise
-        _settle(piece.source_import_id, error)
+        _settle(piece.source_import, error)
     return True
 
 
@@ -102,7 +102,7 @@ def _advance(import_id: int) -> bool:
         with _logging_of(found):
             return step(found)
     except Exception as error:
-        _settle(import_id, error)
+        _settle(found, error)
         return True
 
 
@@ -111,23 +111,24 @@ def _logging_of(found: Import) -> AbstractContextManager[object]:
     return bound_contextvars(correlation_id=found.correlation_id, import_id=found.id)
 
 
-def _settle(import_id: int, error: Exception) -> None:
+def _settle(found: Import, error: Exception) -> None:
     """End the import if the error is final; raise it on if trying again may help."""
-    if not Import.objects.filter(pk=import_id, status__in=ACTIVE).exists():
+    if not Import.objects.filter(pk=found.pk, status__in=ACTIVE).exists():
         return  # cancelled, or ended by another worker, while this step ran
     if isinstance(error, Quarantined):
-        _end(import_id, ImportStatus.QUARANTINED, error.detail)
+        _end(found, ImportStatus.QUARANTINED, error.detail)
     elif isinstance(error, PromotionsError):
-        _end(import_id, ImportStatus.FAILED, error.detail)
+        _end(found, ImportStatus.FAILED, error.detail)
     elif isinstance(error, FileNotFoundError | PermissionError):
-        _end(import_id, ImportStatus.FAILED, f"The file cannot be read any more ({error.strerror}); submit it again.")
+        _end(found, ImportStatus.FAILED, f"The file cannot be read any more ({error.strerror}); submit it again.")
     elif _is_disk_full(error):
-        _end(import_id, ImportStatus.FAILED, "The disk is full. Make room and import the file again.")
-    elif _is_outage(error) or _attempts(import_id) < MAX_ATTEMPTS:
+        _end(found, ImportStatus.FAILED, "The disk is full. Make room and import the file again.")
+    elif _is_outage(error) or _attempts(found.id) < MAX_ATTEMPTS:
         raise error
     else:
-        logger.exception("import_failed", extra={"import_id": import_id})
-        _end(import_id, ImportStatus.FAILED, f"Gave up after {MAX_ATTEMPTS} attempts: {error}")
+        with _logging_of(found):
+            logger.error("import_failed", exc_info=error)
+        _end(found, ImportStatus.FAILED, f"Gave up after {MAX_ATTEMPTS} attempts: {error}")
 
 
 def _is_disk_full(error: Exception) -> bool:
@@ -148,6 +149,6 @@ def _attempts(import_id: int) -> int:
     return found.attempts
 
 
-def _end(import_id: int, status: ImportStatus, error: str) -> None:
+def _end(found: Import, status: ImportStatus, error: str) -> None:
     with transaction.atomic():
-        end_import(import_id, status, error)
+        end_import(found.id, status, error)

@@ -11,6 +11,7 @@ from django.db.backends.utils import CursorWrapper
 from promotions.copyformat import COPY_COLUMNS, HEADER, TRAILER, encode_rows
 from promotions.duplicates import keep_digests
 from promotions.gates import early_stop_error
+from promotions.locks import lease_keeper
 from promotions.models import Chunk, ImportStatus
 from promotions.planning import read_chunk
 from promotions.rejects import REJECTS_KEPT, count_earlier, save_rejects
@@ -70,10 +71,12 @@ def _parse(chunk: Chunk, tables: list[_TableRows]) -> tuple[_Tally, str]:
     earlier = count_earlier(chunk)
     tally, error = _Tally(), ""
     with Path(chunk.source_import.plain_path).open("rb") as file:
+        keep_alive = lease_keeper()
         for data, first_line, offset in read_chunk(file, chunk):
             keep = max(0, REJECTS_KEPT - earlier.rejected - len(tally.rejects))
             block = parse_block(data, first_line, offset, keep_rejects=keep)
             _distribute(block, tables)
+            keep_alive(None)
             tally.add(block)
             error = early_stop_error(earlier.rejected + tally.reasons.total(), earlier.lines + tally.lines)
             if error:

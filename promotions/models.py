@@ -31,6 +31,7 @@ class Import(models.Model):
 
     source = models.TextField(help_text="The file as the submitter named it.")
     path = models.TextField(help_text="The file as submitted.")
+    file_state = models.TextField(help_text="Inode, size and time of the last change when it was submitted.")
     plain_path = models.TextField(
         blank=True, help_text="The file that workers read: the same, or an archive's unpacked copy."
     )

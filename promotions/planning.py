@@ -16,7 +16,7 @@ import numpy as np
 from promotions.errors import SourceChanged, SourceUnreadable
 from promotions.rowtext import COLUMNS
 
-BINARY_LINE_BYTES = 64 * 2**20  # a longer line is no text; ``rowtext`` rejects single lines far earlier
+BINARY_LINE_BYTES = 16 * 2**20  # a longer line is no text; ``rowtext`` rejects single lines far earlier
 _READ_BYTES = 2**20
 BLOCK_BYTES = 2**19  # best for ``rows.parse_block``: its arrays stay in the cache and in memory that malloc keeps
 

@@ -8,8 +8,9 @@ below, and asks the read store once a second whether the key missed something.
 import logging
 import threading
 import time
+from typing import cast
 
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 from redis.exceptions import RedisError
 
 from common import valkey
@@ -36,9 +37,18 @@ def pointer_key() -> str:
     return valkey.key("promotions", "live")
 
 
-def raise_cached_pointer(live: LiveVersion) -> None:
-    """Set the cache key to ``live`` unless it already carries a later epoch. Raises RedisError."""
-    valkey.cache_store().eval(_RAISE_SCRIPT, 1, pointer_key(), *live)
+def raise_cached_pointer(live: LiveVersion) -> LiveVersion:
+    """Set the cache key to ``live`` unless it already carries a later epoch. Returns what it carries now.
+
+    Raises: RedisError.
+    """
+    return parse_pointer(cast(bytes, valkey.cache_store().eval(_RAISE_SCRIPT, 1, pointer_key(), *live)))
+
+
+def forget_cache() -> None:
+    """Empty the cache store: it remembers a later life of a database that was restored. Raises RedisError."""
+    logger.error("cache_is_ahead_of_database")
+    valkey.cache_store().flushdb()
 
 
 def parse_pointer(text: bytes | None) -> LiveVersion:
@@ -90,6 +100,23 @@ class LivePointer:
         self._checked_at = time.monotonic()
         return self.adopt(stored)
 
+    def return_to_store(self) -> LiveVersion:
+        """Follow the read store even backwards, because the tables of the version that we hold are gone.
+
+        When it is behind us PostgreSQL was restored to an earlier time; then the cache is of no use either.
+        Raises: DatabaseError.
+        """
+        stored = stored_pointer()
+        if stored.epoch < self._live.epoch:
+            try:
+                forget_cache()
+            except RedisError:
+                CACHE.open()
+        _raise_key_if_possible(stored)
+        with self._lock:
+            self._live = stored
+        return stored
+
     def revalidate_if_due(self) -> None:
         """Once a second, ask the read store on a thread of its own, so that a store that hangs delays no reader."""
         with self._lock:
@@ -102,7 +129,7 @@ class LivePointer:
     def _revalidate(self) -> None:
         try:
             self.refresh_from_store()
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("pointer_not_revalidated", extra={"error": str(error)})
             self._checked_at = time.monotonic()
         finally:

@@ -18,9 +18,10 @@ from redis.exceptions import RedisError
 from promotions.errors import VersionGone, VersionNotFound
 from promotions.locks import delivery_lease, lock_import, lock_imports, lock_publishing
 from promotions.models import ACTIVE, Import, ImportStatus, Publication, Version
-from promotions.pointer import raise_cached_pointer
+from promotions.pointer import forget_cache, raise_cached_pointer, stored_pointer
 from promotions.readstore import pull_version
 from promotions.states import finish_import
+from promotions.submitting import wake_workers
 from promotions.types import LiveVersion
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ def activate_version(number: int) -> Version:
 
     Raises: VersionNotFound; VersionGone: its data was dropped.
     """
+    reopen_delivery_if_behind()
     with transaction.atomic():
         lock_publishing()
         version = Version.objects.filter(pk=number).first()
@@ -64,6 +66,7 @@ def activate_version(number: int) -> Version:
         if version.retired_at:
             _decide(version)
     _deliver_at_once()
+    version.refresh_from_db()
     return version
 
 
@@ -79,12 +82,22 @@ def deliver_publications() -> bool:
 
 
 def _deliver_at_once() -> None:
-    """A worker may be delivering this very moment; what is late all the same follows with the next beat."""
+    """Within the patience of a request; what is late all the same follows with the next beat.
+
+    Carrying a version to another server may take long, so that is left to the workers.
+    """
+    wake_workers()
     deadline = time.monotonic() + DELIVERY_PATIENCE_SECONDS
-    while not deliver_publications() and Publication.objects.filter(delivered_at=None).exists():
-        if time.monotonic() > deadline:
-            return
-        time.sleep(0.02)
+    while Publication.objects.filter(delivered_at=None).exists() and time.monotonic() < deadline:
+        if settings.READ_STORE_IS_SEPARATE or not deliver_publications():
+            time.sleep(0.02)
+
+
+def reopen_delivery_if_behind() -> None:
+    """Deliver the last publication again when the read store does not have it: it is new, or was restored."""
+    last = Publication.objects.order_by("-epoch").first()
+    if last and last.delivered_at and stored_pointer().epoch < last.epoch:
+        Publication.objects.filter(pk=last.pk).update(delivered_at=None)
 
 
 def _decide(version: Version) -> None:
@@ -109,13 +122,27 @@ def _deliver(publication: Publication) -> bool:
     try:
         if settings.READ_STORE_IS_SEPARATE:
             pull_version(version.number, version.table_count)
+        is_cached = _raise_key(live)  # first: a process without the cache may lag behind the others, never lead
         _move_pointer(live)
-        raise_cached_pointer(live)
-    except (OperationalError, InterfaceError, RedisError) as error:  # other work goes on meanwhile
+    except (OperationalError, InterfaceError) as error:  # other work goes on meanwhile
         logger.warning("publication_waits_for_store", extra={"epoch": live.epoch, "error": str(error)})
         return False
-    _mark_delivered(publication)
-    logger.info("version_published", extra=live._asdict())
+    if is_cached:
+        _mark_delivered(publication)
+        logger.info("version_published", extra=live._asdict())
+    return is_cached
+
+
+def _raise_key(live: LiveVersion) -> bool:
+    """Whether the cache follows; without it readers ask the read store, and the delivery is tried again."""
+    try:
+        carried = raise_cached_pointer(live)
+        if carried.epoch > max(live.epoch, stored_pointer().epoch):  # from before a restore of the database
+            forget_cache()
+            raise_cached_pointer(live)
+    except RedisError as error:
+        logger.warning("publication_waits_for_cache", extra={"epoch": live.epoch, "error": str(error)})
+        return False
     return True
 
 
@@ -137,6 +164,8 @@ def _mark_delivered(publication: Publication) -> None:
             _finish_decided(found)
         publication.delivered_at = timezone.now()
         publication.save(update_fields=["delivered_at"])
+        left = Version.objects.filter(retired_at__gte=publication.decided_at).exclude(pk=publication.version_id)
+        left.update(retired_at=publication.delivered_at)  # readers leave with the delivery, not with the decision
 
 
 def _finish_decided(found: Import) -> None:

@@ -1,7 +1,11 @@
-"""Which versions are kept, and dropping what nobody can read any more."""
+"""Which versions are kept, and removing what nobody can read any more."""
 
 import logging
+import shutil
+import time
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 from django.conf import settings
 from django.db import OperationalError, transaction
@@ -9,10 +13,13 @@ from django.db.models import Max
 from django.utils import timezone
 
 from promotions.locks import lock_publishing
-from promotions.models import ACTIVE, ChunkDigests, Import, Version
+from promotions.models import ACTIVE, ChunkDigests, Import, Pointer, Publication, Version
+from promotions.states import spool_folder
 from promotions.tables import drop_table, existing_tables
 
 logger = logging.getLogger(__name__)
+
+ORPHAN_SECONDS = 3600.0  # longer than any request or step holds a file that no row names yet
 
 
 def drop_unused_tables() -> list[str]:
@@ -24,9 +31,14 @@ def drop_unused_tables() -> list[str]:
 
 
 def _mark_old_versions() -> None:
-    """From here on the version cannot be activated; readers left it long ago."""
+    """From here on the version cannot be activated; readers left it long ago.
+
+    While a publication is on its way readers may still be anywhere, so nothing is given up.
+    """
     with transaction.atomic():
         lock_publishing()
+        if Publication.objects.filter(delivered_at=None).exists():
+            return
         present = Version.objects.filter(dropped_at=None).annotate(served=Max("publications__epoch"))
         kept = present.order_by("-served").values_list("number", flat=True)[: settings.IMPORT_KEEP_VERSIONS]
         left_before = timezone.now() - timedelta(seconds=settings.IMPORT_DROP_AFTER_SECONDS)
@@ -51,4 +63,27 @@ def _drop_in(using: str) -> list[str]:
 def _is_in_use(version: int) -> bool:
     """In this order: an import becomes a version before it ends, so none is missed in between."""
     is_growing = Import.objects.filter(id=version, status__in=ACTIVE).exists()
-    return is_growing or Version.objects.filter(number=version, dropped_at=None).exists()
+    is_kept = Version.objects.filter(number=version, dropped_at=None).exists()
+    return is_growing or is_kept or Pointer.objects.filter(version=version).exists()
+
+
+def remove_orphaned_files() -> list[Path]:
+    """Remove what killed processes left: copies of ended imports, uploads that nobody imports, parts of uploads."""
+    orphans = [*_ended_copies(), *_unknown_uploads(), *settings.SPOOL_DIR.glob("tmp*.upload*")]
+    old = [path for path in orphans if time.time() - path.stat().st_mtime > ORPHAN_SECONDS]
+    for path in old:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return old
+
+
+def _ended_copies() -> Iterator[Path]:
+    active = {spool_folder(number) for number in Import.objects.filter(status__in=ACTIVE).values_list("id", flat=True)}
+    return (path for path in settings.SPOOL_DIR.glob("import-*") if path not in active)
+
+
+def _unknown_uploads() -> Iterator[Path]:
+    known = set(Import.objects.filter(is_upload=True).values_list("path", flat=True))
+    return (path for path in (settings.IMPORT_ROOT / "uploads").glob("*") if str(path) not in known)

@@ -32,7 +32,7 @@ def find_promotions(ids: list[UUID]) -> list[Found | FloodgateError]:
         try:
             read = _select(live, missing)
         except ProgrammingError:  # the version's tables were dropped under a reader that slept
-            if POINTER.refresh_from_store() == live:
+            if POINTER.return_to_store() == live:
                 raise
             return find_promotions(ids)
         except (OperationalError, InterfaceError):  # the others of this batch may be cached

@@ -52,7 +52,7 @@ class VersionSerializer(serializers.Serializer[Any]):
     is_dropped = serializers.SerializerMethodField()
 
     def get_is_live(self, version: Any) -> bool:
-        return version.retired_at is None
+        return version.retired_at is None and not version.publications.filter(delivered_at=None).exists()
 
     def get_is_dropped(self, version: Any) -> bool:
         return version.dropped_at is not None

@@ -59,6 +59,12 @@ def resolve_source(filename: str, root: Path) -> Path:
     return path
 
 
+def file_state(path: Path) -> str:
+    """Differs when the file was replaced or written to: inode, size and time of the last change. Raises OSError."""
+    state = path.stat()
+    return f"{state.st_ino} {state.st_size} {state.st_mtime_ns}"
+
+
 def sniff(path: Path) -> Kind:
     """What the file is by its first bytes. Raises SourceUnreadable, saying what was found, if it cannot be imported."""
     with path.open("rb") as file:

@@ -10,7 +10,7 @@ from promotions.errors import SourceChanged
 from promotions.locks import lease_keeper
 from promotions.models import Chunk, Import, ImportStatus, VersionTable
 from promotions.planning import Plan, PlannedChunk
-from promotions.sources import unpack
+from promotions.sources import file_state, unpack
 from promotions.states import move_on, spool_folder
 from promotions.submitting import wake_workers
 from promotions.tables import create_table, table_names
@@ -26,6 +26,7 @@ def plan_import(found: Import) -> bool:
     Run again after a crash it makes the same chunks, or finds that the file has changed.
     Raises: SourceError.
     """
+    _check_unchanged(found)
     path = unpack(Path(found.path), spool_folder(found.id), settings.UNPACKED_MAX_BYTES, lease_keeper())
     if found.status == ImportStatus.QUEUED:
         found.table_count, found.started_at = _table_count(path), timezone.now()
@@ -48,9 +49,16 @@ def finish_loading(found: Import) -> bool:
     """Go on to the index once every chunk is loaded."""
     if found.chunks.filter(is_done=False).exists():
         return False
+    _check_unchanged(found)
     move_on(found, ImportStatus.INDEXING)
     wake_workers()
     return True
+
+
+def _check_unchanged(found: Import) -> None:
+    """A file that is still being copied would be served in part."""
+    if file_state(Path(found.path)) != found.file_state:
+        raise SourceChanged
 
 
 def _table_count(path: Path) -> int:

@@ -10,6 +10,7 @@ from common.wakeups import wake
 from promotions.errors import ImportFinished, ImportNotFound
 from promotions.locks import lock_import
 from promotions.models import ACTIVE, Import, ImportStatus
+from promotions.sources import file_state
 from promotions.states import finish_import
 
 WORK_TASK = "promotions.work_on_imports"
@@ -27,6 +28,7 @@ def submit_import(source: str, path: Path, *, is_upload: bool = False) -> Import
         submitted = Import.objects.create(
             source=source,
             path=str(path),
+            file_state=file_state(path),
             is_upload=is_upload,
             bytes_total=path.stat().st_size,
             correlation_id=context.get("correlation_id") or "",

@@ -8,7 +8,8 @@ from celery import shared_task
 from django.db import InterfaceError, OperationalError
 
 from promotions.importing import work_on_imports
-from promotions.retention import drop_unused_tables
+from promotions.publishing import reopen_delivery_if_behind
+from promotions.retention import drop_unused_tables, remove_orphaned_files
 from promotions.submitting import WORK_TASK, wake_workers
 
 logger = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ TURN_SECONDS = 5.0  # a worker that is told to stop finishes its turn, not a who
 def work_on_imports_task() -> None:
     _yield_to_readers()
     try:
+        reopen_delivery_if_behind()
         has_more = work_on_imports(TURN_SECONDS)
     except (OperationalError, InterfaceError) as error:
         logger.warning("imports_wait_for_store", extra={"error": str(error)})
@@ -35,6 +37,7 @@ def _yield_to_readers() -> None:
     os.nice(NICENESS)
 
 
-@shared_task(name="promotions.drop_unused_tables")
-def drop_unused_tables_task() -> None:
+@shared_task(name="promotions.clean_up")
+def clean_up_task() -> None:
     drop_unused_tables()
+    remove_orphaned_files()

@@ -21,8 +21,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 1.0,
         "options": {"queue": "imports", "expires": 1.0},
     },
-    "drop-unused-tables": {
-        "task": "promotions.drop_unused_tables",
+    "clean-up-promotions": {
+        "task": "promotions.clean_up",
         "schedule": 60.0,
         "options": {"queue": "imports", "expires": 60.0},
     },

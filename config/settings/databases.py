@@ -12,13 +12,15 @@ _SERVER_OPTIONS = (
     "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
     " -c client_connection_check_interval=1s"
 )
+# A server that vanishes without a word is noticed within some ten seconds.
+_KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 
 
 def _database(url: str) -> dict[str, Any]:
     database: dict[str, Any] = dict(environ.Env.db_url_config(url))
     database["CONN_MAX_AGE"] = 60
     database["CONN_HEALTH_CHECKS"] = True
-    database.setdefault("OPTIONS", {}).update(connect_timeout=2, options=_SERVER_OPTIONS)
+    database.setdefault("OPTIONS", {}).update(connect_timeout=2, options=_SERVER_OPTIONS, **_KEEPALIVE)
     return database
 
 

@@ -150,6 +150,7 @@ def test_rollback_reaches_the_read_store() -> None:
     first = imported(rows(range(10), "1.00"))
     imported(rows(range(10), "2.00"))
     activate_version(first.id)
+    work_on_imports()
     assert (served(1), Pointer.objects.get().epoch) == ("1.00", 3)
 
 
