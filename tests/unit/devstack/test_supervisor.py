@@ -27,9 +27,9 @@ def supervisor(tmp_path: Path, output: io.StringIO) -> Supervisor:
     return Supervisor(Log(output), Record(tmp_path), threading.Event())
 
 
-def tick_until(supervisor: Supervisor, text: str, output: io.StringIO) -> None:
+def tick_until(supervisor: Supervisor, text: str, output: io.StringIO, times: int = 1) -> None:
     deadline = time.monotonic() + 20
-    while text not in output.getvalue():
+    while output.getvalue().count(text) < times:
         assert time.monotonic() < deadline, output.getvalue()
         supervisor.tick()
 
@@ -78,7 +78,7 @@ def test_restart_touches_only_the_parts_that_are_wanted(supervisor: Supervisor, 
     tick_until(supervisor, "worker         | up", output)
     tick_until(supervisor, "server         | up", output)
     supervisor.restart(lambda part: part.restarts_on_change)
-    tick_until(supervisor, "worker         | up\nworker         | up", output)
+    tick_until(supervisor, "worker         | up", output, times=2)
     supervisor.stop()
     assert output.getvalue().count("server         | up") == 1
 
