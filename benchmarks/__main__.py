@@ -4,12 +4,13 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from benchmarks.crowd import measure_crowd
 from benchmarks.importing import measure_import, measure_memory
 from benchmarks.reading import measure_reads, measure_reads_during_import
 from benchmarks.report import Report
 from tests.acceptance.harness import running_stack
 
-PARTS = ("import", "memory", "reads", "beside")
+PARTS = ("import", "reads", "beside", "crowd", "memory")
 
 
 def main() -> int:
@@ -28,6 +29,8 @@ def main() -> int:
                 measure_reads(stack, report, seconds=5, rounds=arguments.rounds)
             if "beside" in arguments.parts:
                 measure_reads_during_import(stack, report, rows=arguments.rows)
+            if "crowd" in arguments.parts:
+                measure_crowd(stack, report)
             if "memory" in arguments.parts:
                 measure_memory(stack, report, sizes=(1_000_000, 4 * arguments.rows))
     return 0 if report.show() else 1
