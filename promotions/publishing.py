@@ -1,7 +1,7 @@
 """What readers see: publishing and rolling back are one pointer update.
 
 The decision is a row of the write store (``Publication``, with the next epoch). Delivering it carries the version to
-the read store, moves the pointer there, raises the cache key and only then calls the import published. Each part may be
+the read store, raises the cache key, moves the pointer and only then calls the import published. Each part may be
 repeated.
 """
 
