@@ -34,10 +34,12 @@ def _switch(name: str, *, default: bool) -> bool:
     return value == "on"
 
 
-def _int(name: str, default: int, *, at_least: int = 0) -> int:
+def _int(name: str, default: int, *, at_least: int = 0, at_most: int = 2**63 - 1) -> int:
     value = _text(name, str(default))
     if not value.isascii() or not value.isdigit() or int(value) < at_least:
         raise ImproperlyConfigured(f"{name} must be a whole number of at least {at_least}, not {value!r}")
+    if int(value) > at_most:
+        raise ImproperlyConfigured(f"{name} must be at most {at_most}, not {value}")
     return int(value)
 
 
@@ -124,7 +126,7 @@ if LOG_FORMAT not in ("console", "json"):
     raise ImproperlyConfigured(f"LOG_FORMAT must be 'console' or 'json', not {LOG_FORMAT!r}")
 
 BIND_HOST = _text("BIND_HOST", "127.0.0.1")
-PORT = _int("PORT", 8000, at_least=1)
+PORT = _int("PORT", 8000, at_least=1, at_most=65_535)
 WEB_WORKERS = _int("WEB_WORKERS", 2, at_least=1)
 WSGI_THREADS = _int("WSGI_THREADS", 8, at_least=1)
 DB_LANES = _int("DB_LANES", 4, at_least=1)

@@ -8,7 +8,7 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 
 from promotions.errors import ImportNotFound
-from promotions.models import Chunk, Import, ImportStatus
+from promotions.models import Chunk, Import, ImportStatus, Version
 from promotions.types import ImportProgress, ImportTotals
 
 
@@ -37,10 +37,15 @@ def import_progress(import_id: int) -> ImportProgress:
 
 
 def imports_progress(imports: list[Import]) -> list[ImportProgress]:
-    """Progress of each, in the order given, with two queries for all of them."""
+    """Progress of each, in the order given, with three queries for all of them."""
     ids = [found.id for found in imports]
     sums, reasons = _sums(ids), _reasons(ids)
-    return [_progress(found, sums[found.id], reasons[found.id]) for found in imports]
+    versions = set(
+        Version.objects.filter(number__in=ids, publications__delivered_at__isnull=False).values_list(
+            "number", flat=True
+        )
+    )
+    return [_progress(found, sums[found.id], reasons[found.id], found.id in versions) for found in imports]
 
 
 def _sums(import_ids: list[int]) -> dict[int, ChunkSums]:
@@ -69,7 +74,7 @@ def _reasons(import_ids: list[int]) -> dict[int, Counter[str]]:
     return counters
 
 
-def _progress(found: Import, sums: ChunkSums, reasons: Counter[str]) -> ImportProgress:
+def _progress(found: Import, sums: ChunkSums, reasons: Counter[str], was_served: bool) -> ImportProgress:
     seconds = _seconds_working(found)
     is_read_whole = found.sha256 != "" and sums.lines_done == found.line_count  # header and BOM are in no chunk
     return ImportProgress(
@@ -86,7 +91,7 @@ def _progress(found: Import, sums: ChunkSums, reasons: Counter[str]) -> ImportPr
         rows_per_second=round(sums.lines_done / seconds) if seconds else None,
         eta_seconds=_eta_seconds(found, sums.bytes_done, seconds),
         reject_reasons=dict(reasons),
-        version=found.id if found.status == ImportStatus.PUBLISHED else None,
+        version=found.id if was_served else None,
         error=found.error or None,
         created_at=found.created_at,
         finished_at=found.finished_at,

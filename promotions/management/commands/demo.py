@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
+from promotions.management.commands.import_promotions import require_stack
 from promotions.samples import write_sample
 
 
@@ -19,6 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=1)
 
     def handle(self, *args: Any, rows: int, seed: int, **options: Any) -> None:
+        require_stack()
         path = Path(settings.IMPORT_ROOT) / "demo.csv"
         self.stdout.write(f"writing {rows:,} rows to {path}")
         write_sample(path, rows, seed=seed, duplicates=rows // 20_000)

@@ -5,7 +5,9 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, connection
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
@@ -29,7 +31,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, path: Path, wait: bool, **options: Any) -> None:
         if not path.is_file():
             raise CommandError(f"There is no file {path}.")
-        submitted = submit_import(str(path), path.resolve())
+        require_stack()
+        path = path.resolve()
+        root = settings.IMPORT_ROOT.resolve()
+        submitted = submit_import(str(path.relative_to(root) if path.is_relative_to(root) else path), path)
         self.stdout.write(f"import {submitted.id} is queued")
         if wait:
             self._report(follow_import(submitted.id))
@@ -42,6 +47,16 @@ class Command(BaseCommand):
         if ended.status not in _DONE:
             raise CommandError(f"import {ended.id} is {ended.status}: {ended.error or 'no reason given'} ({counts})")
         self.stdout.write(self.style.SUCCESS(f"import {ended.id} is {ended.status}: {counts}"))
+
+
+def require_stack() -> None:
+    """Raises: CommandError: PostgreSQL does not answer, which says what to do about it."""
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        raise CommandError(
+            f"PostgreSQL does not answer for DATA_DIR {settings.DATA_DIR}: start `make run` first, with that DATA_DIR."
+        ) from error
 
 
 def follow_import(import_id: int) -> ImportProgress:
