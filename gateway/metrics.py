@@ -107,7 +107,8 @@ class Tally:
             QUEUE_WAIT.labels(route).take(self._queue_waits[route])
         for circuit in CIRCUITS:
             CIRCUIT_OPEN.labels(circuit.name).set(circuit.is_open)
-        self.__init__()  # type: ignore[misc]
+        for cells in (self._requests, self._batch_items, self._queue_waits):
+            cells.clear()
 
     async def flush_every_second(self) -> None:
         while True:
