@@ -16,6 +16,7 @@ from django.conf import settings
 
 from common.errors import FloodgateError
 from gateway.batcher import Batcher
+from gateway.clients import ACCOUNT_HEADER, Client, identify
 from gateway.correlation import correlation_id_of
 from gateway.health import health_routes
 from gateway.http import (
@@ -30,6 +31,7 @@ from gateway.http import (
     read_body,
     send_reply,
 )
+from gateway.idempotency import mark_of
 from gateway.metrics import Tally, render
 from gateway.problems import STATUS_BY_CODE, problem_reply
 from gateway.refusals import refuse_strange
@@ -93,27 +95,29 @@ class Gateway:
         try:
             correlation_id = correlation_id_of(scope["headers"])
             refuse_strange(scope["method"], scope["headers"])
+            client = identify(scope)
         except FloodgateError as error:
             await send_reply(send, problem_reply(error, NO_CORRELATION_ID), NO_CORRELATION_ID)
             self.tally.request("refused", "any", STATUS_BY_CODE[error.code], 0.0)
             return
         match = self._router.match(scope["method"], scope["path"])
         if match is None:
-            await self._pass_to_django(scope, receive, send, correlation_id)
+            await self._pass_to_django(scope, receive, send, correlation_id, client)
         else:
-            await self._answer_hot(match, scope, receive, send, correlation_id)
+            await self._answer_hot(match, scope, receive, send, correlation_id, client)
 
-    async def _answer_hot(self, match: Match, scope: Scope, receive: Receive, send: Send, correlation_id: str) -> None:
+    async def _answer_hot(
+        self, match: Match, scope: Scope, receive: Receive, send: Send, correlation_id: str, client: Client
+    ) -> None:
         started = perf_counter()
         endpoint = match.endpoint
         request = HotRequest(match.param, scope["query_string"], scope["headers"], correlation_id)
         try:
             if endpoint.body_limit_bytes:
                 request.body = await read_body(receive, request.headers, endpoint.body_limit_bytes)
+            request.mark = mark_of(request, endpoint.name, client.account)
             result = await self._batchers[endpoint.name].submit(endpoint.parse(request))
-            if isinstance(result, FloodgateError):
-                raise result
-            reply = endpoint.reply(request, result)
+            reply = endpoint.answer(request, result)
         except FloodgateError as error:
             reply = problem_reply(error, correlation_id)
         except Exception:
@@ -124,7 +128,9 @@ class Gateway:
         if reply.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             await discard_body(receive)
 
-    async def _pass_to_django(self, scope: Scope, receive: Receive, send: Send, correlation_id: str) -> None:
+    async def _pass_to_django(
+        self, scope: Scope, receive: Receive, send: Send, correlation_id: str, client: Client
+    ) -> None:
         started = perf_counter()
         status = 499  # the client went away before an answer
 
@@ -135,7 +141,7 @@ class Gateway:
                 message["headers"] = [*message["headers"], *correlation_headers(correlation_id)]
             await send(message)
 
-        await self._django(_with_correlation_id(scope, correlation_id), receive, send_with_correlation_id)
+        await self._django(_as_django_sees_it(scope, correlation_id, client), receive, send_with_correlation_id)
         self.tally.request("django", scope["method"], status, perf_counter() - started)
 
     async def _metrics(self) -> Reply:
@@ -143,6 +149,11 @@ class Gateway:
         return await asyncio.to_thread(render)
 
 
-def _with_correlation_id(scope: Scope, correlation_id: str) -> Scope:
-    headers = [pair for pair in scope["headers"] if pair[0] not in (b"correlationid", b"x-correlation-id")]
-    return {**scope, "headers": [*headers, (b"x-correlation-id", correlation_id.encode())]}
+# Django is told these by the gateway; a client's own are dropped.
+_OURS = (b"correlationid", b"x-correlation-id", ACCOUNT_HEADER)
+
+
+def _as_django_sees_it(scope: Scope, correlation_id: str, client: Client) -> Scope:
+    headers = [pair for pair in scope["headers"] if pair[0] not in _OURS]
+    ours = [(b"x-correlation-id", correlation_id.encode()), (ACCOUNT_HEADER, client.account.encode())]
+    return {**scope, "headers": [*headers, *ours]}

@@ -7,7 +7,7 @@ loop; only the bulk function runs on a thread.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -44,7 +44,7 @@ class Batcher(Generic[Item, Result]):
 
     def __init__(
         self,
-        run: Callable[[list[Item]], list[Result]],
+        run: Callable[[list[Item]], Sequence[Result]],
         lanes: Executor,
         store: Circuit,
         *,

@@ -6,7 +6,7 @@ because nobody knows whether it took effect.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
@@ -16,13 +16,14 @@ from common.errors import FloodgateError, StoreUnavailable
 from common.sqlstate import sqlstate
 
 logger = logging.getLogger(__name__)
+BulkFunction = Callable[[list[Any]], Sequence[Any]]
 
 CONFLICTS = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 MAX_ATTEMPTS = 3
 BAD_DATA_CLASSES = ("22", "23")
 
 
-def run_batch(run: Callable[[list[Any]], list[Any]], items: list[Any]) -> list[Any]:
+def run_batch(run: BulkFunction, items: list[Any]) -> list[Any]:
     """Results of ``run`` in input order; an item that failed has a FloodgateError in its place. Never raises."""
     close_old_connections()
     try:
@@ -31,7 +32,7 @@ def run_batch(run: Callable[[list[Any]], list[Any]], items: list[Any]) -> list[A
         close_old_connections()
 
 
-def _run_or_split(run: Callable[[list[Any]], list[Any]], items: list[Any]) -> list[Any]:
+def _run_or_split(run: BulkFunction, items: list[Any]) -> list[Any]:
     try:
         return _run_with_repeats(run, items)
     except FloodgateError as error:
@@ -47,7 +48,7 @@ def _run_or_split(run: Callable[[list[Any]], list[Any]], items: list[Any]) -> li
         return [FloodgateError()] * len(items)
 
 
-def _run_with_repeats(run: Callable[[list[Any]], list[Any]], items: list[Any]) -> list[Any]:
+def _run_with_repeats(run: BulkFunction, items: list[Any]) -> list[Any]:
     for _ in range(MAX_ATTEMPTS - 1):
         try:
             return _checked(run(items), items)
@@ -57,7 +58,7 @@ def _run_with_repeats(run: Callable[[list[Any]], list[Any]], items: list[Any]) -
     return _checked(run(items), items)
 
 
-def _checked(results: list[Any], items: list[Any]) -> list[Any]:
+def _checked(results: Sequence[Any], items: list[Any]) -> list[Any]:
     if len(results) != len(items):
         raise RuntimeError(f"a bulk function answered {len(results)} results for {len(items)} items")
-    return results
+    return list(results)

@@ -13,11 +13,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from common.errors import FloodgateError, StoreUnavailable
+from common.errors import StoreUnavailable
 from gateway.batches import run_batch
+from gateway.clients import ACCOUNT_HEADER
 from gateway.errors import BodyTooLarge
 from gateway.hot import HotEndpoint, hot_endpoints
 from gateway.http import HotRequest
+from gateway.idempotency import mark_of
 from gateway.problems import as_http_response
 
 
@@ -39,14 +41,12 @@ def _view_class(endpoints: list[HotEndpoint[Any, Any]]) -> type[APIView]:
 
 def _handler(endpoint: HotEndpoint[Any, Any]) -> Any:
     def handle(view: APIView, request: Request, **params: str) -> HttpResponseBase:
-        hot_request = _hot_request(request._request, next(iter(params.values()), ""), endpoint.body_limit_bytes)
+        hot_request = _hot_request(request._request, next(iter(params.values()), ""), endpoint)
         item = endpoint.parse(hot_request)
         if endpoint.store.is_open and not endpoint.answers_without_store:
             raise StoreUnavailable
         result = run_batch(endpoint.run, [item])[0]
-        if isinstance(result, FloodgateError):
-            raise result
-        return as_http_response(endpoint.reply(hot_request, result))
+        return as_http_response(endpoint.answer(hot_request, result))
 
     described = extend_schema(
         operation_id=endpoint.name,
@@ -56,13 +56,16 @@ def _handler(endpoint: HotEndpoint[Any, Any]) -> Any:
     return described(handle)
 
 
-def _hot_request(request: HttpRequest, param: str, body_limit_bytes: int) -> HotRequest:
-    if body_limit_bytes and len(request.body) > body_limit_bytes:
-        raise BodyTooLarge.of(body_limit_bytes)
-    return HotRequest(
+def _hot_request(request: HttpRequest, param: str, endpoint: HotEndpoint[Any, Any]) -> HotRequest:
+    if endpoint.body_limit_bytes and len(request.body) > endpoint.body_limit_bytes:
+        raise BodyTooLarge.of(endpoint.body_limit_bytes)
+    hot_request = HotRequest(
         param=param,
         query_string=request.META["QUERY_STRING"].encode("latin-1"),
         headers=[(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.items()],
         correlation_id=request.headers.get("X-Correlation-ID", ""),
-        body=request.body if body_limit_bytes else b"",
+        body=request.body if endpoint.body_limit_bytes else b"",
     )
+    account = (hot_request.header(ACCOUNT_HEADER) or b"").decode()
+    hot_request.mark = mark_of(hot_request, endpoint.name, account)
+    return hot_request

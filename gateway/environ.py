@@ -41,7 +41,7 @@ _STRANGE_CHARSET = re.compile(rb";\s*charset=(?!\"?(?:utf-8|us-ascii|iso-8859-1)
 def _header_variables(scope: Scope) -> dict[str, str]:
     variables: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
-        if raw_name == b"transfer-encoding":
+        if raw_name == b"transfer-encoding" or b"_" in raw_name:  # "_" would pass for "-", as in the gateway's own
             continue
         name = raw_name.decode("latin-1").upper().replace("-", "_")
         if name == "CONTENT_TYPE":

@@ -1,6 +1,6 @@
 """How an app declares a hot endpoint, once, for the hot path and for DRF."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -10,7 +10,9 @@ from rest_framework.serializers import Serializer
 
 from common.circuits import Circuit
 from common.errors import FloodgateError
+from common.idempotency import Replayed
 from gateway.http import HotRequest, Reply
+from gateway.idempotency import REPLAYED_HEADER
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,8 +26,9 @@ class HotEndpoint(Generic[Item, Result]):
         name: as metrics and OpenAPI call it.
         method, path: ``{param}`` may stand for the last path segment.
         parse: makes the item; raises InvalidInput.
-        run: the app's bulk function, answering in input order; items of concurrent requests come as one list.
-        reply: makes the answer from the item's own result; a FloodgateError among the results is answered as a problem.
+        run: the app's bulk function, answering in input order; items of concurrent requests come as one list. Among
+            its results a FloodgateError is answered as a problem, and a Replayed with ``Idempotency-Replayed``.
+        reply: makes the answer from the item's own result.
         store: opens its circuit when a batch outlives the deadline; while it is open, requests are refused at once.
         answers_without_store: unless ``run`` can answer some items all the same.
         batch_limit: most items of one call.
@@ -38,7 +41,7 @@ class HotEndpoint(Generic[Item, Result]):
     method: str
     path: str
     parse: Callable[[HotRequest], Item]
-    run: Callable[[list[Item]], list[Result | FloodgateError]]
+    run: Callable[[list[Item]], Sequence[Result | Replayed[Result] | FloodgateError]]
     reply: Callable[[HotRequest, Result], Reply]
     store: Circuit
     answers_without_store: bool = False
@@ -47,6 +50,15 @@ class HotEndpoint(Generic[Item, Result]):
     reserved: frozenset[str] = frozenset()
     response_serializer: type[Serializer[Any]] | None = None
     request_serializer: type[Serializer[Any]] | None = None
+
+    def answer(self, request: HotRequest, result: Result | Replayed[Result] | FloodgateError) -> Reply:
+        """The answer to ``request``. Raises ``result`` when it is an error."""
+        if isinstance(result, FloodgateError):
+            raise result
+        if isinstance(result, Replayed):
+            reply = self.reply(request, result.result)
+            return reply._replace(headers=(*reply.headers, REPLAYED_HEADER))
+        return self.reply(request, result)
 
 
 _endpoints: list[HotEndpoint[Any, Any]] = []

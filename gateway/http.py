@@ -1,11 +1,13 @@
 """One request and one answer, the same for the hot path and for DRF."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from gateway.errors import BodyTooLarge, IncompleteBody
+from common.idempotency import IdempotencyMark
+from gateway.errors import BodyStalled, BodyTooLarge, IncompleteBody
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -13,6 +15,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+BODY_STALL_SECONDS = 20.0  # below gunicorn's own timeout, which would look like a client that hung up
 
 
 class Reply(NamedTuple):
@@ -33,6 +36,7 @@ class HotRequest:
         query_string: raw, without the question mark.
         headers: names in lower case.
         body: whole, within the endpoint's limit.
+        mark: from the Idempotency-Key, where the client gave one.
     """
 
     param: str
@@ -40,6 +44,7 @@ class HotRequest:
     headers: Headers
     correlation_id: str
     body: bytes = field(default=b"", repr=False)
+    mark: IdempotencyMark | None = None
 
     def header(self, name: bytes) -> bytes | None:
         return find_header(self.headers, name)
@@ -54,27 +59,41 @@ def find_header(headers: Headers, name: bytes) -> bytes | None:
 
 
 async def read_body(receive: Receive, headers: Headers, limit_bytes: int) -> bytes:
-    """The request's whole body.
+    """The request's whole body, in memory.
 
-    Raises: BodyTooLarge: over ``limit_bytes``; IncompleteBody: the client went away or sent less than it announced.
+    Raises: BodyTooLarge: over ``limit_bytes``; IncompleteBody: the client went away or sent less than it announced;
+        BodyStalled: it took longer than BODY_STALL_SECONDS.
     """
     declared = declared_length(headers, limit_bytes)
-    chunks: list[bytes] = []
+    try:
+        async with asyncio.timeout(BODY_STALL_SECONDS):
+            body = await _join_pieces(receive, limit_bytes)
+    except TimeoutError as exc:
+        raise BodyStalled from exc
+    if declared is not None and len(body) != declared:
+        raise IncompleteBody
+    return body
+
+
+async def _join_pieces(receive: Receive, limit_bytes: int) -> bytes:
+    pieces: list[bytes] = []
     size = 0
     more = True
     while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise IncompleteBody
-        chunk = message.get("body", b"")
-        size += len(chunk)
+        piece, more = await body_piece(receive)
+        pieces.append(piece)
+        size += len(piece)
         if size > limit_bytes:
             raise BodyTooLarge.of(limit_bytes)
-        chunks.append(chunk)
-        more = message.get("more_body", False)
-    if declared is not None and size != declared:
+    return b"".join(pieces)
+
+
+async def body_piece(receive: Receive) -> tuple[bytes, bool]:
+    """The next piece of a body, and whether more follow. Raises IncompleteBody when the client is gone."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
         raise IncompleteBody
-    return b"".join(chunks)
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def declared_length(headers: Headers, limit_bytes: int) -> int | None:

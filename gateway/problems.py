@@ -27,6 +27,8 @@ STATUS_BY_CODE: dict[str, HTTPStatus] = {
     "unknown-method": HTTPStatus.NOT_IMPLEMENTED,
     "cross-site-request": HTTPStatus.FORBIDDEN,
     "body-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "idempotency-key-reused": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "idempotency-key-in-use": HTTPStatus.CONFLICT,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "store-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "overloaded": HTTPStatus.SERVICE_UNAVAILABLE,

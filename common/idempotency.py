@@ -1,0 +1,41 @@
+"""What an ``Idempotency-Key`` means to a bulk function: the same request again is the same effect once.
+
+A bulk function gets the mark with the item, writes it together with the effect, in the same script call or transaction,
+and answers a repeat with ``Replayed``. Refusals leave no mark: the same key may then be tried again.
+"""
+
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+from common.errors import FloodgateError
+
+Result = TypeVar("Result")
+
+
+class IdempotencyMark(NamedTuple):
+    """A request that may come again.
+
+    Attributes:
+        digest: 16 bytes that name it: who sent it, the route and the key.
+        fingerprint: 16 bytes of its content.
+    """
+
+    digest: bytes
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed(Generic[Result]):
+    """The result of an earlier request with the same mark; nothing was done now."""
+
+    result: Result
+
+
+class IdempotencyKeyReused(FloodgateError):
+    code = "idempotency-key-reused"
+    default_detail = "This Idempotency-Key came before with another content; use a fresh key. Nothing was done."
+
+
+class IdempotencyKeyInUse(FloodgateError):
+    code = "idempotency-key-in-use"
+    default_detail = "The first request with this Idempotency-Key is still running; repeat it later."
