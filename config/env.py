@@ -9,6 +9,7 @@ import hashlib
 import os
 import secrets
 import tempfile
+from ipaddress import ip_network
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -41,6 +42,26 @@ def _int(name: str, default: int, *, at_least: int = 0, at_most: int = 2**63 - 1
     if int(value) > at_most:
         raise ImproperlyConfigured(f"{name} must be at most {at_most}, not {value}")
     return int(value)
+
+
+def _one_of(name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = _text(name, default)
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be {' or '.join(map(repr, choices))}, not {value!r}")
+    return value
+
+
+def _listed(name: str, default: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in _text(name, default).split(",") if part.strip())
+
+
+def _networks(name: str) -> tuple[str, ...]:
+    """IP addresses and networks, each as ``ipaddress`` writes networks."""
+    listed = _listed(name, "")
+    try:
+        return tuple(str(ip_network(part)) for part in listed)
+    except ValueError as exc:
+        raise ImproperlyConfigured(f"{name} must be IP addresses or networks, by comma: {exc}") from exc
 
 
 def _share(name: str, default: float) -> float:
@@ -118,12 +139,8 @@ for folder in (DATA_DIR, IMPORT_ROOT, SPOOL_DIR, STATIC_ROOT):
 SECRET_KEY = _secret_key(DATA_DIR)
 DEBUG = _switch("DEBUG", default=False)
 COOKIES_SECURE = _switch("COOKIES_SECURE", default=False)
-ALLOWED_HOSTS = [
-    host.strip() for host in _text("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",") if host.strip()
-]
-LOG_FORMAT = _text("LOG_FORMAT", "console")
-if LOG_FORMAT not in ("console", "json"):
-    raise ImproperlyConfigured(f"LOG_FORMAT must be 'console' or 'json', not {LOG_FORMAT!r}")
+ALLOWED_HOSTS = list(_listed("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]"))
+LOG_FORMAT = _one_of("LOG_FORMAT", "console", ("console", "json"))
 
 BIND_HOST = _text("BIND_HOST", "127.0.0.1")
 PORT = _int("PORT", 8000, at_least=1, at_most=65_535)
@@ -131,6 +148,9 @@ WEB_WORKERS = _int("WEB_WORKERS", 2, at_least=1)
 WSGI_THREADS = _int("WSGI_THREADS", 8, at_least=1)
 DB_LANES = _int("DB_LANES", 4, at_least=1)
 HOT_PATH = _switch("HOT_PATH", default=True)
+API_KEYS = _one_of("API_KEYS", "optional", ("optional", "required"))
+TRUSTED_PROXIES = _networks("TRUSTED_PROXIES")
+IDEMPOTENCY_TTL_SECONDS = _int("IDEMPOTENCY_TTL_SECONDS", 3600, at_least=1)
 PROMETHEUS_MULTIPROC_DIR = _path("PROMETHEUS_MULTIPROC_DIR", metrics_dir(DATA_DIR))
 
 _embedded = embedded_urls(DATA_DIR)

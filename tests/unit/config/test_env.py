@@ -38,3 +38,24 @@ def test_allowed_hosts_are_split_at_commas(tmp_path: Path) -> None:
     assert values(tmp_path, "ALLOWED_HOSTS", ALLOWED_HOSTS="a.example, b.example,") == {
         "ALLOWED_HOSTS": ["a.example", "b.example"]
     }
+
+
+def refusal(data_dir: Path, **environment: str) -> str:
+    command = [sys.executable, "-c", "import config.env"]
+    bare = {"PATH": os.environ["PATH"], "DATA_DIR": str(data_dir)}
+    done = subprocess.run(command, cwd=BASE_DIR, env=bare | environment, capture_output=True, timeout=30, text=True)
+    assert done.returncode
+    return done.stderr.splitlines()[-1]
+
+
+def test_trusted_proxies_are_networks(tmp_path: Path) -> None:
+    found = values(tmp_path, "TRUSTED_PROXIES", TRUSTED_PROXIES="10.0.0.0/8, 192.0.2.1,fd00::/8,")
+    assert found == {"TRUSTED_PROXIES": ["10.0.0.0/8", "192.0.2.1/32", "fd00::/8"]}
+    assert values(tmp_path, "TRUSTED_PROXIES") == {"TRUSTED_PROXIES": []}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("TRUSTED_PROXIES", "caddy"), ("API_KEYS", "on"), ("IDEMPOTENCY_TTL_SECONDS", "0")]
+)
+def test_wrong_value_stops_the_start_and_is_named(tmp_path: Path, name: str, value: str) -> None:
+    assert name in refusal(tmp_path, **{name: value})
