@@ -92,13 +92,15 @@ class Gateway:
         if direct is not None:
             await send_reply(send, await direct(), NO_CORRELATION_ID, is_head=scope["method"] == "HEAD")
             return
+        correlation_id = NO_CORRELATION_ID
         try:
             correlation_id = correlation_id_of(scope["headers"])
             refuse_strange(scope["method"], scope["headers"])
-            client = identify(scope)
+            client = await identify(scope)
         except FloodgateError as error:
-            await send_reply(send, problem_reply(error, NO_CORRELATION_ID), NO_CORRELATION_ID)
+            await send_reply(send, problem_reply(error, correlation_id), correlation_id)
             self.tally.request("refused", "any", STATUS_BY_CODE[error.code], 0.0)
+            await discard_body(receive)
             return
         match = self._router.match(scope["method"], scope["path"])
         if match is None:
@@ -156,4 +158,4 @@ _OURS = (b"correlationid", b"x-correlation-id", ACCOUNT_HEADER)
 def _as_django_sees_it(scope: Scope, correlation_id: str, client: Client) -> Scope:
     headers = [pair for pair in scope["headers"] if pair[0] not in _OURS]
     ours = [(b"x-correlation-id", correlation_id.encode()), (ACCOUNT_HEADER, client.account.encode())]
-    return {**scope, "headers": [*headers, *ours]}
+    return {**scope, "headers": [*headers, *ours], "client": (client.address, 0)}

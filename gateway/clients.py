@@ -1,10 +1,24 @@
-"""Who sends a request."""
+"""Who sends a request: its address, and the account of its API key.
 
+Behind a trusted proxy the address is the right-most one of X-Forwarded-For that is no trusted proxy itself: what stands
+further left was written by the client.
+"""
+
+from functools import lru_cache
+from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
-from gateway.http import Scope
+from django.conf import settings
+
+from gateway.apikeys import KEYS
+from gateway.errors import Unauthorized
+from gateway.http import Scope, find_header
 
 ACCOUNT_HEADER = b"x-floodgate-account"  # from the gateway to Django
+LONGEST_ADDRESS = 45  # characters of an IPv6 address with an IPv4 one in it
+PREFIX_BITS = 64  # of IPv6: what a provider gives to one customer at least
+_OPEN = frozenset({"/", "/docs", "/openapi.json", "/admin"})
+_OPEN_FOLDERS = ("/static/", "/admin/")
 
 
 class Client(NamedTuple):
@@ -15,10 +29,77 @@ class Client(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Whom limits count: the account, else the address."""
-        return self.account or self.address
+        """Whom limits count: the account, else the address; of an IPv6 address the prefix, as one user has 2^64.
+
+        No account looks like an address (``ApiKey.name``).
+        """
+        return self.account or (_prefix(self.address) if ":" in self.address else self.address)
 
 
-def identify(scope: Scope) -> Client:
-    """The client of a request."""
-    return Client((scope.get("client") or ("",))[0])
+async def identify(scope: Scope) -> Client:
+    """The client of a request.
+
+    Raises: Unauthorized: its key is wrong, or it has none where one is required; StoreUnavailable: keys can't be read.
+    """
+    authorization = find_header(scope["headers"], b"authorization")
+    if authorization is not None:
+        return Client(client_address(scope), await KEYS.account_of(authorization))
+    if settings.API_KEYS_REQUIRED and not is_open(scope["path"]):
+        raise Unauthorized
+    return Client(client_address(scope))
+
+
+def is_open(path: str) -> bool:
+    """Whether the address is for people's browsers and does without a key: shells without data, and the admin, which
+    has a login of its own. Health and metrics never get here.
+    """
+    return path in _OPEN or path.startswith(_OPEN_FOLDERS)
+
+
+def client_address(scope: Scope) -> str:
+    """IP address of whoever the trusted proxies forward for; never a text that is no address."""
+    peer: str = (scope.get("client") or ("",))[0]
+    if not settings.TRUSTED_PROXIES or not _is_trusted(_parsed(peer) or "", settings.TRUSTED_PROXIES):
+        return peer
+    forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+    return _farthest_known(peer, forwarded.decode("latin-1")) if forwarded else peer
+
+
+def _farthest_known(peer: str, forwarded: str) -> str:
+    """Proxies append, so this walks from the right; the peer itself when the header is not made of addresses."""
+    address = peer
+    for text in reversed(forwarded.split(",")):
+        found = _parsed(text.strip())
+        if found is None:
+            return peer
+        address = found
+        if not _is_trusted(address, settings.TRUSTED_PROXIES):
+            break
+    return address
+
+
+def _parsed(text: str) -> str | None:
+    return _normal(text) if len(text) <= LONGEST_ADDRESS else None
+
+
+@lru_cache(16_384)
+def _normal(text: str) -> str | None:
+    """One text per address: an IPv4 address in IPv6 is the former, a zone such as ``%eth0`` is dropped."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or IPv6Address(int(address)))
+    return str(address)
+
+
+@lru_cache(16_384)
+def _is_trusted(address: str, networks: tuple[str, ...]) -> bool:
+    return bool(address) and any(ip_address(address) in ip_network(network) for network in networks)
+
+
+@lru_cache(16_384)
+def _prefix(address: str) -> str:
+    normal = _parsed(address) or ""
+    return str(IPv6Network((normal, PREFIX_BITS), strict=False)) if ":" in normal else normal

@@ -3,6 +3,8 @@
 FloodgateError
 ├── InvalidInput
 │   └── InvalidCorrelationId
+├── Unauthorized
+├── ApiKeyExists
 ├── NotFound
 ├── UnknownMethod
 ├── CrossSiteRequest
@@ -20,6 +22,18 @@ from common.errors import FieldError, FloodgateError, InvalidInput
 class InvalidCorrelationId(InvalidInput):
     def __init__(self, header: str) -> None:
         super().__init__(FieldError(header, "Must be a UUID like 123e4567-e89b-12d3-a456-426614174000, or absent."))
+
+
+class Unauthorized(FloodgateError):
+    code = "unauthorized"
+    default_detail = "Send an API key that is valid as `Authorization: Bearer fg_...`."
+
+
+class ApiKeyExists(FloodgateError):
+    code = "api-key-exists"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is, or was, a key of the name {name!r}; choose another name.")
 
 
 class NotFound(FloodgateError):

@@ -23,6 +23,8 @@ STATUS_BY_CODE: dict[str, HTTPStatus] = {
     "incomplete-body": HTTPStatus.BAD_REQUEST,
     "body-stalled": HTTPStatus.REQUEST_TIMEOUT,
     "storage-full": HTTPStatus.INSUFFICIENT_STORAGE,
+    "unauthorized": HTTPStatus.UNAUTHORIZED,
+    "api-key-exists": HTTPStatus.CONFLICT,
     "not-found": HTTPStatus.NOT_FOUND,
     "unknown-method": HTTPStatus.NOT_IMPLEMENTED,
     "cross-site-request": HTTPStatus.FORBIDDEN,
