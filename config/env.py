@@ -7,6 +7,7 @@ malformed value stops the start and names the key.
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 import tempfile
 from ipaddress import ip_network
@@ -15,6 +16,8 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+MAX_RATE = 10_000_000  # requests a second
+_RATE = re.compile(r"([a-z0-9_]+)=([0-9]{1,8})")
 MAX_SOCKET_PATH = 100  # the kernel's limit is 107 bytes, PostgreSQL adds a suffix for its lock file
 
 
@@ -62,6 +65,16 @@ def _networks(name: str) -> tuple[str, ...]:
         return tuple(str(ip_network(part)) for part in listed)
     except ValueError as exc:
         raise ImproperlyConfigured(f"{name} must be IP addresses or networks, by comma: {exc}") from exc
+
+
+def _rates(name: str) -> dict[str, int]:
+    """Requests per second by policy, from text like ``increment=5000 django=100``."""
+    pairs = _text(name, "").split()
+    rates = {match[1]: int(match[2]) for pair in pairs if (match := _RATE.fullmatch(pair))}
+    if len(rates) < len(pairs) or not all(1 <= rate <= MAX_RATE for rate in rates.values()):
+        form = "'increment=5000 django=100', each name once"
+        raise ImproperlyConfigured(f"{name} must look like {form} and at most {MAX_RATE}, not {_text(name, '')!r}")
+    return rates
 
 
 def _share(name: str, default: float) -> float:
@@ -151,6 +164,8 @@ HOT_PATH = _switch("HOT_PATH", default=True)
 API_KEYS = _one_of("API_KEYS", "optional", ("optional", "required"))
 TRUSTED_PROXIES = _networks("TRUSTED_PROXIES")
 IDEMPOTENCY_TTL_SECONDS = _int("IDEMPOTENCY_TTL_SECONDS", 3600, at_least=1)
+RATE_LIMIT = _one_of("RATE_LIMIT", "on", ("on", "off", "shadow"))
+RATE_LIMIT_POLICIES = _rates("RATE_LIMIT_POLICIES")
 PROMETHEUS_MULTIPROC_DIR = _path("PROMETHEUS_MULTIPROC_DIR", metrics_dir(DATA_DIR))
 
 _embedded = embedded_urls(DATA_DIR)
@@ -160,6 +175,8 @@ VALKEY_URL = _text("VALKEY_URL", _embedded["VALKEY_URL"])
 VALKEY_CACHE_URL = _text("VALKEY_CACHE_URL", _embedded["VALKEY_CACHE_URL"])
 CELERY_BROKER_URL = _text("CELERY_BROKER_URL", VALKEY_CACHE_URL.replace("unix://", "redis+socket://", 1))
 
+FLUSH_WORKERS = _int("FLUSH_WORKERS", 2, at_least=1)
+COUNTERS_MAX_PENDING_KEYS = _int("COUNTERS_MAX_PENDING_KEYS", 4_000_000, at_least=1)
 UPLOAD_MAX_BYTES = _int("UPLOAD_MAX_BYTES", 16 * 2**30)
 UNPACKED_MAX_BYTES = _int("UNPACKED_MAX_BYTES", 256 * 2**30)
 IMPORT_WORKERS = _int("IMPORT_WORKERS", 2, at_least=1)

@@ -34,7 +34,13 @@ shift
 
 case "$role" in
     web | beat | migrate) [ $# -eq 0 ] || usage "'$role' takes no arguments" ;;
-    worker) [ "$*" = imports ] || usage "'worker' takes one of these queues: imports" ;;
+    worker)
+        case "$*" in
+            imports) processes="${IMPORT_WORKERS:-2}" ;;
+            flush) processes="${FLUSH_WORKERS:-2}" ;;
+            *) usage "'worker' takes one of these queues: imports, flush" ;;
+        esac
+        ;;
     manage) [ $# -gt 0 ] || usage "'manage' needs a command" ;;
     *) usage "no role is called '$role'" ;;
 esac
@@ -42,7 +48,7 @@ require SECRET_KEY DATABASE_URL VALKEY_URL VALKEY_CACHE_URL
 
 case "$role" in
     web) exec gunicorn -c config/gunicorn.py config.asgi:application ;;
-    worker) exec celery -A config worker -Q "$1" -n "$1@%h" --concurrency "${IMPORT_WORKERS:-2}" --loglevel INFO \
+    worker) exec celery -A config worker -Q "$1" -n "$1@%h" --concurrency "$processes" --loglevel INFO \
         --without-gossip --without-mingle ;;
     beat) exec celery -A config beat --loglevel INFO --pidfile= ;;
     migrate) migrate ;;

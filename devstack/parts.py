@@ -16,6 +16,7 @@ def application_parts(*, reload: bool) -> list[Part]:
     return [
         _web("--reload" if reload else None),
         _celery("worker-imports", *_worker("imports", env.IMPORT_WORKERS)),
+        _celery("worker-flush", *_worker("flush", env.FLUSH_WORKERS)),
         _celery("beat", "beat", "--pidfile="),
     ]
 

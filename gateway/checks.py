@@ -53,7 +53,7 @@ def check_max_connections(databases: Sequence[str] | None = None, **kwargs: Any)
     needed = connections_needed()
     if allowed >= needed:
         return []
-    hint = "Raise max_connections, or lower WEB_WORKERS, WSGI_THREADS, DB_LANES or IMPORT_WORKERS."
+    hint = "Raise max_connections, or lower WEB_WORKERS, WSGI_THREADS, DB_LANES, IMPORT_WORKERS or FLUSH_WORKERS."
     return [Error(f"PostgreSQL allows {allowed} connections; up to {needed} are used.", hint=hint, id="floodgate.E002")]
 
 
@@ -61,4 +61,5 @@ def connections_needed() -> int:
     """Most connections that all processes together open to the write store's server."""
     aliases = 1 if settings.READ_STORE_IS_SEPARATE else 2  # a thread may hold one for each
     web = settings.WEB_WORKERS * ((settings.DB_LANES + settings.WSGI_THREADS) * aliases + WATCHING_THREADS)
-    return int(web + settings.IMPORT_WORKERS * aliases + SPARE_CONNECTIONS)
+    workers = settings.IMPORT_WORKERS * aliases + settings.FLUSH_WORKERS
+    return int(web + workers + SPARE_CONNECTIONS)

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 from django.utils.module_loading import autodiscover_modules
-from rest_framework.serializers import Serializer
+from rest_framework.serializers import BaseSerializer, Serializer
 
 from common.circuits import Circuit
 from common.errors import FloodgateError
@@ -48,8 +48,8 @@ class HotEndpoint(Generic[Item, Result]):
     batch_limit: int = 1_000
     body_limit_bytes: int = 0
     reserved: frozenset[str] = frozenset()
-    response_serializer: type[Serializer[Any]] | None = None
-    request_serializer: type[Serializer[Any]] | None = None
+    response_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
+    request_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
 
     def answer(self, request: HotRequest, result: Result | Replayed[Result] | FloodgateError) -> Reply:
         """The answer to ``request``. Raises ``result`` when it is an error."""

@@ -1,57 +1,32 @@
 """Every lock of this app. Order: import lease, chunk or table, publishing, import.
 
-A lease is a lock that the working connection holds: when its process dies PostgreSQL lets go at once, and a process
-that hangs loses it with the server's idle timeouts. See docs/adr/0002.
+Leases are locks of the working connection: see common/leases.py.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from django.db import connection
 from django.db.models import QuerySet
 
+from common.leases import LEASE_SECONDS, lease
 from promotions.models import Chunk, Import, ImportStatus, VersionTable
 
 # First keys of the advisory locks.
 IMPORT_LEASES = 1001  # the second key is the import's id
 DELIVERY = 1002
 PUBLISHING = 1003
-LEASE_SECONDS = 60
 
 
 def import_lease(import_id: int) -> AbstractContextManager[bool]:
     """Whether this connection alone may advance the import, until the block ends."""
-    return _lease(IMPORT_LEASES, import_id)
+    return lease(IMPORT_LEASES, import_id)
 
 
 def delivery_lease() -> AbstractContextManager[bool]:
     """Whether this connection alone delivers publications, until the block ends."""
-    return _lease(DELIVERY, 0)
-
-
-@contextmanager
-def _lease(kind: int, number: int) -> Iterator[bool]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [kind, number])
-        if not cursor.fetchone()[0]:
-            yield False
-            return
-        cursor.execute(f"SET idle_session_timeout = '{LEASE_SECONDS}s'")
-    try:
-        yield True
-    finally:
-        _release(kind, number)
-
-
-def _release(kind: int, number: int) -> None:
-    """A connection that broke has released its locks already."""
-    if not connection.is_usable():
-        connection.close()
-        return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [kind, number])
-        cursor.execute("SET idle_session_timeout = 0")
+    return lease(DELIVERY, 0)
 
 
 def lease_keeper() -> Callable[[object], None]:

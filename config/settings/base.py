@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "common",
     "gateway",
     "promotions",
+    "counters",
 ]
 if find_spec("devstack"):  # a clone has it, the production image does not
     INSTALLED_APPS.append("devstack")

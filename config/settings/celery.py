@@ -14,6 +14,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(env.DATA_DIR / "celerybeat-schedule")
 
+FLUSH_SECONDS = 2.0
+
 # A wake-up that nobody took within a beat is dropped, so they never pile up behind a stopped worker.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "work-on-imports": {
@@ -25,5 +27,19 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "promotions.clean_up",
         "schedule": 60.0,
         "options": {"queue": "imports", "expires": 60.0},
+    },
+    # One message per flusher, so that they start side by side and take different shards.
+    **{
+        f"flush-counters-{number}": {
+            "task": "counters.flush",
+            "schedule": FLUSH_SECONDS,
+            "options": {"queue": "flush", "expires": FLUSH_SECONDS},
+        }
+        for number in range(1, env.FLUSH_WORKERS + 1)
+    },
+    "prune-flushes": {
+        "task": "counters.prune",
+        "schedule": 60.0,
+        "options": {"queue": "flush", "expires": 60.0},
     },
 }

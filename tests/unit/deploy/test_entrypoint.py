@@ -39,6 +39,11 @@ def _enter(fakes: Path, *arguments: str, **environment: str) -> subprocess.Compl
             "celery -A config worker -Q imports -n imports@%h --concurrency 2 --loglevel INFO"
             " --without-gossip --without-mingle",
         ),
+        (
+            ["worker", "flush"],
+            "celery -A config worker -Q flush -n flush@%h --concurrency 2 --loglevel INFO"
+            " --without-gossip --without-mingle",
+        ),
         (["beat"], "celery -A config beat --loglevel INFO --pidfile="),
         (["migrate"], "python manage.py migrate --noinput"),
         (["manage", "import_promotions", "a b.csv", "--wait"], "python manage.py import_promotions a b.csv --wait"),
@@ -77,8 +82,8 @@ def test_failed_migration_ends_the_role(fakes: Path) -> None:
     [
         ([], "no role given"),
         (["serve"], "no role is called 'serve'"),
-        (["worker"], "takes one of these queues: imports"),
-        (["worker", "import"], "takes one of these queues: imports"),
+        (["worker"], "takes one of these queues: imports, flush"),
+        (["worker", "import"], "takes one of these queues: imports, flush"),
         (["web", "--reload"], "'web' takes no arguments"),
         (["manage"], "'manage' needs a command"),
     ],

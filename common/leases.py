@@ -1,0 +1,40 @@
+"""Leases: the right to do something alone, as a lock that the working connection holds.
+
+When its process dies PostgreSQL lets go at once, and a process that hangs loses it with the server's idle timeout. See
+docs/adr/0002.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+
+LEASE_SECONDS = 60
+
+
+@contextmanager
+def lease(kind: int, number: int) -> Iterator[bool]:
+    """Whether this connection alone holds the lease, until the block ends.
+
+    Args: kind, number: the two keys of the advisory lock; each app's ``locks.py`` lists its kinds.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [kind, number])
+        if not cursor.fetchone()[0]:
+            yield False
+            return
+        cursor.execute(f"SET idle_session_timeout = '{LEASE_SECONDS}s'")
+    try:
+        yield True
+    finally:
+        _release(kind, number)
+
+
+def _release(kind: int, number: int) -> None:
+    """A connection that broke has released its locks already."""
+    if not connection.is_usable():
+        connection.close()
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [kind, number])
+        cursor.execute("SET idle_session_timeout = 0")

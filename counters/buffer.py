@@ -1,0 +1,105 @@
+"""Pending deltas in the truth Valkey: everything that touches their keys.
+
+A key belongs to a shard. A shard has a list of generations, and each generation is a hash of key to delta under a name
+that no other ever has: writers add to the newest, a flush closes it, takes what is closed and drops it afterwards. The
+name is there from the first delta on, so nothing is ever renamed or taken away before it is in the database, and the
+database can tell which generations it has. A buffer that is taken by RENAME or GETDEL loses what its taker dies with.
+
+Each function is one script call, so it happens wholly or not at all.
+"""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+from zlib import crc32
+
+from django.conf import settings
+from redis.commands.core import Script
+
+from common import valkey
+from counters.types import Backlog, PendingDelta, Submission
+
+SHARDS = 8  # a pending key is looked for in its shard only, so this may change only while the buffer is empty
+GENERATION_KEYS = 50_000  # about 5 MB: what a flush holds in memory, and 20 ms for the server to hand out
+SINCE = b"since"
+STEM_BYTES = 15
+
+ADDED, REPLAYED, REUSED, FULL = b"A", b"R", b"X", b"F"
+
+
+def add_submissions(submissions: Sequence[Submission]) -> list[bytes]:
+    """Add all increments that find room; one round trip.
+
+    Returns: for each submission one of ADDED, REPLAYED, REUSED and FULL, and after the first two a ``1`` or ``0`` for
+        each increment: whether it is in the buffer.
+    Raises:  RedisError: unknown whether anything was added.
+    """
+    limits = (SHARDS, settings.COUNTERS_MAX_PENDING_KEYS, GENERATION_KEYS, settings.IDEMPOTENCY_TTL_SECONDS)
+    arguments: list[Any] = [_prefix(), secrets.token_hex(STEM_BYTES), *limits]
+    for increments, mark in submissions:
+        arguments += (*(mark or (b"", b"")), len(increments))
+        for key, value in increments:
+            arguments += (crc32(key) % SHARDS, key, value)
+    return cast(list[bytes], _script("increment")(args=arguments))
+
+
+def pending_deltas(keys: Iterable[bytes]) -> tuple[datetime, list[list[PendingDelta]]]:
+    """The server's time, and what each key has in each generation, oldest first. Raises RedisError."""
+    arguments: list[Any] = [_prefix()]
+    for key in keys:
+        arguments += (crc32(key) % SHARDS, key)
+    now_ms, *found = cast(list[Any], _script("read")(args=arguments))
+    return _instant(now_ms), [_as_deltas(flat) for flat in found]
+
+
+def seal_generations(shard: int) -> list[UUID]:
+    """Close the shard's open generation; answers all that are closed, oldest first. Raises RedisError."""
+    name = f"{secrets.token_hex(STEM_BYTES)}{shard:02x}"
+    closed = cast(list[bytes], _script("seal")(args=[_prefix(), shard, name]))
+    return [_generation(generation) for generation in closed]
+
+
+def read_generation(generation: UUID) -> list[tuple[bytes, int]]:
+    """Key and delta of a closed generation, sorted by key; empty once it was dropped. Raises RedisError."""
+    found = cast(dict[bytes, bytes], valkey.truth().hgetall(_prefix() + f"pending:{generation.hex}"))
+    found.pop(SINCE, None)
+    return sorted((key, int(delta)) for key, delta in found.items())
+
+
+def drop_generation(shard: int, generation: UUID) -> None:
+    """Forget a generation that the database has. Raises RedisError."""
+    _script("forget")(args=[_prefix(), shard, generation.hex])
+
+
+def read_backlog() -> Backlog:
+    """What waits for the database. Raises RedisError."""
+    keys, oldest_ms, now_ms, names = cast(list[Any], _script("backlog")(args=[_prefix(), SHARDS]))
+    age_seconds = max(0, now_ms - oldest_ms) / 1000 if oldest_ms else 0.0
+    return Backlog(keys, age_seconds, frozenset(map(_generation, names)))
+
+
+def _prefix() -> str:
+    return valkey.key("counters", "")
+
+
+@cache
+def _script(name: str) -> Script:
+    text = (Path(__file__).parent / "lua" / f"{name}.lua").read_text(encoding="utf-8")
+    return valkey.truth().register_script(text)
+
+
+def _as_deltas(flat: list[bytes]) -> list[PendingDelta]:
+    triples = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+    return [PendingDelta(_generation(name), int(delta), _instant(int(since))) for name, delta, since in triples]
+
+
+def _generation(name: bytes) -> UUID:
+    return UUID(name.decode())
+
+
+def _instant(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

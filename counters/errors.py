@@ -1,0 +1,44 @@
+"""What an increment may meet.
+
+FloodgateError
+├── TooManyIncrements       more in one request than may be counted at once
+├── NotFound
+│   └── CounterNotFound     nobody ever incremented this key
+└── Unavailable
+    ├── BacklogFull         too many keys wait for the database
+    └── CounterFull         this key's pending delta has no room for so large a value
+"""
+
+from uuid import UUID
+
+from common.errors import FloodgateError, Unavailable
+from gateway.errors import NotFound
+
+
+class TooManyIncrements(FloodgateError):
+    code = "too-many-increments"
+    default_detail = "More increments than one request may have; send them in several."
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"{count:,} increments are more than the 10,000 that one request may have; nothing was counted."
+        )
+
+
+class CounterNotFound(NotFound):
+    default_detail = "Nobody has incremented this counter."
+
+    def __init__(self, key: UUID) -> None:
+        super().__init__(f"Nobody has incremented {key}.")
+
+
+class BacklogFull(Unavailable):
+    code = "backlog-full"
+    default_detail = "Too many counters wait for the database, which does not answer; nothing was counted."
+    retry_after_seconds = 5
+
+
+class CounterFull(Unavailable):
+    code = "counter-full"
+    default_detail = "This counter's pending sum has no room for the value until its next flush; it was not counted."
+    retry_after_seconds = 2

@@ -1,0 +1,19 @@
+"""Readiness: how far the database is behind what was counted."""
+
+from common.errors import FloodgateError
+from counters.buffer import read_backlog
+
+STALE_SECONDS = 10.0
+
+
+class CountersAreStale(FloodgateError):
+    code = "counters-stale"
+    default_detail = "Flushes are behind: the database lacks increments of more than ten seconds ago."
+
+
+def staleness_seconds() -> float:
+    """Age of the oldest delta that waits. Raises CountersAreStale when it is past the promise."""
+    age_seconds = read_backlog().age_seconds
+    if age_seconds > STALE_SECONDS:
+        raise CountersAreStale
+    return round(age_seconds, 1)

@@ -1,0 +1,134 @@
+"""Hot endpoints of counters."""
+
+import json
+from datetime import datetime
+from uuid import UUID
+
+from rest_framework import serializers
+
+from common.errors import FieldError, FloodgateError, InvalidInput
+from common.idempotency import IdempotencyMark
+from common.stores import TRUTH, WRITE_STORE
+from common.uuids import HYPHENATED_UUID
+from counters.errors import CounterFull
+from counters.parsing import parse_increment, parse_increments
+from counters.selectors import read_counters
+from counters.services import Outcome, increment_counters
+from counters.types import Counted, CounterValue, Submission
+from gateway.hot import HotEndpoint, register
+from gateway.http import HotRequest, Reply
+
+
+class IncrementSerializer(serializers.Serializer[None]):
+    key = serializers.UUIDField()
+    value = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+
+
+class IncrementResultSerializer(serializers.Serializer[None]):
+    status = serializers.ChoiceField(choices=["added", "refused"])
+    code = serializers.CharField(required=False, help_text="Why it was refused; only this increment was.")
+
+
+class CounterSerializer(serializers.Serializer[None]):
+    key = serializers.UUIDField()
+    value = serializers.IntegerField(help_text="Everything that was ever added.")
+    pending = serializers.IntegerField(help_text="The part of it that is not in the database yet.")
+    as_of = serializers.DateTimeField(help_text="The database holds all that was added before.")
+
+
+def parse_one(request: HotRequest) -> Submission:
+    return Submission([parse_increment(request.body)], request.mark)
+
+
+def reply_counted(request: HotRequest, counted: Counted) -> Reply:
+    if counted.outcomes == b"0":
+        raise CounterFull
+    return Reply(200)
+
+
+def parse_key(request: HotRequest) -> UUID:
+    if not HYPHENATED_UUID.fullmatch(request.param):
+        example = "d018ef0b-dbd9-48f1-ac1a-eb4d90e57118"
+        raise InvalidInput(FieldError("key", f"Must be a hyphenated UUID like {example}, without braces."))
+    return UUID(request.param)
+
+
+def reply_value(request: HotRequest, counter: CounterValue) -> Reply:
+    body = {
+        "key": str(counter.key),
+        "value": counter.value,
+        "pending": counter.pending,
+        "as_of": _rfc3339(counter.as_of),
+    }
+    return Reply(200, json.dumps(body).encode())
+
+
+def _rfc3339(instant: datetime) -> str:
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_bulk(request: HotRequest) -> tuple[bytes, IdempotencyMark | None]:
+    """Ten thousand increments take 20 ms to parse, which the event loop does not have."""
+    return request.body, request.mark
+
+
+def increment_bulk(requests: list[tuple[bytes, IdempotencyMark | None]]) -> list[Outcome]:
+    """Parse each request, and count those that can be."""
+    parsed = [_parsed(body, mark) for body, mark in requests]
+    outcomes = iter(increment_counters([found for found in parsed if isinstance(found, Submission)]))
+    return [next(outcomes) if isinstance(found, Submission) else found for found in parsed]
+
+
+def _parsed(body: bytes, mark: IdempotencyMark | None) -> Submission | FloodgateError:
+    try:
+        return Submission(parse_increments(body), mark)
+    except FloodgateError as error:
+        return error
+
+
+_RESULTS = {
+    ord("1"): b'{"status": "added"}',
+    ord("0"): b'{"status": "refused", "code": "%s"}' % CounterFull.code.encode(),
+}
+
+
+def reply_bulk(request: HotRequest, counted: Counted) -> Reply:
+    return Reply(200, b"[%s]" % b", ".join([_RESULTS[outcome] for outcome in counted.outcomes]))
+
+
+register(
+    HotEndpoint(
+        name="increment",
+        method="POST",
+        path="/increment",
+        parse=parse_one,
+        run=increment_counters,
+        reply=reply_counted,
+        store=TRUTH,
+        body_limit_bytes=4_096,
+        request_serializer=IncrementSerializer,
+    ),
+    HotEndpoint(
+        name="increments",
+        method="POST",
+        path="/increments",
+        parse=parse_bulk,
+        run=increment_bulk,
+        reply=reply_bulk,
+        store=TRUTH,
+        batch_limit=8,
+        body_limit_bytes=2 * 2**20,
+        request_serializer=IncrementSerializer(many=True),
+        response_serializer=IncrementResultSerializer(many=True),
+    ),
+    HotEndpoint(
+        name="read_counter",
+        method="GET",
+        path="/counters/{key}",
+        parse=parse_key,
+        run=read_counters,
+        reply=reply_value,
+        store=WRITE_STORE,
+        response_serializer=CounterSerializer,
+    ),
+)

@@ -1,0 +1,19 @@
+"""Every lock of this app. Order: shard lease, flush, counters by key."""
+
+from contextlib import AbstractContextManager
+from uuid import UUID
+
+from common.leases import lease
+from counters.models import Flush
+
+SHARD_LEASES = 2001  # the second key is the shard
+
+
+def shard_lease(shard: int) -> AbstractContextManager[bool]:
+    """Whether this connection alone flushes the shard. It saves work; exactness is the flush row's."""
+    return lease(SHARD_LEASES, shard)
+
+
+def lock_flush(generation: UUID) -> Flush:
+    """The flush's row, locked until the transaction ends. Raises Flush.DoesNotExist."""
+    return Flush.objects.select_for_update(no_key=True).get(pk=generation)

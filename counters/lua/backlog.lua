@@ -1,0 +1,19 @@
+-- How much waits, and for how long. ARGV: key prefix, shards.
+-- Returns the distinct keys of all generations, the time in ms of the oldest delta (0 if there is none), the time in ms,
+-- and the names of all generations.
+
+local prefix = ARGV[1]
+local time = redis.call('TIME')
+local keys, oldest, names = 0, 0, {}
+for shard = 0, tonumber(ARGV[2]) - 1 do
+    for _, generation in ipairs(redis.call('LRANGE', prefix .. 'generations:' .. shard, 0, -1)) do
+        local hash = prefix .. 'pending:' .. generation
+        local since = tonumber(redis.call('HGET', hash, 'since') or 0)
+        names[#names + 1] = generation
+        if since > 0 then
+            keys = keys + redis.call('HLEN', hash) - 1
+            if oldest == 0 or since < oldest then oldest = since end
+        end
+    end
+end
+return {keys, oldest, time[1] * 1000 + math.floor(time[2] / 1000), names}

@@ -1,0 +1,84 @@
+-- Adds the increments of several submissions to the open generations of their shards.
+--
+-- ARGV: key prefix, stem of names for generations (30 hex digits), shards, most pending keys, most keys of a generation,
+--       seconds that marks are kept, then for each submission: digest and fingerprint of its mark (both empty without
+--       one), number of increments, and for each of them: shard, key (16 bytes), value.
+-- Returns for each submission a letter and, for each increment, 1 if it was added and 0 if its sum had no room:
+--       A added now, R the mark was there already, X it was there with another content, F the buffer is full.
+
+local prefix, stem, shards = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local most_pending, most_keys, mark_seconds = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local time = redis.call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+local hour = math.floor(time[1] / mark_seconds)
+
+local function pending_keys()
+    local keys = 0
+    for shard = 0, shards - 1 do
+        for _, generation in ipairs(redis.call('LRANGE', prefix .. 'generations:' .. shard, 0, -1)) do
+            keys = keys + math.max(redis.call('HLEN', prefix .. 'pending:' .. generation) - 1, 0)
+        end
+    end
+    return keys
+end
+
+local is_full = pending_keys() >= most_pending
+local open = {}
+
+-- The hash that the shard's deltas go to now; a large one is left behind, so that a flush has bounded work.
+local function open_hash(shard)
+    if not open[shard] then
+        local list = prefix .. 'generations:' .. shard
+        local generation = redis.call('LINDEX', list, -1)
+        if not generation or redis.call('HLEN', prefix .. 'pending:' .. generation) > most_keys then
+            generation = stem .. string.format('%02x', shard)
+            redis.call('RPUSH', list, generation)
+        end
+        open[shard] = prefix .. 'pending:' .. generation
+        redis.call('HSETNX', open[shard], 'since', now_ms)
+    end
+    return open[shard]
+end
+
+local function add(argument)
+    local added = redis.pcall('HINCRBY', open_hash(ARGV[argument]), ARGV[argument + 1], ARGV[argument + 2])
+    return type(added) == 'number' and '1' or '0'
+end
+
+local function marks(at)
+    return prefix .. 'marks:' .. string.format('%d', at)
+end
+
+local function find_mark(digest)
+    return redis.call('HGET', marks(hour), digest) or redis.call('HGET', marks(hour - 1), digest)
+end
+
+local function keep_mark(digest, fingerprint, outcomes)
+    local is_first = redis.call('EXISTS', marks(hour)) == 0
+    redis.call('HSET', marks(hour), digest, fingerprint .. outcomes)
+    if is_first then redis.call('EXPIRE', marks(hour), 2 * mark_seconds) end
+end
+
+local function submit(digest, fingerprint, first, count)
+    local found = digest ~= '' and find_mark(digest)
+    if found and found:sub(1, #fingerprint) ~= fingerprint then return 'X' end
+    local before = found and found:sub(#fingerprint + 1) or string.rep('0', count)
+    if found and not before:find('0') then return 'R' .. before end
+    if is_full then return found and 'R' .. before or 'F' end
+    local outcomes = {}
+    for item = 1, count do
+        outcomes[item] = before:sub(item, item) == '1' and '1' or add(first + 3 * (item - 1))
+    end
+    local after = table.concat(outcomes)
+    if digest ~= '' and after:find('1') then keep_mark(digest, fingerprint, after) end
+    return (found and 'R' or 'A') .. after
+end
+
+local answers = {}
+local at = 7
+while at <= #ARGV do
+    local count = tonumber(ARGV[at + 2])
+    answers[#answers + 1] = submit(ARGV[at], ARGV[at + 1], at + 3, count)
+    at = at + 3 + 3 * count
+end
+return answers

@@ -1,0 +1,22 @@
+"""``flush_counters``: bring what was counted so far into the database now."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
+from redis.exceptions import RedisError
+
+from counters.buffer import read_backlog
+from counters.flushing import flush_counters
+
+
+class Command(BaseCommand):
+    help = "Bring what was counted so far into the database now; flushers do the same every two seconds."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            written = flush_counters()
+            waiting = read_backlog().keys
+        except (OperationalError, InterfaceError, RedisError) as error:
+            raise CommandError(f"A store does not answer: {error}") from error
+        self.stdout.write(f"{written:,} deltas written, {waiting:,} keys wait")

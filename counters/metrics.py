@@ -1,0 +1,43 @@
+"""Metrics: what was counted in this process, and what the stores know, asked at each scrape."""
+
+from collections.abc import Iterator, Sequence
+
+from django.db.models import Sum
+from prometheus_client import Counter
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric, SummaryMetricFamily
+
+from counters.buffer import ADDED, FULL, REUSED, read_backlog
+from counters.models import FlushTotals
+
+ACCEPTED = Counter("floodgate_increments_accepted", "Increments that were added.")
+REFUSED = Counter("floodgate_increments_refused", "Increments or submissions that were not added.", ["reason"])
+
+
+def count_answers(answers: Sequence[bytes]) -> None:
+    """Tally the buffer's answers to one batch."""
+    ACCEPTED.inc(sum(answer.count(b"1") for answer in answers if answer[:1] == ADDED))
+    refused = {
+        "counter-full": sum(answer.count(b"0") for answer in answers),
+        "backlog-full": answers.count(FULL),
+        "idempotency-key-reused": answers.count(REUSED),
+    }
+    for reason, count in refused.items():
+        if count:
+            REFUSED.labels(reason).inc(count)
+
+
+def counters_metrics() -> Iterator[Metric]:
+    """Raises: RedisError, DatabaseError: a store is down; the scrape then leaves these metrics out."""
+    backlog = read_backlog()
+    yield GaugeMetricFamily("floodgate_counters_pending_keys", "Keys that wait for the database.", backlog.keys)
+    yield GaugeMetricFamily(
+        "floodgate_counters_staleness_seconds", "Age of the oldest delta that waits.", backlog.age_seconds
+    )
+    totals = FlushTotals.objects.aggregate(
+        flushes=Sum("flushes", default=0), rows=Sum("rows", default=0), seconds=Sum("seconds", default=0.0)
+    )
+    yield CounterMetricFamily("floodgate_counters_flushed_rows", "Deltas that reached the database.", totals["rows"])
+    yield SummaryMetricFamily(
+        "floodgate_counters_flush_seconds", "Duration of flushes.", totals["flushes"], totals["seconds"]
+    )

@@ -1,0 +1,52 @@
+"""Counting: into the buffer, which answers when the increments are on disk."""
+
+from collections.abc import Iterator
+
+from common.errors import FloodgateError
+from common.idempotency import IdempotencyKeyReused, Replayed
+from counters.buffer import FULL, REPLAYED, REUSED, add_submissions
+from counters.errors import BacklogFull
+from counters.metrics import count_answers
+from counters.types import Counted, Submission
+
+SUBMISSION_INCREMENTS = 10_000
+CALL_INCREMENTS = SUBMISSION_INCREMENTS  # so a submission is counted in one call; docs/adr/0008
+
+Outcome = Counted | Replayed[Counted] | FloodgateError
+
+
+def increment_counters(submissions: list[Submission]) -> list[Outcome]:
+    """Add every increment to its counter, durably.
+
+    Args:    submissions: N, each of at most SUBMISSION_INCREMENTS; marks and keys may repeat.
+    Returns: N outcomes in the order of ``submissions``. BacklogFull, IdempotencyKeyReused: nothing of it was added.
+    Raises:  RedisError: unknown what was added; the same marks may be sent again.
+    Source:  docs/counters.md.
+    """
+    answers = [answer for call in _calls(submissions) for answer in add_submissions(call)]
+    count_answers(answers)
+    return [_outcome(answer) for answer in answers]
+
+
+def _calls(submissions: list[Submission]) -> Iterator[list[Submission]]:
+    """The same in the same order, in groups of at most CALL_INCREMENTS."""
+    call: list[Submission] = []
+    size = 0
+    for submission in submissions:
+        size += len(submission.increments)
+        if size > CALL_INCREMENTS and call:
+            yield call
+            call, size = [], len(submission.increments)
+        call.append(submission)
+    if call:
+        yield call
+
+
+def _outcome(answer: bytes) -> Outcome:
+    kind = answer[:1]
+    if kind == FULL:
+        return BacklogFull()
+    if kind == REUSED:
+        return IdempotencyKeyReused()
+    counted = Counted(answer[1:])
+    return Replayed(counted) if kind == REPLAYED else counted

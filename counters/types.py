@@ -1,0 +1,69 @@
+"""What crosses the edge of this app."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from common.idempotency import IdempotencyMark
+
+
+class Increment(NamedTuple):
+    """Attributes: key: the counter's UUID as 16 bytes; value: 1 to 2^63-1."""
+
+    key: bytes
+    value: int
+
+
+class Submission(NamedTuple):
+    """The increments of one request. With a mark, the same submission again adds only what was refused before."""
+
+    increments: list[Increment]
+    mark: IdempotencyMark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What became of a submission: for each increment, in order, ``1`` if it was added, ``0`` if it found no room."""
+
+    outcomes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CounterValue:
+    """A counter as of now.
+
+    Attributes:
+        key: its name.
+        value: everything that was ever added.
+        pending: the part of it that is not in the database yet.
+        as_of: the database holds all that was added before this instant.
+    """
+
+    key: UUID
+    value: int
+    pending: int
+    as_of: datetime
+
+
+class PendingDelta(NamedTuple):
+    """What one generation holds for a key. ``since`` is when the generation got its first delta."""
+
+    generation: UUID
+    amount: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in the buffer.
+
+    Attributes:
+        keys: distinct ones, summed over all generations.
+        age_seconds: since the oldest delta; 0 when nothing waits.
+        generations: all of them, open and closed.
+    """
+
+    keys: int
+    age_seconds: float
+    generations: frozenset[UUID]
