@@ -20,7 +20,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.paginator import InfinitePaginator
@@ -29,6 +29,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from common.errors import FloodgateError
 from gateway.batches import run_batch
+from gateway.readonlyadmin import ReadOnlyAdmin
 from promotions.models import ACTIVE, Import, ImportStatus, Publication, Reject, Version
 from promotions.progress import imports_progress
 from promotions.publishing import activate_version
@@ -47,26 +48,6 @@ STATUS_COLOURS = {
     **dict.fromkeys(ACTIVE, "info"),
 }
 LINK_CLASSES = "text-primary-600 dark:text-primary-500 underline"
-
-
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
-    """Rows that only the system writes."""
-
-    actions = None
-    list_filter_sheet = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_operate_permission(self, request: HttpRequest, object_id: object = None) -> bool:
-        """For actions: the rows are not edited, but whoever may change them may operate on them."""
-        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
 
 class ImportChangeList(ChangeList):  # type: ignore[misc]

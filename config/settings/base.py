@@ -102,6 +102,14 @@ UNFOLD = {
                 ],
             },
             {
+                "title": "Counters",
+                "separator": True,
+                "items": [
+                    {"title": "Counters", "icon": "add", "link": reverse_lazy("admin:counters_counter_changelist")},
+                    {"title": "Flushes", "icon": "move_down", "link": reverse_lazy("admin:counters_flush_changelist")},
+                ],
+            },
+            {
                 "title": "Floodgate",
                 "separator": True,
                 "items": [
