@@ -4,13 +4,15 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from benchmarks.counting import measure_bulk, measure_flush, measure_increments
 from benchmarks.crowd import measure_crowd
 from benchmarks.importing import measure_import, measure_memory
 from benchmarks.reading import measure_reads, measure_reads_during_import
 from benchmarks.report import Report
+from benchmarks.servers import LIMITS
 from tests.acceptance.harness import running_stack
 
-PARTS = ("import", "reads", "beside", "crowd", "memory")
+PARTS = ("import", "reads", "beside", "crowd", "memory", "increments", "bulk", "flush")
 
 
 def main() -> int:
@@ -22,7 +24,7 @@ def main() -> int:
     report = Report()
     with tempfile.TemporaryDirectory(prefix="fg-bench-") as folder:
         data_dir = Path(folder) / "data"
-        with running_stack(data_dir, IMPORT_MAX_SHRINK_SHARE="1") as stack:
+        with running_stack(data_dir, IMPORT_MAX_SHRINK_SHARE="1", **LIMITS) as stack:
             if "import" in arguments.parts:
                 measure_import(stack, report, rows=arguments.rows, rounds=arguments.rounds)
             if "reads" in arguments.parts:
@@ -31,6 +33,12 @@ def main() -> int:
                 measure_reads_during_import(stack, report, rows=arguments.rows)
             if "crowd" in arguments.parts:
                 measure_crowd(stack, report)
+            if "increments" in arguments.parts:
+                measure_increments(stack, report, seconds=5, rounds=arguments.rounds)
+            if "bulk" in arguments.parts:
+                measure_bulk(stack, report, seconds=5, rounds=arguments.rounds)
+            if "flush" in arguments.parts:
+                measure_flush(stack, report)
             if "memory" in arguments.parts:
                 measure_memory(stack, report, sizes=(1_000_000, 4 * arguments.rows))
     return 0 if report.show() else 1

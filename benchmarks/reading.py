@@ -1,20 +1,15 @@
 """``GET /promotions/{id}`` from the cache: hot path against HOT_PATH=off, and while an import runs."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import psycopg
 
 from benchmarks.importing import import_sample
 from benchmarks.load import LoadResult, get_request, run_load
 from benchmarks.report import Report, median, progress
-from config.env import BASE_DIR
+from benchmarks.servers import server_without_hot_path
 from promotions.tables import table_names
-from tests.acceptance.harness import Stack, free_port, wait_until
+from tests.acceptance.harness import Stack
 
 CONNECTIONS = 128
 IDS = 2_000
@@ -26,7 +21,7 @@ REACH_P99 = 3.0
 
 def measure_reads(stack: Stack, report: Report, *, seconds: float, rounds: int) -> None:
     requests = _requests(stack)
-    with _server_without_hot_path(stack) as cold_port:
+    with server_without_hot_path(stack) as cold_port:
         for port in (stack.port, cold_port):
             run_load(port, requests, connections=CONNECTIONS, seconds=1)
         hot, cold = [], []
@@ -80,29 +75,3 @@ def _requests(stack: Stack) -> list[bytes]:
 def _all_found(result: LoadResult) -> LoadResult:
     assert set(result.statuses) == {200}, result.statuses
     return result
-
-
-@contextmanager
-def _server_without_hot_path(stack: Stack) -> Iterator[int]:
-    """A second server on the same stores, with the same number of workers, everything through DRF."""
-    port = free_port()
-    settings = {"DATA_DIR": str(stack.data_dir), "PORT": str(port), "HOT_PATH": "off"}
-    settings["PROMETHEUS_MULTIPROC_DIR"] = str(stack.data_dir / "metrics-off")
-    log = (stack.data_dir / "hot-path-off.log").open("wb")
-    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "config.asgi:application"]
-    process = subprocess.Popen(command, cwd=BASE_DIR, env=os.environ | settings, stdout=log, stderr=log)
-    try:
-        wait_until(lambda: _answers(port), "answer of the second server")
-        yield port
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _answers(port: int) -> bool:
-    import httpx
-
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False

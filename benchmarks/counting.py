@@ -1,0 +1,134 @@
+"""Counters: the hot path against HOT_PATH=off, bulk increments, and the flush of many distinct keys."""
+
+import json
+import os
+import random
+import signal
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import httpx
+from redis import Redis
+
+from benchmarks.load import LoadResult, post_request, run_load
+from benchmarks.report import Report, median, progress
+from benchmarks.servers import server_without_hot_path
+from config.env import embedded_urls
+from counters.services import SUBMISSION_INCREMENTS
+from tests.acceptance.harness import Stack, wait_until
+
+CONNECTIONS = 128
+KEYS = 1_000
+BULK_ITEMS = 1_000
+BULK_CONNECTIONS = 8
+BULK_KEYS = 100_000
+REACH_HOT = 8.0
+REACH_BULK = 200_000
+REACH_FLUSH_SECONDS = 30.0
+FLUSH_KEYS = 1_000_000
+
+
+def measure_increments(stack: Stack, report: Report, *, seconds: float, rounds: int) -> None:
+    bodies = [{"key": str(uuid.uuid4()), "value": random.randint(1, 1_000)} for _ in range(KEYS)]
+    requests = [post_request("/increment", json.dumps(body).encode()) for body in bodies]
+    with server_without_hot_path(stack) as cold_port:
+        for port in (stack.port, cold_port):
+            run_load(port, requests, connections=CONNECTIONS, seconds=1)
+        hot, cold = [], []
+        for _ in range(rounds):
+            hot.append(_run(stack.port, requests, seconds).per_second)
+            cold.append(_run(cold_port, requests, seconds).per_second)
+            progress(f"hot {hot[-1]:,.0f}/s, HOT_PATH=off {cold[-1]:,.0f}/s")
+    ratio = median([fast / slow for fast, slow in zip(hot, cold, strict=True)])
+    report.add(
+        f"POST /increment, {CONNECTIONS} connections, AOF always",
+        f"{median(hot):,.0f}/s",
+        f"HOT_PATH=off {median(cold):,.0f}/s",
+        f"{ratio:.1f} x",
+        f">= {REACH_HOT:.0f} x",
+        ok=ratio >= REACH_HOT,
+    )
+
+
+def measure_bulk(stack: Stack, report: Report, *, seconds: float, rounds: int) -> None:
+    """Requests of 1,000 increments over 100,000 keys, flushes included."""
+    keys = [str(uuid.uuid4()) for _ in range(BULK_KEYS)]
+    bodies = [_bulk(random.sample(keys, BULK_ITEMS)) for _ in range(100)]
+    requests = [post_request("/increments", body) for body in bodies]
+    run_load(stack.port, requests, connections=BULK_CONNECTIONS, seconds=1)
+    rates = []
+    for _ in range(rounds):
+        result = run_load(stack.port, requests, connections=BULK_CONNECTIONS, seconds=seconds)
+        assert set(result.statuses) == {200}, result.statuses
+        rates.append(BULK_ITEMS * result.per_second)
+        progress(f"bulk {rates[-1]:,.0f} increments/s")
+    report.add(
+        f"POST /increments, {BULK_ITEMS:,} items each",
+        f"{median(rates):,.0f} increments/s",
+        "",
+        "",
+        f">= {REACH_BULK:,}/s",
+        ok=median(rates) >= REACH_BULK,
+    )
+
+
+def measure_flush(stack: Stack, report: Report) -> None:
+    """From a million distinct keys that wait, as after an outage, to the last of them in the database."""
+    with Redis.from_url(embedded_urls(stack.data_dir)["VALKEY_URL"]) as valkey:
+        wait_until(lambda: not _pending(valkey), "end of earlier flushes")
+        before = _used_bytes(valkey)
+        with _paused_flushers(stack):
+            _fill(stack)
+            used = _used_bytes(valkey) - before
+        started = time.perf_counter()
+        wait_until(lambda: not _pending(valkey), "flush", 10 * REACH_FLUSH_SECONDS)
+        seconds = time.perf_counter() - started
+    report.add(
+        f"flush of {FLUSH_KEYS:,} distinct keys",
+        f"{seconds:.1f} s",
+        f"{used / 2**20:.0f} MiB in Valkey, {used / FLUSH_KEYS:.0f} bytes a key",
+        "",
+        f"<= {REACH_FLUSH_SECONDS:.0f} s",
+        ok=seconds <= REACH_FLUSH_SECONDS,
+    )
+
+
+@contextmanager
+def _paused_flushers(stack: Stack) -> Iterator[None]:
+    """No flusher runs meanwhile, as if the database were away."""
+    pids = stack.pids("worker-flush")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _fill(stack: Stack) -> None:
+    with httpx.Client(base_url=stack.url, timeout=10) as client:
+        for _ in range(FLUSH_KEYS // SUBMISSION_INCREMENTS):
+            body = _bulk(str(uuid.uuid4()) for _ in range(SUBMISSION_INCREMENTS))
+            client.post("/increments", content=body).raise_for_status()
+
+
+def _pending(valkey: Redis) -> list[bytes]:
+    return cast(list[bytes], valkey.keys("counters:pending:*"))
+
+
+def _used_bytes(valkey: Redis) -> int:
+    return int(cast(dict[str, int], valkey.info("memory"))["used_memory"])
+
+
+def _bulk(keys: Iterable[str]) -> bytes:
+    return json.dumps([{"key": key, "value": random.randint(1, 1_000)} for key in keys]).encode()
+
+
+def _run(port: int, requests: list[bytes], seconds: float) -> LoadResult:
+    result = run_load(port, requests, connections=CONNECTIONS, seconds=seconds)
+    assert set(result.statuses) == {200}, result.statuses
+    return result
