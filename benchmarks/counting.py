@@ -17,7 +17,7 @@ from benchmarks.load import LoadResult, post_request, run_load
 from benchmarks.report import Report, median, progress
 from benchmarks.servers import server_without_hot_path
 from config.env import embedded_urls
-from counters.services import SUBMISSION_INCREMENTS
+from counters.types import SUBMISSION_INCREMENTS
 from tests.acceptance.harness import Stack, wait_until
 
 CONNECTIONS = 128

@@ -6,8 +6,7 @@ from typing import Any
 from common.errors import FieldError, InvalidInput
 from common.uuids import HYPHENATED_UUID
 from counters.errors import TooManyIncrements
-from counters.services import SUBMISSION_INCREMENTS
-from counters.types import Increment
+from counters.types import SUBMISSION_INCREMENTS, Increment
 from gateway.jsonbody import load_json
 
 MAX_VALUE = 2**63 - 1

@@ -7,9 +7,8 @@ from common.idempotency import IdempotencyKeyReused, Replayed
 from counters.buffer import FULL, REPLAYED, REUSED, add_submissions
 from counters.errors import BacklogFull
 from counters.metrics import count_answers
-from counters.types import Counted, Submission
+from counters.types import SUBMISSION_INCREMENTS, Counted, Submission
 
-SUBMISSION_INCREMENTS = 10_000
 CALL_INCREMENTS = SUBMISSION_INCREMENTS  # so a submission is counted in one call; docs/adr/0008
 
 Outcome = Counted | Replayed[Counted] | FloodgateError

@@ -8,6 +8,9 @@ from uuid import UUID
 from common.idempotency import IdempotencyMark
 
 
+SUBMISSION_INCREMENTS = 10_000  # the most of one request
+
+
 class Increment(NamedTuple):
     """Attributes: key: the counter's UUID as 16 bytes; value: 1 to 2^63-1."""
 
