@@ -22,7 +22,7 @@ class ApiKey(models.Model):
     digest = models.BinaryField(help_text="SHA-256 of the key.")
     prefix = models.TextField(help_text="How the key begins, to recognise it.")
     created_at = models.DateTimeField(auto_now_add=True)
-    revoked_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name = "API key"

@@ -21,6 +21,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
+from gateway.idempotent import idempotent
 from gateway.spool import storage_full_named
 from promotions.models import Import, Reject, Version
 from promotions.progress import import_progress, imports_progress
@@ -36,6 +37,7 @@ class ProcessCsvView(APIView):
     parser_classes = [FormParser, MultiPartParser, JSONParser]
 
     @extend_schema(operation_id="process_csv", request=ProcessCsvSerializer, responses={202: SubmittedSerializer})
+    @idempotent
     def post(self, request: Request) -> Response:
         with storage_full_named():  # parsing writes an upload to the disk
             wanted = ProcessCsvSerializer(data=request.data)
@@ -104,6 +106,7 @@ class CancelImportView(APIView):
     """Stop an import that has not ended."""
 
     @extend_schema(operation_id="cancel_import", request=None, responses=ImportSerializer)
+    @idempotent
     def post(self, request: Request, import_id: int) -> Response:
         cancel_import(import_id)
         return Response(ImportSerializer(import_progress(import_id)).data)
@@ -150,9 +153,14 @@ class VersionListView(ListAPIView[Version]):
 
 
 class ActivateVersionView(APIView):
-    """Serve a version again. 202 when the read store or the cache does not answer: it follows when they do."""
+    """Serve a version again. 202 when that is decided but not delivered: the read store or the cache does not answer,
+    or the request has an Idempotency-Key, whose answer is kept before the delivery starts.
+    """
 
-    @extend_schema(operation_id="activate_version", request=None, responses=VersionSerializer)
+    @extend_schema(
+        operation_id="activate_version", request=None, responses={200: VersionSerializer, 202: VersionSerializer}
+    )
+    @idempotent
     def post(self, request: Request, number: int) -> Response:
         version = VersionSerializer(activate_version(number)).data
         return Response(version, status=200 if version["is_live"] else 202)

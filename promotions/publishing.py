@@ -51,7 +51,7 @@ def publish_import(import_id: int, *, row_count: int) -> None:
 
 
 def activate_version(number: int) -> Version:
-    """Serve an earlier version again (or the live one still), and deliver that at once.
+    """Serve an earlier version again (or the live one still), and deliver that as soon as it is committed.
 
     Raises: VersionNotFound; VersionGone: its data was dropped.
     """
@@ -65,7 +65,7 @@ def activate_version(number: int) -> Version:
             raise VersionGone(number)
         if version.retired_at:
             _decide(version)
-    _deliver_at_once()
+        transaction.on_commit(_deliver_at_once)  # workers see nothing of a caller's transaction that is still open
     version.refresh_from_db()
     return version
 

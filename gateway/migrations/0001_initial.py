@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                 ("digest", models.BinaryField(help_text="SHA-256 of the key.")),
                 ("prefix", models.TextField(help_text="How the key begins, to recognise it.")),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("revoked_at", models.DateTimeField(null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
                 "verbose_name": "API key",

@@ -1,0 +1,115 @@
+"""Whom the gateway takes a request to come from."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from gateway.app import _as_django_sees_it
+from gateway.clients import Client, client_address, identify, is_open
+from gateway.environ import wsgi_environ
+from gateway.errors import Unauthorized
+from gateway.spool import new_spool
+
+PROXY = "10.0.0.1"
+
+
+def scope(*forwarded: str, peer: str | None = PROXY, path: str = "/imports") -> dict[str, Any]:
+    headers = [(b"host", b"localhost"), *((b"x-forwarded-for", value.encode("latin-1")) for value in forwarded)]
+    return {"client": (peer, 4711) if peer is not None else None, "headers": headers, "path": path}
+
+
+@pytest.fixture
+def proxied(settings: Settings) -> None:
+    settings.TRUSTED_PROXIES = ("10.0.0.0/8", "fd00::/8")
+
+
+@pytest.mark.parametrize("forwarded", [(), ("203.0.113.9",), ("203.0.113.9", "198.51.100.7")])
+def test_nobody_is_trusted_by_default(forwarded: tuple[str, ...]) -> None:
+    assert client_address(scope(*forwarded)) == PROXY
+
+
+@pytest.mark.usefixtures("proxied")
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        (["203.0.113.9"], "203.0.113.9"),
+        (["1.2.3.4, 203.0.113.9"], "203.0.113.9"),  # the client wrote the left one
+        (["1.2.3.4", "203.0.113.9 "], "203.0.113.9"),
+        (["1.2.3.4, 203.0.113.9, 10.9.9.9, fd00::1"], "203.0.113.9"),
+        (["10.7.7.7, 10.8.8.8"], "10.7.7.7"),  # a client inside the trusted network
+        (["::ffff:203.0.113.9"], "203.0.113.9"),
+        (["2001:DB8:0::1%eth0"], "2001:db8::1"),
+        ([], PROXY),
+    ],
+)
+def test_address_is_the_right_most_that_is_no_proxy(forwarded: list[str], address: str) -> None:
+    assert client_address(scope(*forwarded)) == address
+
+
+@pytest.mark.usefixtures("proxied")
+@pytest.mark.parametrize(
+    "garbage",
+    ["", ",", "unknown", "1.2.3.4:80", "[2001:db8::1]", "1.2.3.4, ", "\xff\xfe", "x" * 8_000, "1::" + "%" + "z" * 90],
+)
+def test_what_is_no_address_is_the_proxy_itself(garbage: str) -> None:
+    assert client_address(scope(garbage)) == PROXY
+
+
+@pytest.mark.usefixtures("proxied")
+def test_stranger_cannot_choose_an_address() -> None:
+    assert client_address(scope("203.0.113.9", peer="198.51.100.7")) == "198.51.100.7"
+
+
+@pytest.mark.usefixtures("proxied")
+@pytest.mark.parametrize("peer", ["::ffff:10.0.0.1", "fd00::2%eth0"])
+def test_proxy_is_known_in_any_spelling(peer: str) -> None:
+    assert client_address(scope("203.0.113.9", peer=peer)) == "203.0.113.9"
+
+
+@pytest.mark.usefixtures("proxied")
+def test_connection_without_an_address_has_none() -> None:
+    assert client_address(scope("203.0.113.9", peer=None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("client", "name"),
+    [
+        (Client("203.0.113.9"), "203.0.113.9"),
+        (Client("203.0.113.9", "shop"), "shop"),
+        (Client("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64"),
+        (Client("2001:db8:1:2::9%eth0"), "2001:db8:1:2::/64"),
+        (Client("::ffff:203.0.113.9"), "203.0.113.9"),
+        (Client(""), ""),
+    ],
+)
+def test_clients_are_counted_by_account_or_address(client: Client, name: str) -> None:
+    assert client.name == name
+
+
+@pytest.mark.usefixtures("proxied")
+def test_django_sees_the_same_address() -> None:
+    asked = {**scope("203.0.113.9"), "method": "GET", "raw_path": b"/imports", "query_string": b"", "http_version": "1"}
+    client = asyncio.run(identify(asked))
+    with new_spool() as body:
+        environ = wsgi_environ(_as_django_sees_it(asked, "", client), body, 0)
+    assert environ["REMOTE_ADDR"] == client.address == "203.0.113.9"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", "/openapi.json", "/static/gateway/console.js", "/admin", "/admin/login/"]
+)
+def test_pages_for_people_need_no_key(path: str, settings: Settings) -> None:
+    settings.API_KEYS_REQUIRED = True
+    assert asyncio.run(identify(scope(path=path))) == Client(PROXY)
+
+
+@pytest.mark.parametrize(
+    "path", ["/imports", "/administration", "/static", "//", "", "/docs/", "/promotions/../admin/"]
+)
+def test_everything_else_needs_a_key_where_keys_are_required(path: str, settings: Settings) -> None:
+    settings.API_KEYS_REQUIRED = True
+    assert not is_open(path)
+    with pytest.raises(Unauthorized):
+        asyncio.run(identify(scope(path=path)))
