@@ -7,7 +7,6 @@ from uuid import UUID
 
 from common.idempotency import IdempotencyMark
 
-
 SUBMISSION_INCREMENTS = 10_000  # the most of one request
 
 
