@@ -78,7 +78,7 @@ def _replayed(mark: IdempotencyMark) -> HttpResponse | None:
 
 
 def _lock(mark: IdempotencyMark) -> None:
-    """Until the transaction ends. 64 bits of the digest: two keys that share them are 409 to each other while one runs."""
+    """Until the transaction ends. 64 bits of the digest: keys that share them exclude each other while one runs."""
     (number,) = struct.unpack_from(">q", mark.digest)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])

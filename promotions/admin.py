@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
@@ -29,7 +30,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from common.errors import FloodgateError
 from gateway.batches import run_batch
-from gateway.readonlyadmin import ReadOnlyAdmin
+from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog
+from promotions.api import RejectsView
 from promotions.models import ACTIVE, Import, ImportStatus, Publication, Reject, Version
 from promotions.progress import imports_progress
 from promotions.publishing import activate_version
@@ -83,6 +85,16 @@ class ImportAdmin(ReadOnlyAdmin):
         ("Source", {"fields": ["source", "path", "size", "sha256", "correlation_id"]}),
         ("When", {"fields": ["created_at", "started_at", "finished_at"]}),
     ]
+
+    def get_urls(self) -> list[URLPattern]:
+        rejects = self.admin_site.admin_view(self.rejects_view)
+        return [path("<int:import_id>/rejects.csv", rejects, name="promotions_import_rejects"), *super().get_urls()]
+
+    def rejects_view(self, request: HttpRequest, import_id: int) -> HttpResponseBase:
+        """As the API gives it; a link has no API key, but the session of who follows it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return RejectsView.as_view()(request, import_id=import_id)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ImportChangeList
@@ -158,7 +170,7 @@ class ImportAdmin(ReadOnlyAdmin):
             '{} &nbsp; <a class="{}" href="{}" download>Download as CSV</a>',
             _rejects_link(found, "Show"),
             LINK_CLASSES,
-            reverse("import-rejects", args=[found.pk]),
+            reverse("admin:promotions_import_rejects", args=[found.pk]),
         )
 
     @display(description="size")  # type: ignore[untyped-decorator]
@@ -190,7 +202,7 @@ class ImportAdmin(ReadOnlyAdmin):
         else:
             self.log_change(request, cancelled, "Cancelled.")
             messages.success(request, f"Import {object_id} is cancelled.")
-        return _after_dialog(request, reverse("admin:promotions_import_changelist"))
+        return after_dialog(request, reverse("admin:promotions_import_changelist"))
 
 
 def _badge(text: str, colour: str) -> SafeString:
@@ -206,13 +218,6 @@ def _rejects_link(found: Import, text: str, *, reason: str = "") -> SafeString:
 
 def _shortened(text: str, characters: int) -> str:
     return text if len(text) <= characters else text[: characters - 1] + "…"
-
-
-def _after_dialog(request: HttpRequest, address: str) -> HttpResponse:
-    """Dialogs are sent by a script, which leaves the page only when it is told so."""
-    if request.headers.get("HX-Request"):
-        return HttpResponse(headers={"HX-Redirect": address})
-    return redirect(address)
 
 
 class ReasonFilter(admin.SimpleListFilter):
@@ -343,7 +348,7 @@ class VersionAdmin(ReadOnlyAdmin):
             messages.warning(request, f"The read store does not answer; version {number} goes live when it does.")
         else:
             _tell_delivery(request, number)
-        return _after_dialog(request, reverse("admin:promotions_version_changelist"))
+        return after_dialog(request, reverse("admin:promotions_version_changelist"))
 
     def find_view(self, request: HttpRequest) -> TemplateResponse:
         """Promotions have no model, because each version is a table of its own."""

@@ -114,6 +114,7 @@ UNFOLD = {
                 "separator": True,
                 "items": [
                     {"title": "Users", "icon": "person", "link": reverse_lazy("admin:auth_user_changelist")},
+                    {"title": "API keys", "icon": "key", "link": reverse_lazy("admin:gateway_apikey_changelist")},
                     {"title": "Console", "icon": "monitoring", "link": reverse_lazy("console"), "active": False},
                     {"title": "API", "icon": "api", "link": reverse_lazy("docs")},
                 ],

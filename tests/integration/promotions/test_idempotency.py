@@ -15,6 +15,7 @@ from promotions import api
 from promotions.models import Import, Publication
 from promotions.publishing import deliver_publications
 from promotions.retention import ORPHAN_SECONDS, remove_orphaned_files
+from promotions.submitting import submit_import
 from tests.promotions import imported, rows, served, submit
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])
@@ -66,8 +67,6 @@ def test_other_upload_with_the_same_key_is_422(client: Client, settings: Setting
 def test_upload_that_is_rolled_back_leaves_no_file_for_ever(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    submit_import = api.submit_import
-
     def crash(*arguments: Any, **kwargs: Any) -> None:
         submit_import(*arguments, **kwargs)
         raise RuntimeError("killed")

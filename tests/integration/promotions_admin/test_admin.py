@@ -122,6 +122,18 @@ def test_rejects_are_searched_within_one_import_and_never_counted(
         assert theirs.raw[:36] not in text(people, f"{REJECTS}?source_import={mine.id}")
 
 
+def test_rejects_are_downloaded_with_the_session_alone(people: Client, client: Client, tmp_path: Path) -> None:
+    found = imported(tmp_path)
+    address = f"{IMPORTS}{found.id}/rejects.csv"
+    assert address in text(people, f"{IMPORTS}{found.id}/change/")
+    assert address in text(people, f"{REJECTS}?source_import={found.id}")
+    lines = b"".join(people.get(address).streaming_content).splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 1 + found.rejects.count()
+    assert people.get(f"{IMPORTS}{found.id + 1}/rejects.csv").status_code == 404
+    client.force_login(User.objects.create_user("guest", is_staff=True))
+    assert client.get(address).status_code == 403
+
+
 def test_rejects_without_an_import_lead_to_the_imports(people: Client) -> None:
     for query in ("", "?source_import=12", "?source_import=x"):
         assert people.get(REJECTS + query).headers["Location"] == IMPORTS
