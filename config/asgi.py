@@ -9,5 +9,6 @@ from gateway.hot import hot_endpoints
 
 application = Gateway(
     WSGIBridge(django_application, upload_paths=frozenset({"/process-csv"})),
-    hot_endpoints() if settings.HOT_PATH else (),
+    hot_endpoints(),
+    hot_path=settings.HOT_PATH,
 )

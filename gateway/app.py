@@ -8,13 +8,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
 from django.conf import settings
 
-from common.errors import FloodgateError
+from common.errors import FloodgateError, StoreUnavailable
+from common.stores import CACHE
 from gateway.batcher import Batcher
 from gateway.clients import ACCOUNT_HEADER, Client, identify
 from gateway.correlation import correlation_id_of
@@ -34,12 +36,17 @@ from gateway.http import (
 from gateway.idempotency import mark_of
 from gateway.metrics import Tally, render
 from gateway.problems import STATUS_BY_CODE, problem_reply
-from gateway.refusals import refuse_strange
+from gateway.ratelimits.limiter import Limiter
+from gateway.ratelimits.policies import DJANGO, limited_routes
+from gateway.ratelimits.verdicts import Asked
+from gateway.refusals import READING, refuse_strange
 from gateway.router import AnyEndpoint, Match, Router
 from gateway.spool import discard_body
 
 logger = logging.getLogger(__name__)
 Direct = Callable[[], Awaitable[Reply]]
+LIMIT_LANES = 2  # one more than is used, should one hang
+LIMIT_BATCH = 1_000
 NO_CORRELATION_ID = "00000000-0000-0000-0000-000000000000"
 
 
@@ -47,21 +54,27 @@ class Gateway:
     """Routes each request to a hot endpoint, a direct answer, or Django.
 
     Args: django: the bridge to Django's WSGI application.
-          endpoints: served by the hot path; none of them when it is off.
+          endpoints: all that are declared; they have their rate limits also when Django serves them.
+          hot_path: whether they are served here.
     """
 
-    def __init__(self, django: ASGIApp, endpoints: Iterable[AnyEndpoint]) -> None:
+    def __init__(self, django: ASGIApp, endpoints: Iterable[AnyEndpoint], *, hot_path: bool = True) -> None:
         endpoints = tuple(endpoints)
         self._django = django
+        self._hot_path = hot_path
         self._router = Router(endpoints)
         self._direct: dict[str, Direct] = {**health_routes(), "/metrics": self._metrics}
         self._lanes = ThreadPoolExecutor(settings.DB_LANES, thread_name_prefix="lane")
+        self._limit_lanes = ThreadPoolExecutor(LIMIT_LANES, thread_name_prefix="limit")
         self.tally = Tally()
+        self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_WORKERS, self.tally.limited)
+        self._limited_routes = limited_routes(endpoints)
+        self._django_limits: Batcher[Asked, None] = self._limit_batcher()
         self._batchers = {endpoint.name: self._batcher(endpoint) for endpoint in endpoints}
 
     def _batcher(self, endpoint: AnyEndpoint) -> Batcher[Any, Any]:
         return Batcher(
-            endpoint.run,
+            partial(self._limiter.run, self._limited_routes[endpoint.name], endpoint.run),
             self._lanes,
             endpoint.store,
             answers_without_store=endpoint.answers_without_store,
@@ -69,6 +82,19 @@ class Gateway:
             queue_limit=settings.BATCH_QUEUE_LIMIT,
             deadline_seconds=settings.REQUEST_DEADLINE_SECONDS,
             observe=lambda items, waited: self.tally.batch(endpoint.name, items, waited),
+        )
+
+    def _limit_batcher(self) -> Batcher[Asked, None]:
+        """Asks the limits for requests to Django, which have no batch of their own to do it for."""
+        return Batcher(
+            self._limiter.check,
+            self._limit_lanes,
+            CACHE,
+            answers_without_store=True,
+            batch_limit=LIMIT_BATCH,
+            queue_limit=settings.BATCH_QUEUE_LIMIT,
+            deadline_seconds=settings.REQUEST_DEADLINE_SECONDS,
+            observe=lambda items, waited: None,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +110,8 @@ class Gateway:
         await receive()
         flushing.cancel()
         self.tally.flush()
-        await asyncio.get_running_loop().run_in_executor(None, self._lanes.shutdown)
+        for lanes in (self._lanes, self._limit_lanes):
+            await asyncio.get_running_loop().run_in_executor(None, lanes.shutdown)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,10 +130,15 @@ class Gateway:
             await discard_body(receive)
             return
         match = self._router.match(scope["method"], scope["path"])
-        if match is None:
-            await self._pass_to_django(scope, receive, send, correlation_id, client)
-        else:
+        if match and self._hot_path:
             await self._answer_hot(match, scope, receive, send, correlation_id, client)
+            return
+        started = perf_counter()
+        if refusal := await self._limit_of_django(match, client):
+            await self._refuse_unread(refusal, scope, receive, send, correlation_id)
+            self.tally.request("django", scope["method"], STATUS_BY_CODE[refusal.code], perf_counter() - started)
+        else:
+            await self._pass_to_django(scope, receive, send, correlation_id, client)
 
     async def _answer_hot(
         self, match: Match, scope: Scope, receive: Receive, send: Send, correlation_id: str, client: Client
@@ -114,11 +146,14 @@ class Gateway:
         started = perf_counter()
         endpoint = match.endpoint
         request = HotRequest(match.param, scope["query_string"], scope["headers"], correlation_id)
+        is_body_unread = endpoint.body_limit_bytes > 0
         try:
-            if endpoint.body_limit_bytes:
+            self._limiter.refuse_known(self._limited_routes[endpoint.name], client.name)
+            if is_body_unread:
                 request.body = await read_body(receive, request.headers, endpoint.body_limit_bytes)
+                is_body_unread = False
             request.mark = mark_of(request, endpoint.name, client.account)
-            result = await self._batchers[endpoint.name].submit(endpoint.parse(request))
+            result = await self._batchers[endpoint.name].submit((client.name, endpoint.parse(request)))
             reply = endpoint.answer(request, result)
         except FloodgateError as error:
             reply = problem_reply(error, correlation_id)
@@ -127,7 +162,27 @@ class Gateway:
             reply = problem_reply(FloodgateError(), correlation_id)
         await send_reply(send, reply, correlation_id)
         self.tally.request(endpoint.name, endpoint.method, reply.status, perf_counter() - started)
-        if reply.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        if is_body_unread and reply.status in _REFUSED_UNREAD:
+            await discard_body(receive)
+
+    async def _limit_of_django(self, match: Match | None, client: Client) -> FloodgateError | None:
+        """Why a request to Django is refused before its body is read, if it is; ``match`` keeps its own limit."""
+        if self._limiter.is_off:
+            return None
+        route = self._limited_routes[match.endpoint.name if match else DJANGO]
+        try:
+            self._limiter.refuse_known(route, client.name)
+            refusal = await self._django_limits.submit((route, client.name))
+        except FloodgateError as error:
+            return error
+        return None if isinstance(refusal, StoreUnavailable) else refusal  # limits must not take the rest down
+
+    async def _refuse_unread(
+        self, error: FloodgateError, scope: Scope, receive: Receive, send: Send, correlation_id: str
+    ) -> None:
+        reply = problem_reply(error, correlation_id)
+        await send_reply(send, reply, correlation_id, is_head=scope["method"] == "HEAD")
+        if scope["method"] not in READING:
             await discard_body(receive)
 
     async def _pass_to_django(
@@ -150,6 +205,8 @@ class Gateway:
         self.tally.flush()
         return await asyncio.to_thread(render)
 
+
+_REFUSED_UNREAD = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.TOO_MANY_REQUESTS)
 
 # Django is told these by the gateway; a client's own are dropped.
 _OURS = (b"correlationid", b"x-correlation-id", ACCOUNT_HEADER)

@@ -13,7 +13,6 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from common.circuits import Circuit
 from common.errors import FloodgateError, Overloaded, StoreUnavailable
-from gateway.batches import run_batch
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ class Batcher(Generic[Item, Result]):
     """Queue in front of one bulk function.
 
     Args:
-        run: answers a list in input order.
+        run: answers a list in input order, errors as values; never raises.
         lanes: threads shared by all batchers of the process.
         store: opened here when a batch outlives the deadline; while it is open, items are refused at once
         answers_without_store: unless the bulk function has answers without it.
@@ -44,7 +43,7 @@ class Batcher(Generic[Item, Result]):
 
     def __init__(
         self,
-        run: Callable[[list[Item]], Sequence[Result]],
+        run: Callable[[list[Item]], Sequence[Result | FloodgateError]],
         lanes: Executor,
         store: Circuit,
         *,
@@ -86,12 +85,12 @@ class Batcher(Generic[Item, Result]):
         self._running = batch
         self._observe(len(batch), loop.time() - batch[0].since)
         timer = loop.call_at(batch[0].since + self._deadline_seconds, self._give_up, batch)
-        work = loop.run_in_executor(self._lanes, run_batch, self._run, [waiting.item for waiting in batch])
+        work = loop.run_in_executor(self._lanes, self._run, [waiting.item for waiting in batch])
         work.add_done_callback(lambda done: self._finish(batch, timer, done))
 
-    def _finish(self, batch: list[_Waiting], timer: asyncio.TimerHandle, work: "asyncio.Future[list[Any]]") -> None:
+    def _finish(self, batch: list[_Waiting], timer: asyncio.TimerHandle, work: "asyncio.Future[Sequence[Any]]") -> None:
         timer.cancel()
-        results = work.result() if not work.cancelled() and not work.exception() else [StoreUnavailable()] * len(batch)
+        results = _results(work, len(batch))
         for waiting, result in zip(batch, results, strict=True):
             if not waiting.answer.done():  # the client may be gone, or was answered at its deadline
                 waiting.answer.set_result(result)
@@ -121,3 +120,12 @@ class Batcher(Generic[Item, Result]):
             answer = self._queue.popleft().answer
             if not answer.done():
                 answer.set_result(Overloaded())
+
+
+def _results(work: "asyncio.Future[Sequence[Any]]", items: int) -> Sequence[Any]:
+    if work.cancelled():
+        return [StoreUnavailable()] * items
+    if error := work.exception():
+        logger.error("batch_raised", exc_info=error, extra={"items": items})
+        return [StoreUnavailable()] * items
+    return work.result()

@@ -6,6 +6,7 @@ FloodgateError
 ├── Unauthorized
 ├── ApiKeyExists
 ├── NotFound
+├── RateLimited
 ├── UnknownMethod
 ├── CrossSiteRequest
 ├── BodyTooLarge
@@ -14,6 +15,7 @@ FloodgateError
 └── StorageFull
 """
 
+import math
 from typing import Self
 
 from common.errors import FieldError, FloodgateError, InvalidInput
@@ -63,6 +65,20 @@ class BodyStalled(FloodgateError):
 class StorageFull(FloodgateError):
     code = "storage-full"
     default_detail = "There is no room to take this in; nothing was done."
+
+
+class RateLimited(FloodgateError):
+    """Attributes: policy, quota, window_seconds: the limit that was met; retry_after_seconds: whole, at least 1."""
+
+    code = "rate-limited"
+    default_detail = "You ask too often; nothing was done. Ask again after Retry-After seconds."
+
+    def __init__(self, policy: str, quota: int, window_seconds: int, wait_seconds: float) -> None:
+        super().__init__()
+        self.policy = policy
+        self.quota = quota
+        self.window_seconds = window_seconds
+        self.retry_after_seconds = max(1, math.ceil(wait_seconds))
 
 
 class UnknownMethod(FloodgateError):

@@ -8,10 +8,12 @@ Prometheus once a second, before a scrape of this process, and at shutdown.
 import asyncio
 import logging
 import os
+import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
+from typing import NamedTuple
 
 from django.db import connections
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -49,6 +51,13 @@ class Cell:
         self.total += value
 
 
+class Limited(NamedTuple):
+    """Requests over a limit since the last flush, and who sent the last of them."""
+
+    requests: int
+    client: str
+
+
 class BulkHistogram(Histogram):
     """A histogram that takes a whole cell at once; the library only takes one value at a time."""
 
@@ -64,6 +73,9 @@ DURATION = BulkHistogram(
     "floodgate_request_duration_seconds", "From the request's head to its answer.", ["route"], buckets=SECONDS_BUCKETS
 )
 BATCH_ITEMS = BulkHistogram("floodgate_batch_items", "Items per batch.", ["route"], buckets=ITEMS_BUCKETS)
+RATE_LIMITED = Counter(
+    "floodgate_rate_limited", "Requests over a rate limit: refused, or only counted (shadow).", ["route", "mode"]
+)
 QUEUE_WAIT = BulkHistogram(
     "floodgate_queue_wait_seconds", "Wait of a batch's oldest item.", ["route"], buckets=SECONDS_BUCKETS
 )
@@ -74,12 +86,15 @@ WSGI_IN_FLIGHT = Gauge("floodgate_wsgi_in_flight", "Requests on Django's threads
 
 
 class Tally:
-    """Counts of one event loop's thread since the last flush. Not thread-safe, so no locks: 0.5 us per request."""
+    """Counts since the last flush. Only the event loop's thread may call, so no locks: 0.5 us per request; lanes may
+    call ``limited`` all the same."""
 
     def __init__(self) -> None:
         self._requests: dict[tuple[str, str, int], Cell] = {}
         self._batch_items: dict[str, Cell] = {}
         self._queue_waits: dict[str, Cell] = {}
+        self._limited: dict[tuple[str, str], Limited] = {}
+        self._limited_lock = threading.Lock()
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         key = (route, method, status)
@@ -97,6 +112,12 @@ class Tally:
         self._batch_items[route].add(items)
         self._queue_waits[route].add(waited_seconds)
 
+    def limited(self, route: str, mode: str, client: str, requests: int) -> None:
+        """``requests`` of one client that are over the limit; ``mode`` is refused or shadow. Thread-safe."""
+        with self._limited_lock:
+            before = self._limited.get((route, mode), Limited(0, ""))
+            self._limited[route, mode] = Limited(before.requests + requests, client)
+
     def flush(self) -> None:
         """Fold everything into Prometheus and start at zero."""
         for (route, method, status), cell in self._requests.items():
@@ -105,10 +126,20 @@ class Tally:
         for route, cell in self._batch_items.items():
             BATCH_ITEMS.labels(route).take(cell)
             QUEUE_WAIT.labels(route).take(self._queue_waits[route])
+        self._flush_limited()
         for circuit in CIRCUITS:
             CIRCUIT_OPEN.labels(circuit.name).set(circuit.is_open)
         for cells in (self._requests, self._batch_items, self._queue_waits):
             cells.clear()
+
+    def _flush_limited(self) -> None:
+        """One line of log a second, whatever the flood; it names a client, as labels of a metric cannot."""
+        with self._limited_lock:
+            limited, self._limited = self._limited, {}
+        for (route, mode), (requests, client) in limited.items():
+            RATE_LIMITED.labels(route, mode).inc(requests)
+            fields = {"route": route, "mode": mode, "requests": requests, "last_client": client}
+            logger.warning("rate_limited", extra=fields)
 
     async def flush_every_second(self) -> None:
         while True:

@@ -13,6 +13,7 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 
 from common.errors import FieldError, FloodgateError, InvalidInput, StoreUnavailable, Unavailable
+from gateway.errors import RateLimited, Unauthorized
 from gateway.http import Reply
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ STATUS_BY_CODE: dict[str, HTTPStatus] = {
     "unauthorized": HTTPStatus.UNAUTHORIZED,
     "api-key-exists": HTTPStatus.CONFLICT,
     "not-found": HTTPStatus.NOT_FOUND,
+    "rate-limited": HTTPStatus.TOO_MANY_REQUESTS,
     "unknown-method": HTTPStatus.NOT_IMPLEMENTED,
     "cross-site-request": HTTPStatus.FORBIDDEN,
     "body-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -47,9 +49,22 @@ def problem_reply(error: FloodgateError, correlation_id: str) -> Reply:
     """The answer to a request that ended in ``error``."""
     status = STATUS_BY_CODE[error.code]
     errors = error.errors if isinstance(error, InvalidInput) else ()
-    headers = ((b"retry-after", b"%d" % error.retry_after_seconds),) if isinstance(error, Unavailable) else ()
     body = problem_body(status, error.code, error.detail, correlation_id, errors)
-    return Reply(status, body, headers, CONTENT_TYPE.encode())
+    return Reply(status, body, _problem_headers(error), CONTENT_TYPE.encode())
+
+
+def _problem_headers(error: FloodgateError) -> tuple[tuple[bytes, bytes], ...]:
+    """Retry-After, and for a limit its fields after draft-ietf-httpapi-ratelimit-headers-10."""
+    if isinstance(error, Unauthorized):
+        return ((b"www-authenticate", b"Bearer"),)
+    if isinstance(error, RateLimited):
+        policy, seconds = error.policy.encode(), error.retry_after_seconds
+        return (
+            (b"retry-after", b"%d" % seconds),
+            (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (policy, error.quota, error.window_seconds)),
+            (b"ratelimit", b'"%b";r=0;t=%d' % (policy, seconds)),
+        )
+    return ((b"retry-after", b"%d" % error.retry_after_seconds),) if isinstance(error, Unavailable) else ()
 
 
 def problem_body(

@@ -55,7 +55,19 @@ def test_trusted_proxies_are_networks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("TRUSTED_PROXIES", "caddy"), ("API_KEYS", "on"), ("IDEMPOTENCY_TTL_SECONDS", "0")]
+    ("name", "value"),
+    [("TRUSTED_PROXIES", "caddy"), ("API_KEYS", "on"), ("IDEMPOTENCY_TTL_SECONDS", "0"), ("RATE_LIMIT", "maybe")],
 )
 def test_wrong_value_stops_the_start_and_is_named(tmp_path: Path, name: str, value: str) -> None:
     assert name in refusal(tmp_path, **{name: value})
+
+
+def test_policies_of_rate_limits_are_read(tmp_path: Path) -> None:
+    given = {"RATE_LIMIT": "shadow", "RATE_LIMIT_POLICIES": "increment=5000  django=100"}
+    expected = {"RATE_LIMIT": "shadow", "RATE_LIMIT_POLICIES": {"increment": 5000, "django": 100}}
+    assert values(tmp_path, *given, **given) == expected
+
+
+@pytest.mark.parametrize("given", ["hot", "hot=0", "hot=1.5", "hot=1,django=2", "hot=1 hot=2", "hot=10000001"])
+def test_malformed_policy_stops_the_start_and_is_named(tmp_path: Path, given: str) -> None:
+    assert "RATE_LIMIT_POLICIES must" in refusal(tmp_path, RATE_LIMIT_POLICIES=given)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from common.errors import FloodgateError, Overloaded, StoreUnavailable
 from gateway import batches
 from gateway.app import Gateway
 from gateway.batcher import Batcher
+from gateway.batches import run_batch
 from gateway.hot import HotEndpoint
 from gateway.http import Reply
 
@@ -61,7 +63,7 @@ def batcher_of(
         "observe": lambda items, waited: None,
         **options,
     }
-    return Batcher(run, lanes, store or Circuit("test", lambda: None), **options)
+    return Batcher(partial(run_batch, run), lanes, store or Circuit("test", lambda: None), **options)
 
 
 def on_loop(scenario: Callable[[ThreadPoolExecutor], Coroutine[Any, Any, None]]) -> None:
@@ -263,7 +265,7 @@ def test_batch_in_flight_is_answered_when_the_server_stops() -> None:
         serving = asyncio.create_task(gateway({"type": "lifespan"}, events.get, sent.put))
         await events.put({"type": "lifespan.startup"})
         assert (await sent.get())["type"] == "lifespan.startup.complete"
-        answer = batcher.submit(1)
+        answer = batcher.submit(("client", 1))
         await gate.wait_for_call()
         await events.put({"type": "lifespan.shutdown"})
         gate.is_open.set()

@@ -1,0 +1,55 @@
+"""Which limit a request falls under."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from gateway.router import AnyEndpoint
+
+WINDOW_SECONDS = 1
+HOT, DJANGO = "hot", "django"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One count per client; routes that share a policy share the count.
+
+    Attributes: per_second: steady rate, and the most that comes at once after a pause.
+    """
+
+    name: str
+    per_second: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LimitedRoute:
+    """A hot endpoint, or all that is Django's; equal only to itself, so that looking one up costs little.
+
+    Attributes:
+        name: the endpoint's, or DJANGO.
+        is_open_without_store: while the cache store is down, requests are admitted uncounted.
+    """
+
+    name: str
+    policy: Policy
+    is_open_without_store: bool
+
+
+def limited_routes(endpoints: Iterable[AnyEndpoint]) -> dict[str, LimitedRoute]:
+    """The hot endpoints and DJANGO by name, with the policies of settings.RATE_LIMIT_POLICIES.
+
+    Raises: ImproperlyConfigured: a policy for a route that does not exist.
+    """
+    per_second = settings.RATE_LIMIT_POLICIES
+    routes = {DJANGO: LimitedRoute(DJANGO, Policy(DJANGO, per_second[DJANGO]), is_open_without_store=False)}
+    for endpoint in endpoints:
+        name = endpoint.name if endpoint.name in per_second else HOT
+        reads = endpoint.method == "GET"
+        policy = Policy(name, per_second[name])
+        routes[endpoint.name] = LimitedRoute(endpoint.name, policy, is_open_without_store=reads)
+    if unknown := sorted(per_second.keys() - routes.keys() - {HOT}):
+        known = " ".join(sorted(routes.keys() | {HOT}))
+        raise ImproperlyConfigured(f"RATE_LIMIT_POLICIES names {' '.join(unknown)}; there are {known}")
+    return routes

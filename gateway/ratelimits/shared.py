@@ -1,0 +1,34 @@
+"""Counting in the cache store, for all processes together, by the store's own clock."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+from redis.commands.core import Script
+
+from common import valkey
+from gateway.ratelimits.policies import LimitedRoute
+from gateway.ratelimits.verdicts import Asked, Verdict
+
+_SOURCE = (Path(__file__).parent / "gcra.lua").read_text(encoding="utf-8")
+
+
+def count_shared(wanted: Mapping[Asked, int]) -> list[Verdict]:
+    """Verdicts in the order of ``wanted``; one round trip.
+
+    Raises: RedisError: the store did not answer; whether it counted is unknown.
+    """
+    arguments = [number for (route, _), quantity in wanted.items() for number in (route.policy.per_second, quantity)]
+    answer = cast(list[int], _script()(keys=[_key(*asked) for asked in wanted], args=arguments))
+    waits = (microseconds / 1e6 for microseconds in answer[1::2])
+    return list(map(Verdict, answer[::2], waits))
+
+
+def _key(route: LimitedRoute, client: str) -> str:
+    return valkey.key("limit", route.policy.name, client)
+
+
+@cache
+def _script() -> Script:
+    return valkey.cache_store().register_script(_SOURCE)
