@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from common import valkey
 
 TRUTH_POLICY = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
-WATCHING_THREADS = 6  # health checks and metrics of one web worker
+WATCHING_THREADS = 7  # health checks, metrics and API keys of one web worker
 SPARE_CONNECTIONS = 15  # beat, commands, psql, reserved for superusers
 
 

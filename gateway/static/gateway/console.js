@@ -5,6 +5,7 @@ const TONES = { published: "good", pass: "good", warn: "warn", quarantined: "bad
 const SHOWN_IMPORTS = 10;
 const BUSY_MS = 1000;
 const IDLE_MS = 5000;
+const KEY = "api-key"; // in sessionStorage: this tab only, gone when it is closed
 const number = new Intl.NumberFormat("en");
 const byId = (id) => document.getElementById(id);
 
@@ -15,13 +16,29 @@ class Problem extends Error {
   }
 }
 
-async function ask(url, options) {
+function authorization() {
+  const key = sessionStorage.getItem(KEY);
+  return key ? { Authorization: `Bearer ${key}` } : {};
+}
+
+// A session of the admin is no key: browsers send cookies with what pages of other sites ask, too.
+function askForKey() {
+  byId("key").hidden = false;
+}
+
+async function get(url, options, patience = 10_000) {
   let response;
   try {
-    response = await fetch(url, { ...options, signal: AbortSignal.timeout(10_000) });
+    response = await fetch(url, { ...options, headers: authorization(), signal: AbortSignal.timeout(patience) });
   } catch {
     throw new Problem({ detail: "The server cannot be reached." });
   }
+  if (response.status === 401) askForKey();
+  return response;
+}
+
+async function ask(url, options) {
+  const response = await get(url, options);
   const body = await response.json().catch(() => ({}));
   if (!response.ok && !url.startsWith("/health")) throw new Problem(body, response.status);
   return { body, headers: response.headers };
@@ -33,9 +50,13 @@ function upload(url, form, onProgress) {
     const request = new XMLHttpRequest();
     request.open("POST", url);
     request.responseType = "json";
+    for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
-    request.onload = () =>
-      request.status < 300 ? resolve(request.response) : reject(new Problem(request.response || {}, request.status));
+    request.onload = () => {
+      if (request.status === 401) askForKey();
+      if (request.status < 300) resolve(request.response);
+      else reject(new Problem(request.response || {}, request.status));
+    };
     request.onerror = () => reject(new Problem({ detail: "The connection broke before the upload was complete." }));
     request.send(form);
   });
@@ -57,6 +78,23 @@ function showProblem(place, problem) {
     notice.append(list);
   }
   place.replaceChildren(notice);
+}
+
+// A plain link cannot carry a key.
+async function downloadWithKey(event) {
+  if (!sessionStorage.getItem(KEY)) return;
+  event.preventDefault();
+  const link = document.createElement("a");
+  try {
+    const response = await get(event.currentTarget.href, {}, 600_000);
+    if (!response.ok) throw new Problem({}, response.status);
+    link.href = URL.createObjectURL(await response.blob());
+    link.download = response.headers.get("Content-Disposition")?.split('"')[1] ?? "rejects.csv";
+    link.click();
+    URL.revokeObjectURL(link.href);
+  } catch (problem) {
+    showProblem(byId("import-message"), problem);
+  }
 }
 
 function setBadge(badge, status) {
@@ -117,6 +155,7 @@ function fillImport(item, found) {
 function makeImport(id) {
   const item = byId("import-template").content.firstElementChild.cloneNode(true);
   item.dataset.id = id;
+  item.querySelector(".rejects").addEventListener("click", downloadWithKey);
   item.querySelector(".cancel").addEventListener("click", async () => {
     try {
       await ask(`/imports/${id}/cancel`, { method: "POST" });
@@ -188,6 +227,14 @@ function accepted(submitted) {
   byId("import-message").replaceChildren(element("p", `Import #${submitted.id} is ${submitted.status}.`, "notice good"));
   refreshSoon(0);
 }
+
+byId("key").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem(KEY, new FormData(event.target).get("key").trim());
+  event.target.reset();
+  byId("key").hidden = true;
+  refreshSoon(0);
+});
 
 onSubmit("by-name", byId("import-message"), async (form) => {
   accepted((await ask("/process-csv", { method: "POST", body: new URLSearchParams(new FormData(form)) })).body);

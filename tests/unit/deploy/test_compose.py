@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,12 @@ def test_every_queue_of_the_schedule_has_one_worker() -> None:
     workers = sorted(command[1] for command in commands if command[0] == "worker")
     scheduled = {entry["options"]["queue"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     assert workers == sorted(scheduled | {settings.CELERY_TASK_DEFAULT_QUEUE})
+
+
+def test_web_asks_for_keys_and_believes_only_those_who_can_be_caddy() -> None:
+    environment = _services()["web"]["environment"]
+    assert environment["API_KEYS"] == "required"
+    assert all(ip_network(part).is_private for part in environment["TRUSTED_PROXIES"].split(","))
 
 
 def test_only_caddy_publishes_ports() -> None:
