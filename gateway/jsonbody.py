@@ -5,6 +5,7 @@ faster parsers hide it by taking the last one.
 """
 
 import json
+from collections import Counter
 from typing import Any, NoReturn
 
 from common.errors import FieldError, InvalidInput
@@ -30,8 +31,7 @@ def load_json(body: bytes) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise InvalidInput(FieldError(twice[:100], "Comes twice in one object."))
     return found
 
