@@ -100,7 +100,8 @@ def running_stack(data_dir: Path, *, run_as: str | None = None, **env: str) -> I
 
     Args:   data_dir: need not exist; give the same one again to restart on the same data.
             run_as: user name, when the tests run as root.
-            env: variables for it, such as WEB_WORKERS="1"; those of the test's own stores are not passed on.
+            env: variables for it, such as WEB_WORKERS="1"; those of the test's own stores are not passed on, and
+                RATE_LIMIT is off unless it is given, as tests ask more often than any client may.
     Raises: AssertionError: it ended or was not ready in time (with its log), or left a process behind.
     """
     stack = start_stack(data_dir, run_as=run_as, **env)
@@ -123,7 +124,7 @@ def start_stack(data_dir: Path, *, run_as: str | None = None, **env: str) -> Sta
         process = subprocess.Popen(
             [*as_user(run_as), sys.executable, "manage.py", "devstack"],
             cwd=BASE_DIR,
-            env=_environment() | {"DATA_DIR": str(data_dir), "PORT": port} | env,
+            env=_environment() | {"DATA_DIR": str(data_dir), "PORT": port, "RATE_LIMIT": "off"} | env,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
