@@ -2,7 +2,7 @@
 --
 -- ARGV: key prefix, stem of names for generations (30 hex digits), shards, most pending keys, most keys of a generation,
 --       seconds that marks are kept, then for each submission: digest and fingerprint of its mark (both empty without
---       one), number of increments, and for each of them: shard, key (16 bytes), value.
+--       one), its keys (16 bytes each), its values (with a comma between).
 -- Returns for each submission a letter and, for each increment, 1 if it was added and 0 if its sum had no room:
 --       A added now, R the mark was there already, X it was there with another content, F the buffer is full.
 
@@ -22,26 +22,26 @@ local function pending_keys()
     return keys
 end
 
+local ADDED = string.byte('1')
 local is_full = pending_keys() >= most_pending
 local open = {}
 
 -- The hash that the shard's deltas go to now; a large one is left behind, so that a flush has bounded work.
 local function open_hash(shard)
-    if not open[shard] then
-        local list = prefix .. 'generations:' .. shard
-        local generation = redis.call('LINDEX', list, -1)
-        if not generation or redis.call('HLEN', prefix .. 'pending:' .. generation) > most_keys then
-            generation = stem .. string.format('%02x', shard)
-            redis.call('RPUSH', list, generation)
-        end
-        open[shard] = prefix .. 'pending:' .. generation
-        redis.call('HSETNX', open[shard], 'since', now_ms)
+    local list = prefix .. 'generations:' .. shard
+    local generation = redis.call('LINDEX', list, -1)
+    if not generation or redis.call('HLEN', prefix .. 'pending:' .. generation) > most_keys then
+        generation = stem .. string.format('%02x', shard)
+        redis.call('RPUSH', list, generation)
     end
+    open[shard] = prefix .. 'pending:' .. generation
+    redis.call('HSETNX', open[shard], 'since', now_ms)
     return open[shard]
 end
 
-local function add(argument)
-    local added = redis.pcall('HINCRBY', open_hash(ARGV[argument]), ARGV[argument + 1], ARGV[argument + 2])
+local function add(key, value)
+    local shard = (key:byte(4) + key:byte(16)) % shards
+    local added = redis.pcall('HINCRBY', open[shard] or open_hash(shard), key, value)
     return type(added) == 'number' and '1' or '0'
 end
 
@@ -59,26 +59,29 @@ local function keep_mark(digest, fingerprint, outcomes)
     if is_first then redis.call('EXPIRE', marks(hour), 2 * mark_seconds) end
 end
 
-local function submit(digest, fingerprint, first, count)
+local function add_missing(before, keys, values)
+    local outcomes, item = {}, 0
+    for value in values:gmatch('%d+') do
+        local key = keys:sub(16 * item + 1, 16 * item + 16)
+        item = item + 1
+        outcomes[item] = before:byte(item) == ADDED and '1' or add(key, value)
+    end
+    return table.concat(outcomes)
+end
+
+local function submit(digest, fingerprint, keys, values)
     local found = digest ~= '' and find_mark(digest)
     if found and found:sub(1, #fingerprint) ~= fingerprint then return 'X' end
-    local before = found and found:sub(#fingerprint + 1) or string.rep('0', count)
+    local before = found and found:sub(#fingerprint + 1) or ''
     if found and not before:find('0') then return 'R' .. before end
     if is_full then return found and 'R' .. before or 'F' end
-    local outcomes = {}
-    for item = 1, count do
-        outcomes[item] = before:sub(item, item) == '1' and '1' or add(first + 3 * (item - 1))
-    end
-    local after = table.concat(outcomes)
+    local after = add_missing(before, keys, values)
     if digest ~= '' and after:find('1') then keep_mark(digest, fingerprint, after) end
     return (found and 'R' or 'A') .. after
 end
 
 local answers = {}
-local at = 7
-while at <= #ARGV do
-    local count = tonumber(ARGV[at + 2])
-    answers[#answers + 1] = submit(ARGV[at], ARGV[at + 1], at + 3, count)
-    at = at + 3 + 3 * count
+for at = 7, #ARGV, 4 do
+    answers[#answers + 1] = submit(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
 end
 return answers
