@@ -8,7 +8,7 @@ FloodgateError
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class FloodgateError(Exception):
     def __init__(self, detail: str = "") -> None:
         self.detail = detail or self.default_detail
         super().__init__(self.detail)
+
+    def members(self) -> dict[str, Any]:
+        """What an answer tells beyond code and detail."""
+        return {}
 
 
 class InvalidInput(FloodgateError):

@@ -9,6 +9,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("gateway.urls")),
     path("", include("promotions.urls")),
+    path("", include("vouchers.urls")),
     *hot_urlpatterns(),
 ]
 

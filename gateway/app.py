@@ -146,6 +146,7 @@ class Gateway:
         started = perf_counter()
         endpoint = match.endpoint
         request = HotRequest(match.param, scope["query_string"], scope["headers"], correlation_id)
+        request.address = client.address
         is_body_unread = endpoint.body_limit_bytes > 0
         try:
             self._limiter.refuse_known(self._limited_routes[endpoint.name], client.name)

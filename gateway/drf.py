@@ -24,9 +24,11 @@ from gateway.problems import as_http_response
 
 
 def hot_urlpatterns() -> list[URLPattern]:
-    """One URL pattern per hot endpoint; methods of one path share a view."""
+    """One URL pattern per hot endpoint; methods of one path share a view. Where the app has a view, it has the twin."""
     by_path: dict[str, list[HotEndpoint[Any, Any]]] = {}
     for endpoint in hot_endpoints():
+        if endpoint.has_view:
+            continue
         by_path.setdefault(endpoint.path, []).append(endpoint)
     return [
         path(re.sub(r"\{(\w+)\}", r"<str:\1>", where).lstrip("/"), _view_class(endpoints).as_view())
@@ -35,11 +37,13 @@ def hot_urlpatterns() -> list[URLPattern]:
 
 
 def _view_class(endpoints: list[HotEndpoint[Any, Any]]) -> type[APIView]:
-    handlers = {endpoint.method.lower(): _handler(endpoint) for endpoint in endpoints}
+    handlers = {endpoint.method.lower(): twin_of(endpoint) for endpoint in endpoints}
     return type(f"{endpoints[0].name.title().replace('_', '')}View", (APIView,), handlers)
 
 
-def _handler(endpoint: HotEndpoint[Any, Any]) -> Any:
+def twin_of(endpoint: HotEndpoint[Any, Any]) -> Any:
+    """The handler of a DRF view that answers as the hot endpoint does."""
+
     def handle(view: APIView, request: Request, **params: str) -> HttpResponseBase:
         hot_request = _hot_request(request._request, next(iter(params.values()), ""), endpoint)
         item = endpoint.parse(hot_request)
@@ -65,6 +69,7 @@ def _hot_request(request: HttpRequest, param: str, endpoint: HotEndpoint[Any, An
         headers=[(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.items()],
         correlation_id=request.headers.get("X-Correlation-ID", ""),
         body=request.body if endpoint.body_limit_bytes else b"",
+        address=request.META.get("REMOTE_ADDR", ""),
     )
     account = (hot_request.header(ACCOUNT_HEADER) or b"").decode()
     hot_request.mark = mark_of(hot_request, endpoint.name, account)

@@ -34,6 +34,7 @@ class HotEndpoint(Generic[Item, Result]):
         batch_limit: most items of one call.
         body_limit_bytes: 0 for endpoints without a body.
         reserved: last segments that are other addresses, served by Django.
+        has_view: a view of the app serves this path in Django, with ``drf.twin_of`` this endpoint among its methods.
         response_serializer, request_serializer: for OpenAPI.
     """
 
@@ -48,6 +49,7 @@ class HotEndpoint(Generic[Item, Result]):
     batch_limit: int = 1_000
     body_limit_bytes: int = 0
     reserved: frozenset[str] = frozenset()
+    has_view: bool = False
     response_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
     request_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
 

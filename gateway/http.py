@@ -37,6 +37,7 @@ class HotRequest:
         headers: names in lower case.
         body: whole, within the endpoint's limit.
         mark: from the Idempotency-Key, where the client gave one.
+        address: the client's IP address.
     """
 
     param: str
@@ -45,6 +46,7 @@ class HotRequest:
     correlation_id: str
     body: bytes = field(default=b"", repr=False)
     mark: IdempotencyMark | None = None
+    address: str = ""
 
     def header(self, name: bytes) -> bytes | None:
         return find_header(self.headers, name)

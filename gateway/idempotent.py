@@ -138,7 +138,7 @@ def _content(request: Request) -> list[bytes]:
         return []
     fields = list(QueryDict.lists(request.POST)) if isinstance(data, QueryDict) else data
     files = [_file(name, file) for name, files in request.FILES.lists() for file in files]
-    return [json.dumps(fields, sort_keys=True).encode(), *files]
+    return [json.dumps(fields, sort_keys=True, default=str).encode(), *files]
 
 
 def _file(field: str, file: "UploadedFile[Any]") -> bytes:

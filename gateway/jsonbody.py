@@ -6,18 +6,19 @@ faster parsers hide it by taking the last one.
 
 import json
 from collections import Counter
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from common.errors import FieldError, InvalidInput
 
 
 def load_json(body: bytes) -> Any:
-    """The body's one JSON value.
+    """The body's one JSON value; a number with a point or an exponent is a Decimal, exactly as it was written.
 
     Raises: InvalidInput: not UTF-8, no JSON, a field that comes twice, NaN or Infinity, too deep, a number too long.
     """
     try:
-        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)
+        return json.loads(body.decode(), object_pairs_hook=_object, parse_float=_exact, parse_constant=_refuse_constant)
     except UnicodeDecodeError as exc:
         raise _invalid("Must be UTF-8.") from exc
     except RecursionError as exc:
@@ -34,6 +35,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise InvalidInput(FieldError(twice[:100], "Comes twice in one object."))
     return found
+
+
+def _exact(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as exc:
+        raise _invalid("Has a number with too large an exponent.") from exc
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -13,6 +13,7 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 
 from common.errors import FieldError, FloodgateError, InvalidInput, StoreUnavailable, Unavailable
+from common.exactjson import dump_exactly
 from gateway.errors import RateLimited, Unauthorized
 from gateway.http import Reply
 
@@ -50,6 +51,8 @@ def problem_reply(error: FloodgateError, correlation_id: str) -> Reply:
     status = STATUS_BY_CODE[error.code]
     errors = error.errors if isinstance(error, InvalidInput) else ()
     body = problem_body(status, error.code, error.detail, correlation_id, errors)
+    if members := error.members():
+        body = body[:-1] + b", " + dump_exactly(members)[1:].encode()
     return Reply(status, body, _problem_headers(error), CONTENT_TYPE.encode())
 
 

@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "gateway",
     "promotions",
     "counters",
+    "vouchers",
 ]
 if find_spec("devstack"):  # a clone has it, the production image does not
     INSTALLED_APPS.append("devstack")

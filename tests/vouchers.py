@@ -1,0 +1,69 @@
+"""What tests about vouchers share: vouchers and users with known names, and whole tables to compare."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from common import valkey
+from common.idempotency import IdempotencyMark
+from common.stores import CACHE, WRITE_STORE
+from vouchers.creating import create_vouchers
+from vouchers.models import Profile, Redemption, Transfer, Voucher
+from vouchers.redeeming import redeem_vouchers
+from vouchers.types import Redeem, Redeemed, VoucherState, VoucherTerms
+
+AMOUNT = Decimal("5.00")
+
+
+def phone(number: int) -> str:
+    return f"+49{number:010d}"
+
+
+def voucher(code: str = "SUMMER", limit: int = 3, amount: Decimal = AMOUNT, **window: datetime) -> VoucherState:
+    (made,) = create_vouchers([VoucherTerms(code, amount, limit, **window)])
+    assert isinstance(made, VoucherState)
+    return made
+
+
+def wanted(user: int, code: str = "SUMMER", mark: IdempotencyMark | None = None) -> Redeem:
+    return Redeem(code, phone(user), mark)
+
+
+def mark(key: str, content: str = "content") -> IdempotencyMark:
+    return IdempotencyMark(key.encode().ljust(16, b"."), content.encode().ljust(16, b"."))
+
+
+def redeem(user: int, code: str = "SUMMER") -> Redeemed:
+    (outcome,) = redeem_vouchers([wanted(user, code)])
+    assert isinstance(outcome, Redeemed), outcome
+    return outcome
+
+
+def words(outcomes: Iterable[Any]) -> list[str]:
+    """Each outcome as a word: its type's name."""
+    return [type(outcome).__name__ for outcome in outcomes]
+
+
+def redeemers(code: str = "SUMMER") -> list[str]:
+    """Who holds a place, in the order in which the places were given."""
+    rows = Redemption.objects.filter(voucher__code=code, reversed_at=None).order_by("id")
+    return list(rows.values_list("redeemer", flat=True))
+
+
+def balances() -> dict[str, Decimal]:
+    return dict(Profile.objects.values_list("phone_number", "balance"))
+
+
+def transfers() -> list[tuple[str, str, Decimal, str]]:
+    return list(Transfer.objects.order_by("id").values_list("debit", "credit", "amount", "kind"))
+
+
+def taken(code: str = "SUMMER") -> int:
+    """Places that the voucher counts as taken."""
+    return Voucher.objects.get(code=code).redeemed
+
+
+def forget_everything() -> None:
+    valkey.cache_store().flushdb()
+    CACHE.is_open = WRITE_STORE.is_open = False

@@ -1,0 +1,139 @@
+"""DRF's door: what people and back offices ask for."""
+
+from dataclasses import asdict
+from typing import IO, Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.parsers import JSONParser
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from common.errors import FloodgateError
+from common.exactjson import dump_exactly
+from gateway.drf import twin_of
+from gateway.idempotent import idempotent
+from gateway.jsonbody import load_json
+from vouchers.creating import create_vouchers
+from vouchers.hot import READ_VOUCHER
+from vouchers.parsing import (
+    MOVEMENT,
+    PROFILE,
+    REPORT,
+    STATEMENT,
+    VOUCHER,
+    check_window,
+    read_fields,
+    read_phone_number,
+    read_query,
+    read_redemption_id,
+)
+from vouchers.reversing import reverse_redemptions
+from vouchers.selectors import redemptions_of, statement_of
+from vouchers.serializers import (
+    MovedSerializer,
+    MovementSerializer,
+    ProfileSerializer,
+    ReportQuerySerializer,
+    ReportSerializer,
+    ReversedRedemptionSerializer,
+    StatementQuerySerializer,
+    StatementSerializer,
+    VoucherSerializer,
+    WantedProfileSerializer,
+    WantedVoucherSerializer,
+)
+from vouchers.types import Movement, VoucherTerms
+from vouchers.wallets import move_money, open_profiles
+
+
+class ExactJSONParser(JSONParser):
+    """Numbers as they were written, and no field twice."""
+
+    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> Any:
+        return load_json(stream.read())
+
+
+class ExactJSONRenderer(JSONRenderer):
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        return b"" if data is None else dump_exactly(data).encode()
+
+
+class ExactView(APIView):
+    parser_classes = [ExactJSONParser]
+    renderer_classes = [ExactJSONRenderer]
+
+
+def _answer(outcome: Any, status: int = 200) -> Response:
+    """Raises: the outcome, when it is an error."""
+    if isinstance(outcome, FloodgateError):
+        raise outcome
+    return Response(asdict(outcome), status=status)
+
+
+class VouchersView(ExactView):
+    """One voucher by its code, or a fresh one."""
+
+    get = twin_of(READ_VOUCHER)
+
+    @extend_schema(operation_id="create_voucher", request=WantedVoucherSerializer, responses={201: VoucherSerializer})
+    @idempotent
+    def post(self, request: Request) -> Response:
+        terms = VoucherTerms(**read_fields(request.data, VOUCHER))
+        check_window(terms.starts_at, terms.expires_at)
+        return _answer(create_vouchers([terms])[0], 201)
+
+
+class ReportView(ExactView):
+    """Live redemptions of a voucher in the order in which they were made. The fields come as query or as JSON body."""
+
+    @extend_schema(operation_id="report_redemptions", parameters=[ReportQuerySerializer], responses=ReportSerializer)
+    def get(self, request: Request) -> Response:
+        fields = _fields(request)
+        page = redemptions_of(fields["code"], limit=fields["limit"], offset=fields["offset"], after=fields["cursor"])
+        return Response({"length": len(page.redemptions), **asdict(page)})
+
+
+def _fields(request: Request) -> dict[str, Any]:
+    query = request.META["QUERY_STRING"].encode("latin-1")
+    if query or not request.body:
+        return read_query(query, REPORT)
+    return read_fields(load_json(request.body), REPORT)
+
+
+class ReverseView(ExactView):
+    """Take a redemption back: its place is free again, and the amount leaves the wallet."""
+
+    @extend_schema(operation_id="reverse_redemption", request=None, responses=ReversedRedemptionSerializer)
+    @idempotent
+    def post(self, request: Request, redemption_id: str) -> Response:
+        return _answer(reverse_redemptions([read_redemption_id(redemption_id)])[0])
+
+
+class ProfilesView(ExactView):
+    """Open a profile with a balance."""
+
+    @extend_schema(operation_id="open_profile", request=WantedProfileSerializer, responses=ProfileSerializer)
+    @idempotent
+    def post(self, request: Request) -> Response:
+        fields = read_fields(request.data, PROFILE)
+        return _answer(open_profiles([Movement(fields["phone_number"], fields["balance"])])[0])
+
+
+class TransactionsView(ExactView):
+    """Deposit, or with a negative amount withdraw."""
+
+    @extend_schema(operation_id="move_money", request=MovementSerializer, responses=MovedSerializer)
+    @idempotent
+    def post(self, request: Request) -> Response:
+        return _answer(move_money([Movement(**read_fields(request.data, MOVEMENT))])[0])
+
+
+class StatementView(ExactView):
+    """A user's transfers, the newest first."""
+
+    @extend_schema(operation_id="read_statement", parameters=[StatementQuerySerializer], responses=StatementSerializer)
+    def get(self, request: Request, phone: str) -> Response:
+        fields = read_query(request.META["QUERY_STRING"].encode("latin-1"), STATEMENT)
+        return Response(asdict(statement_of(read_phone_number(phone), limit=fields["limit"], before=fields["cursor"])))

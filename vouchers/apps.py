@@ -1,0 +1,27 @@
+from http import HTTPStatus
+
+from django.apps import AppConfig
+
+from gateway.problems import register_codes
+
+
+class VouchersConfig(AppConfig):
+    name = "vouchers"
+
+    def ready(self) -> None:
+        register_codes(
+            {
+                "voucher-unavailable": HTTPStatus.NOT_FOUND,
+                "voucher-not-found": HTTPStatus.NOT_FOUND,
+                "redemption-not-found": HTTPStatus.NOT_FOUND,
+                "profile-not-found": HTTPStatus.NOT_FOUND,
+                "generation-not-found": HTTPStatus.NOT_FOUND,
+                "already-redeemed": HTTPStatus.CONFLICT,
+                "voucher-exists": HTTPStatus.CONFLICT,
+                "limit-below-redeemed": HTTPStatus.CONFLICT,
+                "redemption-reversed": HTTPStatus.CONFLICT,
+                "redemption-spent": HTTPStatus.CONFLICT,
+                "profile-exists": HTTPStatus.CONFLICT,
+                "balance-too-low": HTTPStatus.UNPROCESSABLE_ENTITY,
+            }
+        )

@@ -1,0 +1,118 @@
+"""What a request about vouchers or wallets may meet.
+
+FloodgateError
+├── NotFound
+│   ├── VoucherUnavailable      cannot be redeemed; one same answer for every reason
+│   ├── VoucherNotFound
+│   ├── RedemptionNotFound
+│   ├── ProfileNotFound
+│   └── GenerationNotFound
+├── AlreadyRedeemed             by this user; carries the first redemption
+├── VoucherExists
+├── LimitBelowRedeemed
+├── RedemptionReversed          a second reversal
+├── RedemptionSpent             a reversal would take the balance below zero
+├── ProfileExists
+└── BalanceTooLow
+"""
+
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from common.errors import FloodgateError
+from gateway.errors import NotFound
+from vouchers.types import Redeemed
+
+
+class VoucherUnavailable(NotFound):
+    """No data and one sentence, so that an answer says nothing about which codes exist."""
+
+    code = "voucher-unavailable"
+    default_detail = "This voucher cannot be redeemed."
+
+
+class VoucherNotFound(NotFound):
+    code = "voucher-not-found"
+    default_detail = "There is no such voucher."
+
+
+class RedemptionNotFound(NotFound):
+    code = "redemption-not-found"
+    default_detail = "There is no such redemption."
+
+    def __init__(self, redemption_id: UUID) -> None:
+        super().__init__(f"There is no redemption {redemption_id}.")
+
+
+class ProfileNotFound(NotFound):
+    code = "profile-not-found"
+    default_detail = "There is no such profile."
+
+    def __init__(self, phone_number: str) -> None:
+        super().__init__(f"{phone_number} has no profile.")
+
+
+class GenerationNotFound(NotFound):
+    code = "generation-not-found"
+    default_detail = "There is no such generation of vouchers."
+
+    def __init__(self, generation_id: int) -> None:
+        super().__init__(f"There is no generation {generation_id}.")
+
+
+class AlreadyRedeemed(FloodgateError):
+    """Attributes: first: the redemption that this user has."""
+
+    code = "already-redeemed"
+    default_detail = "This user has redeemed the voucher already."
+
+    def __init__(self, first: Redeemed) -> None:
+        super().__init__()
+        self.first = first
+
+    def members(self) -> dict[str, Any]:
+        return {"redemption": asdict(self.first)}
+
+
+class VoucherExists(FloodgateError):
+    code = "voucher-exists"
+    default_detail = "There is a voucher with this code."
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"There is a voucher with the code {code} already.")
+
+
+class LimitBelowRedeemed(FloodgateError):
+    code = "limit-below-redeemed"
+    default_detail = "The limit cannot be lower than what is redeemed already."
+
+    def __init__(self, redeemed: int) -> None:
+        super().__init__(f"{redeemed:,} users have redeemed this voucher; the limit cannot be lower.")
+
+
+class RedemptionReversed(FloodgateError):
+    code = "redemption-reversed"
+    default_detail = "This redemption was reversed already."
+
+
+class RedemptionSpent(FloodgateError):
+    code = "redemption-spent"
+    default_detail = "The redeemer has spent the amount, and a balance never goes below zero; nothing was reversed."
+
+
+class ProfileExists(FloodgateError):
+    code = "profile-exists"
+    default_detail = "There is a profile with this phone number."
+
+    def __init__(self, phone_number: str) -> None:
+        super().__init__(f"{phone_number} has a profile already.")
+
+
+class BalanceTooLow(FloodgateError):
+    code = "balance-too-low"
+    default_detail = "The balance would go below zero; nothing was done."
+
+    def __init__(self, balance: Decimal) -> None:
+        super().__init__(f"The balance is {balance}, and would go below zero; nothing was done.")

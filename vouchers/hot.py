@@ -1,0 +1,85 @@
+"""Hot endpoints of vouchers and wallets."""
+
+from dataclasses import asdict
+
+from common.exactjson import dump_exactly, rfc3339
+from common.stores import WRITE_STORE
+from gateway.hot import HotEndpoint, register
+from gateway.http import HotRequest, Reply
+from vouchers.parsing import BY_CODE, REDEEM, read_body, read_phone_number, read_query
+from vouchers.redeeming import redeem_vouchers
+from vouchers.selectors import read_vouchers, read_wallets
+from vouchers.serializers import ProfileSerializer, RedeemSerializer, RedemptionSerializer, VoucherSerializer
+from vouchers.types import Redeem, Redeemed, VoucherState, Wallet
+
+REDEEM_BATCH = 500
+
+
+def parse_redeem(request: HotRequest) -> Redeem:
+    fields = read_body(request.body, REDEEM)
+    return Redeem(fields["code"], fields["phone_number"], request.mark, request.address)
+
+
+def reply_redeemed(request: HotRequest, redeemed: Redeemed) -> Reply:
+    """Written by hand, as every redemption passes here: none of the texts can need escaping."""
+    body = (
+        f'{{"id": "{redeemed.id}", "voucher_code": "{redeemed.voucher_code}", "redeemer": "{redeemed.redeemer}", '
+        f'"amount": {redeemed.amount:f}, "state": "{redeemed.state}", "created_at": "{rfc3339(redeemed.created_at)}"}}'
+    )
+    return Reply(200, body.encode())
+
+
+def parse_code(request: HotRequest) -> str:
+    code: str = read_query(request.query_string, BY_CODE)["code"]
+    return code
+
+
+def reply_voucher(request: HotRequest, voucher: VoucherState) -> Reply:
+    return Reply(200, dump_exactly(asdict(voucher)).encode())
+
+
+def parse_phone_number(request: HotRequest) -> str:
+    return read_phone_number(request.param)
+
+
+def reply_profile(request: HotRequest, wallet: Wallet) -> Reply:
+    return Reply(200, dump_exactly(asdict(wallet)).encode())
+
+
+READ_VOUCHER = HotEndpoint(
+    name="read_voucher",
+    method="GET",
+    path="/api/vouchers",
+    parse=parse_code,
+    run=read_vouchers,
+    reply=reply_voucher,
+    store=WRITE_STORE,
+    has_view=True,
+    response_serializer=VoucherSerializer,
+)
+register(
+    HotEndpoint(
+        name="redeem_voucher",
+        method="POST",
+        path="/api/vouchers/redeem",
+        parse=parse_redeem,
+        run=redeem_vouchers,
+        reply=reply_redeemed,
+        store=WRITE_STORE,
+        batch_limit=REDEEM_BATCH,
+        body_limit_bytes=4_096,
+        request_serializer=RedeemSerializer,
+        response_serializer=RedemptionSerializer,
+    ),
+    READ_VOUCHER,
+    HotEndpoint(
+        name="read_profile",
+        method="GET",
+        path="/api/profiles/{phone_number}",
+        parse=parse_phone_number,
+        run=read_wallets,
+        reply=reply_profile,
+        store=WRITE_STORE,
+        response_serializer=ProfileSerializer,
+    ),
+)

@@ -1,0 +1,51 @@
+"""Every lock of this app. Order: idempotency keys, vouchers by code, redemptions, wallets by phone number.
+
+All last until the transaction ends, and each is a statement of its own: what decides comes after it, and sees what the
+last holder committed.
+"""
+
+import struct
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from uuid import UUID
+
+from django.db import connection
+
+from common.idempotency import IdempotencyMark
+from common.sqlfiles import load_sql
+from vouchers.models import Profile, Redemption, Voucher
+
+_SQL = load_sql(Path(__file__).parent / "sql" / "redeem.sql")
+
+
+def take_marks(marks: Iterable[IdempotencyMark]) -> set[IdempotencyMark]:
+    """Those that no other transaction holds. Never waits, so their order does not matter."""
+    numbers = {mark: struct.unpack_from(">q", mark.digest)[0] for mark in marks}
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL["take_marks"], {"numbers": sorted(numbers.values())})
+        taken = {number for number, is_ours in cursor.fetchall() if is_ours}
+    return {mark for mark, number in numbers.items() if number in taken}
+
+
+def lock_codes(codes: Collection[str]) -> None:
+    """The rows of the vouchers with these codes, and nothing read of them."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL["lock_vouchers"], {"codes": sorted(set(codes))})
+
+
+def lock_vouchers(codes: Collection[str]) -> dict[str, Voucher]:
+    """The vouchers with these codes as they are now, by code."""
+    rows = Voucher.objects.select_for_update(no_key=True).filter(code__in=set(codes)).order_by("code")
+    return {voucher.code: voucher for voucher in rows}
+
+
+def lock_profiles(phone_numbers: Collection[str]) -> dict[str, Profile]:
+    """The wallets of these users as they are now, by phone number."""
+    rows = Profile.objects.select_for_update(no_key=True).filter(phone_number__in=set(phone_numbers))
+    return {profile.phone_number: profile for profile in rows.order_by("phone_number")}
+
+
+def lock_redemptions(ids: Collection[UUID]) -> dict[UUID, Redemption]:
+    """These redemptions as they are now, by id, each with its voucher; the vouchers are locked already."""
+    rows = Redemption.objects.select_for_update(no_key=True, of=("self",)).select_related("voucher")
+    return {redemption.id: redemption for redemption in rows.filter(pk__in=set(ids)).order_by("id")}

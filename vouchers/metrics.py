@@ -1,0 +1,21 @@
+"""Metrics: what was redeemed and refused in this process, and how the ledger stands, asked at each scrape."""
+
+from collections import Counter as Tally
+from collections.abc import Sequence
+
+from prometheus_client import Counter
+
+from common.errors import FloodgateError
+from common.idempotency import Replayed
+
+REDEEMED = Counter("floodgate_vouchers_redeemed", "Redemptions.")
+REFUSED = Counter("floodgate_vouchers_refused", "Requests to redeem that were refused.", ["reason"])
+
+
+def count_outcomes(outcomes: Sequence[object]) -> None:
+    """Tally one batch."""
+    refused = Tally(outcome.code for outcome in outcomes if isinstance(outcome, FloodgateError))
+    for reason, count in refused.items():
+        REFUSED.labels(reason).inc(count)
+    replayed = sum(isinstance(outcome, Replayed) for outcome in outcomes)
+    REDEEMED.inc(len(outcomes) - replayed - refused.total())

@@ -1,0 +1,143 @@
+"""Redemption: places of vouchers given in order of arrival, a batch in one transaction.
+
+The vouchers are locked first, in a statement of its own; then one statement gives the places, and one the money.
+Ranking in the statement that locks would use the snapshot from before its wait, and leave places empty. Checking before
+locking would sell them twice.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from common.errors import FloodgateError
+from common.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotencyMark, Replayed
+from common.sqlfiles import load_sql
+from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
+from vouchers.ledger import credit_redemptions
+from vouchers.locks import lock_codes, take_marks
+from vouchers.metrics import count_outcomes
+from vouchers.models import RedemptionState
+from vouchers.types import Redeem, Redeemed
+
+Outcome = Redeemed | Replayed[Redeemed] | FloodgateError
+_SQL = load_sql(Path(__file__).parent / "sql" / "redeem.sql")
+
+
+class _Row(NamedTuple):
+    """What the statement answers for one item. Without ``revision`` there is no such voucher."""
+
+    place: int
+    revision: int | None
+    is_redeemed: bool
+    id: UUID | None
+    amount: Decimal | None
+    state: str | None
+    created_at: datetime | None
+    kept_fingerprint: bytes | None
+    kept_body: bytes | None
+
+
+def redeem_vouchers(wanted: list[Redeem]) -> list[Outcome]:
+    """Give each user one place of each voucher they ask for, and credit them, as long as there are places.
+
+    Args:    wanted: N, the first to arrive first; codes, users and marks may repeat.
+    Returns: N outcomes in the order of ``wanted``. AlreadyRedeemed carries the user's redemption. VoucherUnavailable:
+             unknown, not started, expired or used up. IdempotencyKeyInUse, IdempotencyKeyReused: nothing was done.
+    Raises:  DatabaseError: nothing was done, or all of it when the connection broke in the commit.
+    Source:  docs/vouchers.md.
+    """
+    with transaction.atomic():
+        outcomes = _redeem(wanted)
+    count_outcomes(outcomes)
+    return outcomes
+
+
+def _redeem(wanted: list[Redeem]) -> list[Outcome]:
+    leaders = _leaders(wanted)
+    taken = take_marks(leaders) if leaders else set()
+    doing = [place for place, item in enumerate(wanted) if item.mark is None or _leads(leaders, taken, item, place)]
+    done = dict(zip(doing, _give_places([wanted[place] for place in doing]), strict=True)) if doing else {}
+    return [done[place] if place in done else _follow(item, leaders, done) for place, item in enumerate(wanted)]
+
+
+def _leaders(wanted: Sequence[Redeem]) -> dict[IdempotencyMark, int]:
+    """The first place of each key; others with the same digest follow it."""
+    by_digest: dict[bytes, tuple[IdempotencyMark, int]] = {}
+    for place, item in enumerate(wanted):
+        if item.mark is not None:
+            by_digest.setdefault(item.mark.digest, (item.mark, place))
+    return dict(by_digest.values())
+
+
+def _leads(leaders: dict[IdempotencyMark, int], taken: set[IdempotencyMark], item: Redeem, place: int) -> bool:
+    return item.mark in taken and leaders.get(item.mark) == place
+
+
+def _follow(item: Redeem, leaders: dict[IdempotencyMark, int], done: dict[int, Outcome]) -> Outcome:
+    """The outcome of an item whose key another item has: of this batch, or of a transaction that still runs."""
+    assert item.mark is not None
+    first = next((done.get(place) for mark, place in leaders.items() if mark.digest == item.mark.digest), None)
+    if first is None:
+        return IdempotencyKeyInUse()
+    if item.mark in leaders:
+        return Replayed(first) if isinstance(first, Redeemed) else first
+    return IdempotencyKeyReused() if isinstance(first, Redeemed | Replayed) else IdempotencyKeyInUse()
+
+
+def _give_places(wanted: Sequence[Redeem]) -> list[Outcome]:
+    lock_codes([item.code for item in wanted])
+    outcomes = [_outcome(item, row) for item, row in zip(wanted, _insert(wanted), strict=True)]
+    redeemed = [outcome for outcome in outcomes if isinstance(outcome, Redeemed)]
+    if redeemed:
+        credit_redemptions(redeemed)
+    return outcomes
+
+
+def _insert(wanted: Sequence[Redeem]) -> list[_Row]:
+    marks = [item.mark or (None, None) for item in wanted]
+    parameters: dict[str, Any] = {
+        "codes": [item.code for item in wanted],
+        "redeemers": [item.phone_number for item in wanted],
+        "digests": [digest for digest, _ in marks],
+        "fingerprints": [fingerprint for _, fingerprint in marks],
+        "marks_since": timezone.now() - timedelta(seconds=settings.IDEMPOTENCY_TTL_SECONDS),
+        "state": RedemptionState.CREDITED.value,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL["redeem"], parameters)
+        return [_Row(*row) for row in cursor.fetchall()]
+
+
+def _outcome(item: Redeem, row: _Row) -> Outcome:
+    if row.kept_body is not None:
+        assert item.mark is not None
+        if row.kept_fingerprint != item.mark.fingerprint:
+            return IdempotencyKeyReused()
+        return Replayed(_from_kept(row.kept_body))
+    if row.id is None:
+        return VoucherUnavailable()
+    assert row.amount is not None
+    assert row.state is not None
+    assert row.created_at is not None
+    redemption = Redeemed(row.id, item.code, item.phone_number, row.amount, row.state, row.created_at)
+    return redemption if row.is_redeemed else AlreadyRedeemed(redemption)
+
+
+def _from_kept(body: bytes) -> Redeemed:
+    kept = json.loads(body)
+    return Redeemed(
+        UUID(kept["id"]),
+        kept["voucher_code"],
+        kept["redeemer"],
+        Decimal(kept["amount"]),
+        kept["state"],
+        datetime.fromisoformat(kept["created_at"]),
+    )

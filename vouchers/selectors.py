@@ -1,0 +1,107 @@
+"""Reads of vouchers, redemptions and wallets."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Q
+
+from vouchers.errors import GenerationNotFound, ProfileNotFound, VoucherNotFound
+from vouchers.models import USERS_BELOW, Generation, Profile, Redemption, Transfer, Voucher
+from vouchers.types import (
+    GenerationState,
+    RedemptionPage,
+    ReportedRedemption,
+    Statement,
+    StatementLine,
+    VoucherState,
+    Wallet,
+)
+
+
+def state_of(voucher: Voucher) -> VoucherState:
+    return VoucherState(
+        voucher.id,
+        voucher.code,
+        voucher.amount,
+        voucher.limit,
+        voucher.limit - voucher.redeemed,
+        voucher.starts_at,
+        voucher.expires_at,
+        voucher.created_at,
+    )
+
+
+def read_vouchers(codes: list[str]) -> list[VoucherState | VoucherNotFound]:
+    """Vouchers by code, in the order of ``codes``."""
+    found = {voucher.code: state_of(voucher) for voucher in Voucher.objects.filter(code__in=set(codes))}
+    return [found.get(code) or VoucherNotFound() for code in codes]
+
+
+def read_wallets(phone_numbers: list[str]) -> list[Wallet | ProfileNotFound]:
+    """Wallets by phone number, in the order of ``phone_numbers``."""
+    rows = Profile.objects.filter(phone_number__in=set(phone_numbers))
+    found = {row.phone_number: Wallet(row.id, row.phone_number, row.balance) for row in rows}
+    return [found.get(phone_number) or ProfileNotFound(phone_number) for phone_number in phone_numbers]
+
+
+def redemptions_of(code: str, *, limit: int, offset: int = 0, after: UUID | None = None) -> RedemptionPage:
+    """Live redemptions of a voucher in the order in which they were made.
+
+    Args:   limit: of the page; offset: to skip; after: the last one that the reader has, instead of an offset.
+    Raises: VoucherNotFound.
+    """
+    voucher_id = Voucher.objects.filter(code=code).values_list("id", flat=True).first()
+    if voucher_id is None:
+        raise VoucherNotFound
+    rows = Redemption.objects.filter(voucher=voucher_id, reversed_at=None).order_by("voucher_id", "id")
+    if after is not None:
+        rows = rows.filter(id__gt=after)
+    found = [
+        ReportedRedemption(redemption_id, code, redeemer, created_at)
+        for redemption_id, redeemer, created_at in rows.values_list("id", "redeemer", "created_at")[
+            offset : offset + limit
+        ]
+    ]
+    return RedemptionPage(found, found[-1].id if len(found) == limit else None)
+
+
+def statement_of(phone_number: str, *, limit: int, before: int | None = None) -> Statement:
+    """A user's transfers, the newest first.
+
+    Args:   limit: of the page; before: the last one that the reader has.
+    Raises: ProfileNotFound.
+    """
+    if not Profile.objects.filter(phone_number=phone_number).exists():
+        raise ProfileNotFound(phone_number)
+    lines = [*_lines("credit", phone_number, limit, before), *_lines("debit", phone_number, limit, before)]
+    lines.sort(key=lambda line: line.id, reverse=True)
+    del lines[limit:]
+    return Statement(lines, lines[-1].id if len(lines) == limit else None)
+
+
+def _lines(side: str, phone_number: str, limit: int, before: int | None) -> list[StatementLine]:
+    """One side of the ledger, from its own index; both together could use neither."""
+    sign = Decimal(1 if side == "credit" else -1)
+    rows = Transfer.objects.filter(Q(**{side: phone_number}), Q(**{f"{side}__lt": USERS_BELOW})).order_by("-id")
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    columns = ("id", "kind", "amount", "redemption_id", "created_at")
+    return [
+        StatementLine(transfer_id, kind, sign * amount, redemption_id, created_at)
+        for transfer_id, kind, amount, redemption_id, created_at in rows.values_list(*columns)[:limit]
+    ]
+
+
+def read_generation(generation_id: int) -> GenerationState:
+    """Raises: GenerationNotFound."""
+    found = Generation.objects.filter(pk=generation_id).first()
+    if found is None:
+        raise GenerationNotFound(generation_id)
+    return GenerationState(
+        found.id,
+        "done" if found.finished_at else "running",
+        found.count,
+        found.made,
+        found.created_at,
+        found.finished_at,
+    )

@@ -1,0 +1,122 @@
+"""Shapes for OpenAPI; ``parsing.py`` reads requests, and answers are the types themselves."""
+
+from rest_framework import serializers
+
+from vouchers.models import RedemptionState, TransferKind
+from vouchers.parsing import GENERATION_MAX, OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX
+
+
+def _money() -> serializers.DecimalField:
+    return serializers.DecimalField(max_digits=16, decimal_places=2, coerce_to_string=False)
+
+
+class TermsSerializer(serializers.Serializer[None]):
+    amount = _money()
+    limit = serializers.IntegerField(min_value=1)
+    starts_at = serializers.DateTimeField(required=False)
+    expires_at = serializers.DateTimeField(required=False)
+
+
+class WantedVoucherSerializer(TermsSerializer):
+    code = serializers.RegexField(r"^[A-Za-z0-9._-]{1,64}$")
+
+
+class WantedGenerationSerializer(TermsSerializer):
+    count = serializers.IntegerField(min_value=1, max_value=GENERATION_MAX)
+    prefix = serializers.RegexField(r"^[A-Za-z0-9._-]{0,32}$", required=False)
+
+
+class VoucherSerializer(WantedVoucherSerializer):
+    id = serializers.IntegerField()
+    remaining = serializers.IntegerField(help_text="Places that are free.")
+    created_at = serializers.DateTimeField()
+
+
+class GenerationSerializer(serializers.Serializer[None]):
+    id = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=["running", "done"])
+    count = serializers.IntegerField()
+    made = serializers.IntegerField(help_text="Vouchers that exist.")
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class RedeemSerializer(serializers.Serializer[None]):
+    phone_number = serializers.CharField(help_text="E.164.")
+    code = serializers.CharField()
+
+
+class RedemptionSerializer(serializers.Serializer[None]):
+    id = serializers.UUIDField()
+    voucher_code = serializers.CharField()
+    redeemer = serializers.CharField()
+    amount = _money()
+    state = serializers.ChoiceField(choices=RedemptionState.choices)
+    created_at = serializers.DateTimeField()
+
+
+class ReversedRedemptionSerializer(serializers.Serializer[None]):
+    id = serializers.UUIDField()
+    voucher_code = serializers.CharField()
+    redeemer = serializers.CharField()
+    amount = _money()
+    created_at = serializers.DateTimeField()
+    reversed_at = serializers.DateTimeField()
+
+
+class ReportQuerySerializer(serializers.Serializer[None]):
+    code = serializers.CharField()
+    limit = serializers.IntegerField(min_value=1, max_value=PAGE_MAX, default=PAGE_DEFAULT)
+    offset = serializers.IntegerField(min_value=0, max_value=OFFSET_MAX, default=0)
+    cursor = serializers.UUIDField(required=False)
+
+
+class ReportedRedemptionSerializer(serializers.Serializer[None]):
+    id = serializers.UUIDField()
+    voucher_code = serializers.CharField()
+    redeemer = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class ReportSerializer(serializers.Serializer[None]):
+    length = serializers.IntegerField(help_text="Of this page.")
+    redemptions = ReportedRedemptionSerializer(many=True)
+    cursor = serializers.UUIDField(allow_null=True)
+
+
+class WantedProfileSerializer(serializers.Serializer[None]):
+    phone_number = serializers.CharField(help_text="E.164.")
+    balance = _money()
+
+
+class ProfileSerializer(WantedProfileSerializer):
+    id = serializers.IntegerField()
+
+
+class MovementSerializer(serializers.Serializer[None]):
+    phone_number = serializers.CharField(help_text="E.164.")
+    amount = _money()
+
+
+class MovedSerializer(MovementSerializer):
+    id = serializers.IntegerField()
+    balance = _money()
+    created_at = serializers.DateTimeField()
+
+
+class StatementQuerySerializer(serializers.Serializer[None]):
+    limit = serializers.IntegerField(min_value=1, max_value=PAGE_MAX, default=PAGE_DEFAULT)
+    cursor = serializers.IntegerField(required=False)
+
+
+class StatementLineSerializer(serializers.Serializer[None]):
+    id = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=TransferKind.choices)
+    amount = _money()
+    redemption_id = serializers.UUIDField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class StatementSerializer(serializers.Serializer[None]):
+    transactions = StatementLineSerializer(many=True)
+    cursor = serializers.IntegerField(allow_null=True)

@@ -1,0 +1,14 @@
+"""Addresses of vouchers and wallets that people and back offices use; ``hot.py`` has the others."""
+
+from django.urls import path
+
+from vouchers import api
+
+urlpatterns = [
+    path("api/vouchers", api.VouchersView.as_view(), name="vouchers"),
+    path("api/vouchers/report", api.ReportView.as_view(), name="redemptions-report"),
+    path("api/vouchers/redemptions/<str:redemption_id>/reverse", api.ReverseView.as_view(), name="reverse-redemption"),
+    path("api/profiles", api.ProfilesView.as_view(), name="profiles"),
+    path("api/profiles/<str:phone>/transactions", api.StatementView.as_view(), name="statement"),
+    path("api/transactions", api.TransactionsView.as_view(), name="transactions"),
+]
