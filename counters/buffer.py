@@ -55,6 +55,12 @@ def pending_deltas(keys: Iterable[bytes]) -> tuple[datetime, list[list[PendingDe
     return _instant(now_ms), [_as_deltas(flat) for flat in found]
 
 
+def closed_generations(shard: int) -> list[UUID]:
+    """All but the open one, oldest first. Raises RedisError."""
+    closed = cast(list[bytes], valkey.truth().lrange(_prefix() + f"generations:{shard}", 0, -2))
+    return [_generation(generation) for generation in closed]
+
+
 def seal_generations(shard: int) -> list[UUID]:
     """Close the shard's open generation; answers all that are closed, oldest first. Raises RedisError."""
     name = f"{secrets.token_hex(STEM_BYTES)}{shard:02x}"
