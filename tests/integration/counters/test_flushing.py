@@ -112,7 +112,7 @@ def test_flush_that_dies_at_any_step_is_finished_by_the_next(monkeypatch: pytest
         count(dict.fromkeys(totals, 1))
         flush_counters()
         assert_all_is_flushed({number: total + 1 for number, total in totals.items()})
-    assert stop > 60
+    assert stop > 30
 
 
 def prepare_generations() -> dict[int, int]:
@@ -133,7 +133,7 @@ def test_any_history_of_counting_and_dying_ends_exact(seed: int, monkeypatch: py
         more = {dice.randrange(40): dice.randrange(1, 2**40) for _ in range(dice.randrange(1, 10))}
         count(more)
         totals = {number: totals.get(number, 0) + more.get(number, 0) for number in totals | more}
-        flush_as_far_as(dice.randrange(60))
+        flush_as_far_as(dice.randrange(40))
         assert values(totals) == totals
     flush_counters()
     assert_all_is_flushed(totals)
@@ -256,13 +256,13 @@ def flush_one_generation_twice_at_once() -> dict[int, int]:
     totals = dict.fromkeys(of_one_shard(7), 3)
     count(totals)
     both_have_it = Barrier(2, timeout=10)
-    lock_first_slice = {"before lock_flush": 2}
+    first_two = ["before lock_flush"] * 2
 
     def visit(name: str) -> None:
         if name == "after read_generation":
             both_have_it.wait()
-        elif lock_first_slice.get(name, 0):
-            lock_first_slice[name] -= 1
+        elif name in first_two:
+            first_two.pop()
             both_have_it.wait()
 
     with leases_are_lost(), watched_steps(visit):
@@ -276,19 +276,18 @@ def test_two_flushers_of_one_generation_add_it_once() -> None:
 
 def test_control_without_the_lock_both_add_it(monkeypatch: pytest.MonkeyPatch) -> None:
     both_know_where_they_are = Barrier(2, timeout=10)
-    reads = [None, None]
+    first_two = ["lock", "lock"]
 
     def look_without_lock(generation: UUID) -> Flush:
         flush = Flush.objects.get(pk=generation)
-        if reads:
-            reads.pop()
+        if first_two:
+            first_two.pop()
             both_know_where_they_are.wait()
         return flush
 
     monkeypatch.setattr(flushing, "lock_flush", look_without_lock)
     totals = flush_one_generation_twice_at_once()
-    assert persisted() != totals
-    assert max(persisted().values()) == 6
+    assert max(persisted().values()) > max(totals.values())
 
 
 def test_leased_shard_is_left_to_its_flusher() -> None:
