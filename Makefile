@@ -4,7 +4,7 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check bench demo clean
+.PHONY: help run dev test check chaos bench demo clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -25,6 +25,9 @@ check: $(INSTALLED) ## Lint, types, import contracts, missing migrations
 	$(PY) -m mypy .
 	$(VENV)/bin/lint-imports
 	SECRET_KEY=unused $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+chaos: $(INSTALLED) ## Kill parts of a stack under load and judge its promises (ARGS: --seed, --seconds)
+	@exec $(PY) -m tests.chaos $(ARGS)
 
 bench: $(INSTALLED) ## Measure against the figures that we promise
 	@exec $(PY) -m benchmarks $(ARGS)

@@ -87,9 +87,13 @@ class FlushAdmin(ReadOnlyAdmin):
 
     paginator = InfinitePaginator
     show_full_result_count = False
-    list_display = ["started_at", "shard", "keys", "seconds", "generation"]
-    sortable_by = ["started_at"]
+    list_display = ["started", "shard", "keys", "seconds", "generation"]
+    sortable_by = ["started"]
     fields = readonly_fields = ["generation", "shard", "keys", "done_through_key", "started_at", "finished_at"]
+
+    @display(description="started", ordering="started_at")  # type: ignore[untyped-decorator]
+    def started(self, flush: Flush) -> str:
+        return f"{flush.started_at:%Y-%m-%d %H:%M:%S}"
 
     @display(description="seconds")  # type: ignore[untyped-decorator]
     def seconds(self, flush: Flush) -> str:

@@ -33,8 +33,8 @@ ADDED, REPLAYED, REUSED, FULL = b"A", b"R", b"X", b"F"
 def add_submissions(submissions: Sequence[Submission]) -> list[bytes]:
     """Add all increments that find room; one round trip.
 
-    Returns: for each submission one of ADDED, REPLAYED, REUSED and FULL, and after the first two a ``1`` or ``0`` for
-        each increment: whether it is in the buffer.
+    Returns: for each submission one of ADDED, REPLAYED, REUSED and FULL, and after the first two for each increment
+        ``1`` if it was added, ``2`` if an earlier submission with this mark had added it, ``0`` if neither.
     Raises:  RedisError: unknown whether anything was added.
     """
     limits = (SHARDS, settings.COUNTERS_MAX_PENDING_KEYS, GENERATION_KEYS, settings.IDEMPOTENCY_TTL_SECONDS)
@@ -53,6 +53,12 @@ def pending_deltas(keys: Iterable[bytes]) -> tuple[datetime, list[list[PendingDe
         arguments += (_shard(key), key)
     now_ms, *found = cast(list[Any], _script("read")(args=arguments))
     return _instant(now_ms), [_as_deltas(flat) for flat in found]
+
+
+def closed_generations(shard: int) -> list[UUID]:
+    """All but the open one, oldest first. Raises RedisError."""
+    closed = cast(list[bytes], valkey.truth().lrange(_prefix() + f"generations:{shard}", 0, -2))
+    return [_generation(generation) for generation in closed]
 
 
 def seal_generations(shard: int) -> list[UUID]:

@@ -15,7 +15,14 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from counters.buffer import SHARDS, drop_generation, read_backlog, read_generation, seal_generations
+from counters.buffer import (
+    SHARDS,
+    closed_generations,
+    drop_generation,
+    read_backlog,
+    read_generation,
+    seal_generations,
+)
 from counters.locks import lock_flush, shard_lease
 from counters.models import Flush, FlushTotals
 
@@ -52,7 +59,9 @@ def _flush_shard(shard: int) -> int:
     with shard_lease(shard) as is_mine:
         if not is_mine:
             return 0
-        return sum(_flush_generation(shard, generation) for generation in seal_generations(shard))
+        # What an earlier flush left goes first: no generation more for each attempt while the database refuses them.
+        left = sum(_flush_generation(shard, generation) for generation in closed_generations(shard))
+        return left + sum(_flush_generation(shard, generation) for generation in seal_generations(shard))
 
 
 def _flush_generation(shard: int, generation: UUID) -> int:

@@ -117,6 +117,7 @@ register(
         reply=reply_bulk,
         store=TRUTH,
         batch_limit=8,
+        queue_limit=64,  # bodies of up to 2 MiB
         body_limit_bytes=2 * 2**20,
         request_serializer=IncrementSerializer(many=True),
         response_serializer=IncrementResultSerializer(many=True),

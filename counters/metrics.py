@@ -7,7 +7,7 @@ from prometheus_client import Counter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric, SummaryMetricFamily
 
-from counters.buffer import ADDED, FULL, REUSED, read_backlog
+from counters.buffer import FULL, REUSED, read_backlog
 from counters.models import FlushTotals
 
 ACCEPTED = Counter("floodgate_increments_accepted", "Increments that were added.")
@@ -16,7 +16,7 @@ REFUSED = Counter("floodgate_increments_refused", "Increments or submissions tha
 
 def count_answers(answers: Sequence[bytes]) -> None:
     """Tally the buffer's answers to one batch."""
-    ACCEPTED.inc(sum(answer.count(b"1") for answer in answers if answer[:1] == ADDED))
+    ACCEPTED.inc(sum(answer.count(b"1") for answer in answers))
     refused = {
         "counter-full": sum(answer.count(b"0") for answer in answers),
         "backlog-full": answers.count(FULL),

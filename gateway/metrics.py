@@ -22,7 +22,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from common.circuits import Circuit
-from common.stores import CACHE, READ_STORE
+from common.stores import CACHE, READ_STORE, TRUTH, WRITE_STORE
 from gateway.http import Reply
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ FLUSH_SECONDS = 1.0
 COLLECT_SECONDS = 2.0
 SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0)
 ITEMS_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 5000)
-CIRCUITS: tuple[Circuit, ...] = (READ_STORE, CACHE)
+CIRCUITS: tuple[Circuit, ...] = (WRITE_STORE, READ_STORE, TRUTH, CACHE)
 
 MetricsSource = Callable[[], Iterable[Metric]]
 

@@ -84,7 +84,7 @@ def problem_body(
     }
     if errors:
         problem["errors"] = [{"field": error.field, "detail": error.detail} for error in errors]
-    return json.dumps(problem, ensure_ascii=False).encode()
+    return json.dumps(problem, ensure_ascii=False).encode(errors="replace")  # names of fields may hold half a surrogate
 
 
 def problem_response(request: HttpRequest, status: int, code: str, detail: str, **kwargs: Any) -> HttpResponse:

@@ -3,8 +3,8 @@
 -- ARGV: key prefix, stem of names for generations (30 hex digits), shards, most pending keys, most keys of a generation,
 --       seconds that marks are kept, then for each submission: digest and fingerprint of its mark (both empty without
 --       one), its keys (16 bytes each), its values (with a comma between).
--- Returns for each submission a letter and, for each increment, 1 if it was added and 0 if its sum had no room:
---       A added now, R the mark was there already, X it was there with another content, F the buffer is full.
+-- Returns for each submission a letter and, for each increment, 1 if it is added now, 2 if it was before, and 0 if its
+--       sum had no room: A no mark was there, R one was, X one with another content, F the buffer is full.
 
 local prefix, stem, shards = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local most_pending, most_keys, mark_seconds = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -22,7 +22,7 @@ local function pending_keys()
     return keys
 end
 
-local ADDED = string.byte('1')
+local BEFORE = string.byte('2')
 local is_full = pending_keys() >= most_pending
 local open = {}
 
@@ -55,7 +55,7 @@ end
 
 local function keep_mark(digest, fingerprint, outcomes)
     local is_first = redis.call('EXISTS', marks(hour)) == 0
-    redis.call('HSET', marks(hour), digest, fingerprint .. outcomes)
+    redis.call('HSET', marks(hour), digest, fingerprint .. outcomes:gsub('1', '2'))
     if is_first then redis.call('EXPIRE', marks(hour), 2 * mark_seconds) end
 end
 
@@ -64,7 +64,7 @@ local function add_missing(before, keys, values)
     for value in values:gmatch('%d+') do
         local key = keys:sub(16 * item + 1, 16 * item + 16)
         item = item + 1
-        outcomes[item] = before:byte(item) == ADDED and '1' or add(key, value)
+        outcomes[item] = before:byte(item) == BEFORE and '2' or add(key, value)
     end
     return table.concat(outcomes)
 end

@@ -214,7 +214,7 @@ function onSubmit(id, messages, work) {
     button.disabled = true;
     messages.replaceChildren();
     try {
-      await work(form);
+      await work(form, event.submitter);
     } catch (problem) {
       showProblem(messages, problem);
     } finally {
@@ -251,15 +251,46 @@ onSubmit("by-upload", byId("import-message"), async (form) => {
   }
 });
 
+function facts(named) {
+  const result = element("dl", "", "result");
+  for (const [name, value] of Object.entries(named)) {
+    if (value != null) result.append(element("dt", name.replaceAll("_", " ")), element("dd", String(value)));
+  }
+  return result;
+}
+
+// Read again until nothing is pending, so that one sees the flush; a later question ends an earlier one's watch.
+let watched;
+async function watchCounter(path) {
+  watched = path;
+  do {
+    const response = await get(path);
+    const text = await response.text();
+    if (!response.ok) throw new Problem(JSON.parse(text), response.status);
+    // As written: a counter may be larger than JavaScript's numbers.
+    const counter = JSON.parse(text, (name, value, context) => (typeof value === "number" ? context.source : value));
+    if (watched !== path) return;
+    byId("counter-result").replaceChildren(facts(counter));
+    if (counter.pending === "0") return;
+    await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
+  } while (watched === path && !document.hidden);
+}
+
+onSubmit("counter", byId("counter-result"), async (form, button) => {
+  const given = new FormData(form);
+  const key = given.get("key").trim();
+  if (button.name === "add") {
+    const body = `{"key": ${JSON.stringify(key)}, "value": ${given.get("value")}}`;
+    const response = await get("/increment", { method: "POST", body });
+    if (!response.ok) throw new Problem(await response.json(), response.status);
+  }
+  watchCounter(`/counters/${encodeURIComponent(key)}`).catch((problem) => showProblem(byId("counter-result"), problem));
+});
+
 onSubmit("lookup", byId("lookup-result"), async (form) => {
   const id = new FormData(form).get("id").trim();
   const { body, headers } = await ask(`/promotions/${encodeURIComponent(id)}`);
-  const result = element("dl", "", "result");
-  const facts = { ...body, "data version": headers.get("X-Data-Version") };
-  for (const [name, value] of Object.entries(facts)) {
-    if (value != null) result.append(element("dt", name.replace("_", " ")), element("dd", String(value)));
-  }
-  byId("lookup-result").replaceChildren(result);
+  byId("lookup-result").replaceChildren(facts({ ...body, "data version": headers.get("X-Data-Version") }));
 });
 
 document.addEventListener("visibilitychange", () => document.hidden || refreshSoon(0));

@@ -54,7 +54,7 @@ def ask_for(seconds: float, per_second: int, client: str) -> int:
         return admitted
 
     with ThreadPoolExecutor(4) as threads:
-        return sum(threads.map(ask, [1, 2, 3, 40]))
+        return sum(threads.map(ask, [1, 7, 200, 400]))
 
 
 def test_processes_and_threads_together_get_the_limit_and_no_more() -> None:
@@ -64,7 +64,7 @@ def test_processes_and_threads_together_get_the_limit_and_no_more() -> None:
         before = store_micros()
         admitted = sum(processes.map(ask_for, [0.5, 0.5], [per_second] * 2, [client, client]))
         seconds = (store_micros() - before) / 1e6
-    assert per_second < admitted <= per_second * (1 + seconds)
+    assert per_second <= admitted <= per_second * (1 + seconds)
 
 
 def test_a_batch_is_the_same_as_one_by_one() -> None:
@@ -189,6 +189,7 @@ def test_a_known_refusal_costs_no_call_and_ends_when_it_said(monkeypatch: pytest
     assert refused.value.retry_after_seconds == 1
     limiter.refuse_known(route(5), asked[1])
     time.sleep(0.2)
+    limiter.check([(asked[0], somebody())] * 6)  # another one is refused by now
     limiter.refuse_known(*asked)
     assert limiter.check([asked]) == [None]
 
@@ -216,6 +217,7 @@ def deaf_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Circuit]:
             "retry"
         ]
         circuit = Circuit("deaf", lambda: 1 / 0)
+        monkeypatch.setattr("common.circuits.PROBE_SECONDS", 0.01)
         monkeypatch.setattr(limiter_module, "CACHE", circuit)
         monkeypatch.setattr(shared, "_script", lambda: client.register_script(shared._SOURCE))
         yield circuit

@@ -1,7 +1,9 @@
 """Counting in one process, at instants of the test's choosing."""
 
+import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -78,6 +80,16 @@ def test_clients_and_policies_do_not_share() -> None:
 BOTH = [(("p", 5), "a"), (("p", 5), "b"), (("q", 6), "a")]
 
 
+@pytest.fixture
+def restless_threads() -> Iterator[None]:
+    """Threads take turns between any two steps, so that a missing lock shows."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-7)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("restless_threads")
 def test_threads_together_get_no_more_than_the_burst() -> None:
     limits, policy = LocalLimits(1), Policy("p", 500)
     admitted: list[int] = []

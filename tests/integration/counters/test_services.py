@@ -1,0 +1,277 @@
+"""Counting into the buffer: rooms, limits, generations, and requests that come again."""
+
+import time
+from typing import cast
+
+import pytest
+from prometheus_client import REGISTRY
+from pytest_django import Settings
+
+from common import valkey
+from common.idempotency import IdempotencyKeyReused, IdempotencyMark, Replayed
+from counters import buffer
+from counters.errors import BacklogFull
+from counters.flushing import flush_counters
+from counters.parsing import MAX_VALUE
+from counters.services import increment_counters
+from counters.types import Counted
+from tests.counters import (
+    added,
+    assert_all_is_flushed,
+    committed,
+    count,
+    generations,
+    mark_of,
+    of_one_shard,
+    pending,
+    persisted,
+    submission,
+    submit,
+    value_of,
+)
+
+pytestmark = committed
+
+
+def test_increments_add_up_per_key_in_input_order() -> None:
+    outcomes = increment_counters([submission((1, 2), (2, 5), (1, 3)), submission((3, 1)), submission((1, 10))])
+    assert outcomes == [Counted(b"111"), Counted(b"1"), Counted(b"1")]
+    assert pending() == {1: 15, 2: 5, 3: 1}
+
+
+def test_nothing_is_nothing() -> None:
+    assert increment_counters([]) == []
+    assert pending() == {}
+
+
+def test_submissions_beyond_one_call_are_answered_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("counters.services.CALL_INCREMENTS", 3)
+    sizes = [2, 2, 3, 4, 1, 1, 1]
+    outcomes = increment_counters([submission(*[(7, 1)] * size) for size in sizes])
+    assert outcomes == [Counted(b"1" * size) for size in sizes]
+    assert pending() == {7: sum(sizes)}
+
+
+# Rooms
+
+
+def test_delta_without_room_is_refused_alone_and_fits_after_a_flush() -> None:
+    count({1: MAX_VALUE})
+    assert submit((2, 1), (1, 1), (3, MAX_VALUE), (1, MAX_VALUE)) == Counted(b"1010")
+    assert pending() == {1: MAX_VALUE, 2: 1, 3: MAX_VALUE}
+    flush_counters()
+    assert submit((1, MAX_VALUE), (1, 1)) == Counted(b"10")
+    flush_counters()
+    assert_all_is_flushed({1: 2 * MAX_VALUE, 2: 1, 3: MAX_VALUE})
+
+
+def test_room_is_decided_to_the_last_unit() -> None:
+    """Doubles cannot tell these apart."""
+    count({1: MAX_VALUE - 3})
+    assert submit((1, 4), (1, 3), (1, 1)) == Counted(b"010")
+    assert pending() == {1: MAX_VALUE}
+
+
+def test_totals_have_no_end() -> None:
+    for _ in range(4):
+        count({1: MAX_VALUE})
+        flush_counters()
+    count({1: 5})
+    assert value_of(1).value == 4 * MAX_VALUE + 5
+    flush_counters()
+    assert persisted() == {1: 4 * MAX_VALUE + 5}
+
+
+# Backlog
+
+
+def test_full_backlog_refuses_and_goes_on_after_a_flush(settings: Settings) -> None:
+    settings.COUNTERS_MAX_PENDING_KEYS = 3
+    count({1: 1, 2: 1, 3: 1})
+    first, second = increment_counters([submission((1, 1)), submission((4, 1), mark=mark_of("a"))])
+    assert isinstance(first, BacklogFull)
+    assert isinstance(second, BacklogFull)
+    assert pending() == {1: 1, 2: 1, 3: 1}
+    flush_counters()
+    assert submit((4, 1), mark=mark_of("a")) == Counted(b"1")
+    assert pending() == {4: 1}
+
+
+def test_full_backlog_still_answers_repeats(settings: Settings) -> None:
+    count({3: MAX_VALUE})
+    first = submit((1, 1), (2, 1), mark=mark_of("whole"))
+    partly = submit((2, 1), (3, 1), mark=mark_of("partly"))
+    settings.COUNTERS_MAX_PENDING_KEYS = 3
+    before = pending()
+    assert submit((1, 1), (2, 1), mark=mark_of("whole")) == Replayed(first)
+    assert submit((2, 1), (3, 1), mark=mark_of("partly")) == Replayed(partly)
+    assert isinstance(submit((1, 1), mark=mark_of("whole", "other")), IdempotencyKeyReused)
+    assert pending() == before
+
+
+def test_backlog_counts_closed_generations_too(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffer, "GENERATION_KEYS", 2)
+    settings.COUNTERS_MAX_PENDING_KEYS = 5
+    for number in of_one_shard(5):
+        count({number: 1})
+    assert isinstance(submit((1, 1)), BacklogFull)
+    assert buffer.read_backlog().keys == 5
+
+
+# Requests that come again
+
+
+def test_repeat_in_the_same_batch_counts_once() -> None:
+    twice = [submission((1, 1), mark=mark_of("a"))] * 2
+    assert increment_counters(twice) == [Counted(b"1"), Replayed(Counted(b"1"))]
+    assert pending() == {1: 1}
+
+
+def test_repeat_after_a_flush_counts_once() -> None:
+    assert submit((1, 1), mark=mark_of("a")) == Counted(b"1")
+    flush_counters()
+    assert submit((1, 1), mark=mark_of("a")) == Replayed(Counted(b"1"))
+    assert submit((1, 1), mark=mark_of("b")) == Counted(b"1")
+    assert pending() == {1: 1}
+
+
+def test_other_content_under_the_same_key_does_nothing() -> None:
+    same = [submission((1, 1), mark=mark_of("a")), submission((1, 2), mark=mark_of("a", "other"))]
+    first, second = increment_counters(same)
+    assert first == Counted(b"1")
+    assert isinstance(second, IdempotencyKeyReused)
+    assert pending() == {1: 1}
+
+
+def test_repeat_of_a_partly_refused_submission_adds_only_what_is_missing() -> None:
+    count({2: MAX_VALUE})
+    pairs = [(1, 1), (2, 1), (3, 1)]
+    assert submit(*pairs, mark=mark_of("a")) == Counted(b"101")
+    assert submit(*pairs, mark=mark_of("a")) == Replayed(Counted(b"101"))
+    flush_counters()
+    assert added(submit(*pairs, mark=mark_of("a"))) == "111"
+    assert added(submit(*pairs, mark=mark_of("a"))) == "111"
+    assert pending() == {2: 1}
+
+
+def test_wholly_refused_submission_leaves_no_mark() -> None:
+    count({1: MAX_VALUE})
+    assert submit((1, 1), mark=mark_of("a")) == Counted(b"0")
+    assert valkey.truth().keys("*marks*") == []
+    flush_counters()
+    assert submit((1, 2), mark=mark_of("a", "other")) == Counted(b"1")
+
+
+def test_marks_may_hold_any_bytes() -> None:
+    for number, byte in enumerate((b"\0", b"0", b"1", b"\xff", b"\r")):
+        mark = IdempotencyMark(byte * 16, byte * 16)
+        assert submit((number, 1), mark=mark) == Counted(b"1")
+        assert submit((number, 1), mark=mark) == Replayed(Counted(b"1"))
+    assert pending() == dict.fromkeys(range(5), 1)
+
+
+def wait_for_another(second: int) -> None:
+    while int(time.time()) == second:
+        time.sleep(0.01)
+
+
+def test_repeat_is_known_across_the_boundary_of_two_buckets(settings: Settings) -> None:
+    settings.IDEMPOTENCY_TTL_SECONDS = 1
+    count({2: MAX_VALUE})
+    assert submit((1, 1), (2, 1), mark=mark_of("a")) == Counted(b"10")
+    flush_counters()
+    wait_for_another(int(time.time()))
+    assert added(submit((1, 1), (2, 1), mark=mark_of("a"))) == "11"
+    assert pending() == {2: 1}
+    wait_for_another(int(time.time()))  # the older bucket is out of reach, the newer one is not
+    assert submit((1, 1), (2, 1), mark=mark_of("a")) == Replayed(Counted(b"11"))
+    assert pending() == {2: 1}
+
+
+def test_only_marks_expire(settings: Settings) -> None:
+    settings.IDEMPOTENCY_TTL_SECONDS = 3_600
+    submit((1, 1), (2, 1), mark=mark_of("a"))
+    buffer.seal_generations(0)
+    names = cast(list[bytes], valkey.truth().keys("*"))
+    kinds = {name.split(b":")[1]: valkey.truth().ttl(name) for name in names}
+    assert kinds.pop(b"marks") == pytest.approx(7_200, abs=2)
+    assert kinds == {b"pending": -1, b"generations": -1}
+
+
+# Generations
+
+
+def test_generation_rolls_over_when_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffer, "GENERATION_KEYS", 3)
+    numbers = of_one_shard(8)
+    for number in numbers:
+        count({number: 1})
+    assert [len(buffer.read_generation(generation)) for generation in generations(0)] == [3, 3, 2]
+    count(dict.fromkeys(numbers, 1))
+    assert flush_counters() == 8 + len(numbers) - 2
+    assert_all_is_flushed(dict.fromkeys(numbers, 2))
+
+
+def test_closed_generation_takes_no_more() -> None:
+    (number,) = of_one_shard(1)
+    count({number: 1})
+    (closed,) = buffer.seal_generations(0)
+    count({number: 5})
+    assert [delta for _, delta in buffer.read_generation(closed)] == [1]
+    assert [len(generations(0)), pending()] == [2, {number: 6}]
+
+
+def test_empty_shard_gets_no_generation() -> None:
+    assert buffer.seal_generations(0) == []
+    count({of_one_shard(1)[0]: 1})
+    assert [len(buffer.seal_generations(0)) for _ in range(5)] == [1] * 5
+    assert len(generations(0)) == 2
+
+
+def test_generation_is_dropped_alone() -> None:
+    (number,) = of_one_shard(1)
+    for _ in range(3):
+        count({number: 1})
+        closed = buffer.seal_generations(0)
+    buffer.drop_generation(0, closed[1])
+    assert generations(0)[:2] == [closed[0], closed[2]]
+    assert buffer.read_generation(closed[1]) == []
+    assert pending() == {number: 2}
+
+
+# Metrics
+
+
+def sample(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"floodgate_increments_{name}_total", labels) or 0.0
+
+
+def test_what_is_added_and_refused_is_counted(settings: Settings) -> None:
+    reasons = ("counter-full", "backlog-full", "idempotency-key-reused")
+
+    def now() -> list[float]:
+        return [sample("accepted"), *(sample("refused", reason=reason) for reason in reasons)]
+
+    before = now()
+    count({1: MAX_VALUE})
+    submit((1, 1), (2, 1), mark=mark_of("a"))
+    submit((1, 2), (2, 1), mark=mark_of("a", "other"))
+    settings.COUNTERS_MAX_PENDING_KEYS = 2
+    submit((3, 1), (4, 1))
+    assert [after - then for after, then in zip(now(), before, strict=True)] == [2, 1, 1, 1]
+
+
+def test_repeats_are_not_counted_as_accepted_again() -> None:
+    before = sample("accepted")
+    for _ in range(3):
+        submit((1, 1), (2, 1), mark=mark_of("a"))
+    assert sample("accepted") - before == 2
+
+
+def test_what_a_repeat_adds_is_counted_as_accepted() -> None:
+    before = sample("accepted")
+    count({1: MAX_VALUE})
+    submit((1, 1), (2, 1), mark=mark_of("a"))
+    flush_counters()
+    submit((1, 1), (2, 1), mark=mark_of("a"))
+    assert sample("accepted") - before == 3
