@@ -27,10 +27,18 @@ from vouchers.types import Redeemed
 
 
 class VoucherUnavailable(NotFound):
-    """No data and one sentence, so that an answer says nothing about which codes exist."""
+    """One sentence and nothing else, so that an answer says nothing about which codes exist.
+
+    Attributes: revision, redeemed: of the voucher when it was refused, 0 for an unknown code; for the gate only.
+    """
 
     code = "voucher-unavailable"
     default_detail = "This voucher cannot be redeemed."
+
+    def __init__(self, revision: int = 0, redeemed: int = 0) -> None:
+        super().__init__()
+        self.revision = revision
+        self.redeemed = redeemed
 
 
 class VoucherNotFound(NotFound):
@@ -63,14 +71,15 @@ class GenerationNotFound(NotFound):
 
 
 class AlreadyRedeemed(FloodgateError):
-    """Attributes: first: the redemption that this user has."""
+    """Attributes: first: the redemption that this user has; revision: of the voucher, for the gate only."""
 
     code = "already-redeemed"
     default_detail = "This user has redeemed the voucher already."
 
-    def __init__(self, first: Redeemed) -> None:
+    def __init__(self, first: Redeemed, revision: int) -> None:
         super().__init__()
         self.first = first
+        self.revision = revision
 
     def members(self) -> dict[str, Any]:
         return {"redemption": asdict(self.first)}

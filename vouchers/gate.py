@@ -1,7 +1,107 @@
-"""Placeholder."""
+"""The admission gate's flags in the cache Valkey, which all processes share. It may lose them: that costs speed.
 
-from collections.abc import Mapping
+Flags carry the voucher's stamp and are written only over older ones, so that one that was seen before a change cannot
+come after the change's own mark. A flag ends where the read that it comes from is a second old.
+"""
+
+import logging
+import time
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from redis.commands.core import Script
+from redis.exceptions import RedisError
+
+from common import valkey
+from common.stores import CACHE
+from vouchers.flags import FLAG_SECONDS, FLAGS, Stamp
+
+logger = logging.getLogger(__name__)
+
+CHANGE_KEPT_SECONDS = 10  # longer than any flag that was seen before it can take to arrive
+ASKED_SECONDS = 10
+ASKED_KEPT = 10_000
+SLICE = 5_000
+
+
+class Moment(NamedTuple):
+    """One instant on two clocks: ``time.monotonic()``, and the store's in ms; 0 while it does not answer."""
+
+    here: float
+    store_ms: int
+
+
+def read_shared_flags(codes: Collection[str] = ()) -> Moment:
+    """Copy what other processes have flagged of these codes, as far as this one knows their redeemers.
+
+    Returns: a moment before whatever the caller reads next.
+    """
+    here = time.monotonic()
+    listed = list(codes)
+    refused_before = [code if FLAGS.was_refused(code) else "" for code in listed]
+    keys = [valkey.key("gate-asked"), *map(_key, listed)]
+    answer = _call("asked", keys, [ASKED_SECONDS, ASKED_KEPT, *refused_before])
+    if answer is None:
+        return Moment(here, 0)
+    for code, found in zip(listed, answer[1:], strict=True):
+        if found:
+            stamp = Stamp(*map(int, found[0].split()))
+            if (code, stamp) in FLAGS.redeemers:
+                FLAGS.refuse(code, stamp, here + found[1] / 1000)
+    return Moment(here, answer[0])
+
+
+def flag_codes(stamps: Mapping[str, Stamp], seen: Moment) -> None:
+    """Flag codes for all processes; this one keeps their redeemers already.
+
+    Args: seen: before the read that found that they cannot be redeemed.
+    """
+    for code, stamp in stamps.items():
+        FLAGS.refuse(code, stamp, seen.here + FLAG_SECONDS)
+    if seen.store_ms:
+        until_ms = seen.store_ms + round(1000 * FLAG_SECONDS)
+        _write([(code, "x", *stamp, until_ms) for code, stamp in stamps.items()])
 
 
 def reopen_gate(revisions: Mapping[str, int]) -> None:
-    pass
+    """Say that vouchers changed, after the commit; never raises."""
+    for code, revision in revisions.items():
+        FLAGS.reopen(code, revision)
+    if store_ms := read_shared_flags().store_ms:
+        until_ms = store_ms + 1000 * CHANGE_KEPT_SECONDS
+        _write([(code, "o", revision, 0, until_ms) for code, revision in revisions.items()])
+
+
+def asked_codes() -> list[str]:
+    """Codes that were asked for lately after they had been refused. Raises RedisError."""
+    return [code.decode() for code in cast(list[bytes], valkey.cache_store().zrange(valkey.key("gate-asked"), 0, -1))]
+
+
+def _write(flags: Sequence[tuple[str, str, int, int, int]]) -> None:
+    for start in range(0, len(flags), SLICE):
+        some = flags[start : start + SLICE]
+        _call("flags", [_key(flag[0]) for flag in some], [value for flag in some for value in flag[1:]])
+
+
+def _call(name: str, keys: Sequence[str], arguments: Sequence[Any]) -> list[Any] | None:
+    """None when the store does not answer, or the script has no answer."""
+    if CACHE.is_open:
+        return None
+    try:
+        return cast("list[Any] | None", _script(name)(keys=keys, args=arguments))
+    except RedisError:
+        logger.warning("gate_store_failed", exc_info=True)
+        CACHE.open()
+        return None
+
+
+def _key(code: str) -> str:
+    return valkey.key("gate", code)
+
+
+@cache
+def _script(name: str) -> Script:
+    text = (Path(__file__).parent / "lua" / f"{name}.lua").read_text(encoding="utf-8")
+    return valkey.cache_store().register_script(text)

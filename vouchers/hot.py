@@ -6,8 +6,8 @@ from common.exactjson import dump_exactly, rfc3339
 from common.stores import WRITE_STORE
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
+from vouchers.admission import redeem_admitted, refuse_known
 from vouchers.parsing import BY_CODE, REDEEM, read_body, read_phone_number, read_query
-from vouchers.redeeming import redeem_vouchers
 from vouchers.selectors import read_vouchers, read_wallets
 from vouchers.serializers import ProfileSerializer, RedeemSerializer, RedemptionSerializer, VoucherSerializer
 from vouchers.types import Redeem, Redeemed, VoucherState, Wallet
@@ -17,7 +17,9 @@ REDEEM_BATCH = 500
 
 def parse_redeem(request: HotRequest) -> Redeem:
     fields = read_body(request.body, REDEEM)
-    return Redeem(fields["code"], fields["phone_number"], request.mark, request.address)
+    item = Redeem(fields["code"], fields["phone_number"], request.mark, request.address)
+    refuse_known(item)
+    return item
 
 
 def reply_redeemed(request: HotRequest, redeemed: Redeemed) -> Reply:
@@ -63,7 +65,7 @@ register(
         method="POST",
         path="/api/vouchers/redeem",
         parse=parse_redeem,
-        run=redeem_vouchers,
+        run=redeem_admitted,
         reply=reply_redeemed,
         store=WRITE_STORE,
         batch_limit=REDEEM_BATCH,

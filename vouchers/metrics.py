@@ -1,7 +1,7 @@
 """Metrics: what was redeemed and refused in this process, and how the ledger stands, asked at each scrape."""
 
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from prometheus_client import Counter
 
@@ -11,8 +11,16 @@ from common.idempotency import Replayed
 REDEEMED = Counter("floodgate_vouchers_redeemed", "Redemptions.")
 REFUSED = Counter("floodgate_vouchers_refused", "Requests to redeem that were refused.", ["reason"])
 
+GATE_HITS = Counter("floodgate_vouchers_gate_hits", "Requests to redeem that flags refused.", ["level"])
 
-def count_outcomes(outcomes: Sequence[object]) -> None:
+
+def count_gate_hits(level: str, count: int) -> None:
+    """Tally requests that were answered from flags: of this ``process``, or of the shared ``store``."""
+    if count:
+        GATE_HITS.labels(level).inc(count)
+
+
+def count_outcomes(outcomes: Collection[object]) -> None:
     """Tally one batch."""
     refused = Tally(outcome.code for outcome in outcomes if isinstance(outcome, FloodgateError))
     for reason, count in refused.items():

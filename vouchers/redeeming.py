@@ -32,10 +32,11 @@ _SQL = load_sql(Path(__file__).parent / "sql" / "redeem.sql")
 
 
 class _Row(NamedTuple):
-    """What the statement answers for one item. Without ``revision`` there is no such voucher."""
+    """What the statement answers for one item. ``revision`` is 0 where there is no such voucher."""
 
     place: int
-    revision: int | None
+    revision: int
+    redeemed: int
     is_redeemed: bool
     id: UUID | None
     amount: Decimal | None
@@ -108,7 +109,7 @@ def _insert(wanted: Sequence[Redeem]) -> list[_Row]:
         "redeemers": [item.phone_number for item in wanted],
         "digests": [digest for digest, _ in marks],
         "fingerprints": [fingerprint for _, fingerprint in marks],
-        "marks_since": timezone.now() - timedelta(seconds=settings.IDEMPOTENCY_TTL_SECONDS),
+        "marks_since": _marks_since(),
         "state": RedemptionState.CREDITED.value,
     }
     with connection.cursor() as cursor:
@@ -119,16 +120,35 @@ def _insert(wanted: Sequence[Redeem]) -> list[_Row]:
 def _outcome(item: Redeem, row: _Row) -> Outcome:
     if row.kept_body is not None:
         assert item.mark is not None
-        if row.kept_fingerprint != item.mark.fingerprint:
-            return IdempotencyKeyReused()
-        return Replayed(_from_kept(row.kept_body))
+        assert row.kept_fingerprint is not None
+        return _kept_outcome(item.mark, bytes(row.kept_fingerprint), row.kept_body)
     if row.id is None:
-        return VoucherUnavailable()
+        return VoucherUnavailable(row.revision, row.redeemed)
     assert row.amount is not None
     assert row.state is not None
     assert row.created_at is not None
     redemption = Redeemed(row.id, item.code, item.phone_number, row.amount, row.state, row.created_at)
-    return redemption if row.is_redeemed else AlreadyRedeemed(redemption)
+    return redemption if row.is_redeemed else AlreadyRedeemed(redemption, row.revision)
+
+
+def kept_outcomes(wanted: list[Redeem]) -> list[Outcome | None]:
+    """What is kept for repeats: the outcome of each item, which has a mark, or None where the mark is not known."""
+    digests = [item.mark.digest for item in wanted if item.mark]
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL["find_marks"], {"digests": digests, "marks_since": _marks_since()})
+        kept = {bytes(digest): (bytes(fingerprint), bytes(body)) for digest, fingerprint, body in cursor.fetchall()}
+    return [
+        _kept_outcome(item.mark, *kept[item.mark.digest]) if item.mark and item.mark.digest in kept else None
+        for item in wanted
+    ]
+
+
+def _kept_outcome(mark: IdempotencyMark, fingerprint: bytes, body: bytes) -> Outcome:
+    return Replayed(_from_kept(body)) if fingerprint == mark.fingerprint else IdempotencyKeyReused()
+
+
+def _marks_since() -> datetime:
+    return timezone.now() - timedelta(seconds=settings.IDEMPOTENCY_TTL_SECONDS)
 
 
 def _from_kept(body: bytes) -> Redeemed:

@@ -6,11 +6,15 @@ SELECT number, pg_try_advisory_xact_lock(number) FROM unnest(%(numbers)s::bigint
 -- A statement of its own: the next one must see what the last holder of each lock committed.
 SELECT 1 FROM vouchers_voucher WHERE code = ANY(%(codes)s) ORDER BY code FOR NO KEY UPDATE
 
+-- name: find_marks
+SELECT digest, fingerprint, body FROM gateway_idempotencyrecord
+WHERE digest = ANY(%(digests)s::bytea[]) AND created_at > %(marks_since)s
+
 -- name: redeem
 -- Gives places in order of arrival, and answers every item.
 WITH item AS MATERIALIZED (
     SELECT item.*, voucher.id AS voucher_id, voucher.amount, voucher.revision,
-        voucher."limit" - voucher.redeemed AS places, kept.fingerprint AS kept_fingerprint, kept.body AS kept_body,
+        voucher.redeemed AS redeemed_before, voucher."limit" - voucher.redeemed AS places, kept.fingerprint AS kept_fingerprint, kept.body AS kept_body,
         earlier.id AS earlier_id, earlier.amount AS earlier_amount, earlier.state AS earlier_state,
         earlier.created_at AS earlier_created_at,
         coalesce(voucher.starts_at <= statement_timestamp(), true)
@@ -46,6 +50,7 @@ counted AS (
     UPDATE vouchers_voucher voucher SET redeemed = voucher.redeemed + given.places
     FROM (SELECT voucher_id, count(*) AS places FROM redeemed GROUP BY voucher_id) given
     WHERE voucher.id = given.voucher_id
+    RETURNING voucher.id AS voucher_id, voucher.redeemed
 ),
 marked AS (
     INSERT INTO gateway_idempotencyrecord (digest, fingerprint, status, headers, body, created_at)
@@ -56,7 +61,7 @@ marked AS (
     ON CONFLICT (digest) DO UPDATE SET (fingerprint, status, headers, body, created_at)
         = ROW (excluded.fingerprint, excluded.status, excluded.headers, excluded.body, excluded.created_at)
 )
-SELECT item.place, item.revision, redeemed.id IS NOT NULL AND ranked.place = item.place AS is_redeemed,
+SELECT item.place, coalesce(item.revision, 0), coalesce(counted.redeemed, item.redeemed_before, 0), redeemed.id IS NOT NULL AND ranked.place = item.place AS is_redeemed,
     coalesce(redeemed.id, item.earlier_id) AS id, coalesce(redeemed.amount, item.earlier_amount) AS amount,
     coalesce(redeemed.state, item.earlier_state) AS state,
     coalesce(redeemed.created_at, item.earlier_created_at) AS created_at,
@@ -64,6 +69,7 @@ SELECT item.place, item.revision, redeemed.id IS NOT NULL AND ranked.place = ite
 FROM item
 LEFT JOIN ranked USING (voucher_id, redeemer)
 LEFT JOIN redeemed USING (voucher_id, redeemer)
+LEFT JOIN counted USING (voucher_id)
 ORDER BY item.place
 
 -- name: credit

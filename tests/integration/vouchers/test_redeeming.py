@@ -6,12 +6,25 @@ from decimal import Decimal
 import pytest
 
 from common.idempotency import Replayed
-from tests.vouchers import AMOUNT, balances, mark, phone, redeem, redeemers, taken, transfers, voucher, wanted, words
+from tests.vouchers import (
+    AMOUNT,
+    APPS,
+    balances,
+    mark,
+    phone,
+    redeem,
+    redeemers,
+    taken,
+    transfers,
+    voucher,
+    wanted,
+    words,
+)
 from vouchers.errors import AlreadyRedeemed
 from vouchers.models import Redemption
 from vouchers.redeeming import redeem_vouchers
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
 
 NOW = datetime.now(UTC)
 

@@ -1,0 +1,67 @@
+"""One request on both roads: through the gateway's hot path, and to the DRF twin."""
+
+import asyncio
+import json
+from typing import Any, NamedTuple
+
+from django.db import connections
+from django.test import Client
+
+from gateway.app import Gateway
+from gateway.hot import hot_endpoints
+
+CORRELATION_ID = "123e4567-e89b-12d3-a456-426614174000"
+
+
+class Answer(NamedTuple):
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+async def _refuse_django(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError(f"{scope['path']} left the hot path")
+
+
+async def _through_gateway(method: str, path: str, query: str, body: bytes, headers: dict[str, str]) -> Answer:
+    gateway = Gateway(_refuse_django, hot_endpoints())
+    sent: list[Any] = []
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}])
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return next(messages)
+
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    raw.append((b"content-length", b"%d" % len(body)))
+    scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": raw}
+    await gateway({**scope, "client": ("127.0.0.1", 0)}, receive, send)
+    gateway._lanes.submit(connections.close_all).result()
+    gateway._lanes.shutdown()
+    got = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
+    return Answer(sent[0]["status"], b"".join(message["body"] for message in sent[1:]), got)
+
+
+def hot_path(method: str, path: str, body: object = b"", **headers: str) -> Answer:
+    """Needs settings.DB_LANES = 1, whose connection can be closed."""
+    where, _, query = path.partition("?")
+    return asyncio.run(_through_gateway(method, where, query, _bytes(body), _named(headers)))
+
+
+def django(method: str, path: str, body: object = b"", **headers: str) -> Answer:
+    answer = Client().generic(method, path, _bytes(body), content_type="application/json", headers=_named(headers))
+    return Answer(answer.status_code, answer.content, {k.lower(): v for k, v in answer.headers.items()})
+
+
+def _bytes(body: object) -> bytes:
+    return body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
+def _named(headers: dict[str, str]) -> dict[str, str]:
+    return {"X-Correlation-ID": CORRELATION_ID} | {name.replace("_", "-"): value for name, value in headers.items()}

@@ -1,0 +1,112 @@
+"""The way to a redemption: past the gate, so that late-comers never reach the database.
+
+The gate's answers are the database's of at most a second ago. Whoever repeats an Idempotency-Key is answered from what
+is kept, whatever the flags say.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.db import connection
+
+from common.errors import FloodgateError
+from common.sqlfiles import load_sql
+from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
+from vouchers.flags import FLAG_SECONDS, FLAGS, REDEEMERS_KEPT, UNKNOWN, Stamp
+from vouchers.gate import Moment, asked_codes, flag_codes, read_shared_flags
+from vouchers.guessing import count_guesses, known_guesser, throttled
+from vouchers.metrics import count_gate_hits, count_outcomes
+from vouchers.redeeming import Outcome, kept_outcomes, redeem_vouchers
+from vouchers.types import Redeem
+
+_SQL = load_sql(Path(__file__).parent / "sql" / "gate.sql")
+
+
+def refuse_known(item: Redeem) -> None:
+    """Raise the refusal of a request that this process can refuse without asking anybody; for the event loop."""
+    refusal: FloodgateError | None = known_guesser(item)
+    if refusal is None and item.mark is None:
+        refusal = FLAGS.refusal(item.code, item.phone_number)
+        if refusal:
+            count_gate_hits("process", 1)
+    if refusal:
+        count_outcomes([refusal])
+        raise refusal
+
+
+def redeem_admitted(wanted: list[Redeem]) -> list[Outcome]:
+    """``redeem_vouchers`` of those that the gate lets through; the others have their refusal in its place.
+
+    Args, Returns, Raises: as ``redeem_vouchers``; RateLimited: this user or address was refused too often.
+    Source: docs/vouchers.md.
+    """
+    outcomes: dict[int, Outcome] = dict(throttled(wanted))
+    seen = read_shared_flags({item.code for place, item in enumerate(wanted) if place not in outcomes})
+    outcomes |= _gate_refusals({place: item for place, item in enumerate(wanted) if place not in outcomes})
+    count_outcomes(outcomes.values())
+    rest = [place for place in range(len(wanted)) if place not in outcomes]
+    if rest:
+        redeemed = redeem_vouchers([wanted[place] for place in rest])
+        flag_outcomes([wanted[place] for place in rest], redeemed, seen)
+        outcomes |= dict(zip(rest, redeemed, strict=True))
+    count_guesses(item for place, item in enumerate(wanted) if isinstance(outcomes[place], VoucherUnavailable))
+    return [outcomes[place] for place in range(len(wanted))]
+
+
+def _gate_refusals(wanted: dict[int, Redeem]) -> dict[int, Outcome]:
+    """By place. A request with a mark is looked up before it is refused."""
+    refusals: dict[int, Outcome] = {}
+    for place, item in wanted.items():
+        if refusal := FLAGS.refusal(item.code, item.phone_number):
+            refusals[place] = refusal
+    marked = [place for place in refusals if wanted[place].mark]
+    if marked:
+        kept = kept_outcomes([wanted[place] for place in marked])
+        refusals |= {place: found for place, found in zip(marked, kept, strict=True) if found}
+    count_gate_hits("store", len(refusals))
+    return refusals
+
+
+def flag_outcomes(asked: Sequence[Redeem], outcomes: Sequence[Outcome], seen: Moment) -> None:
+    """Flag what the database refused after ``seen``."""
+    stamps: dict[str, Stamp] = {}
+    for item, outcome in zip(asked, outcomes, strict=True):
+        if isinstance(outcome, VoucherUnavailable):
+            stamps[item.code] = Stamp(outcome.revision, outcome.redeemed)
+        elif isinstance(outcome, AlreadyRedeemed):
+            FLAGS.refuse_user(outcome.first, outcome.revision, seen.here + FLAG_SECONDS)
+    if stamps:
+        _learn_redeemers(stamps)
+        flag_codes({code: stamp for code, stamp in stamps.items() if (code, stamp) in FLAGS.redeemers}, seen)
+
+
+def _learn_redeemers(stamps: dict[str, Stamp]) -> None:
+    """Read who has places of these vouchers, where this process does not know it yet."""
+    missing = [code for code, stamp in stamps.items() if (code, stamp) not in FLAGS.redeemers]
+    if not missing:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL["redeemers"], {"codes": missing, "most": REDEEMERS_KEPT})
+        for code, revision, redeemed, phone_numbers in cursor.fetchall():
+            FLAGS.redeemers.keep(code, Stamp(revision, redeemed), phone_numbers)
+
+
+def renew_flags() -> int:
+    """Read from the database which of the codes that are asked for still cannot be redeemed, and flag them again.
+
+    Returns: how many. Raises: DatabaseError, RedisError: flags end by themselves.
+    """
+    codes = asked_codes()
+    seen = read_shared_flags()
+    if not codes:
+        return 0
+    stamps = dict.fromkeys(codes, UNKNOWN)
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL["stamps"], {"codes": codes})
+        for code, revision, redeemed, can_be_redeemed in cursor.fetchall():
+            if can_be_redeemed:
+                del stamps[code]
+            else:
+                stamps[code] = Stamp(revision, redeemed)
+    flag_codes(stamps, seen)
+    return len(stamps)

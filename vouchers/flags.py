@@ -1,0 +1,117 @@
+"""Flags of the admission gate in this process: which requests to redeem need not be asked of anybody.
+
+A flag holds for at most a second from the read of the database that it comes from, wherever it was copied meanwhile, so
+a refusal is never older than that, also when the process that changed the voucher died before it could say so. Nothing
+is counted here.
+
+A user who has a place of a voucher is told so rather than refused. What a voucher's revision and number of redemptions
+say together is which users have places, so their numbers are kept by that stamp, hashed, and read once per stamp.
+"""
+
+import time
+from array import array
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from common.errors import FloodgateError
+from gateway.ratelimits.recent import Recent
+from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
+from vouchers.types import Redeemed
+
+FLAG_SECONDS = 1.0
+CODES_KEPT = 50_000
+USERS_KEPT = 50_000
+REDEEMERS_KEPT = 1_000_000  # 8 MB; a voucher with more is asked of the database each time
+
+
+class Stamp(NamedTuple):
+    """What a voucher was when it was read; 0, 0 for a code that is unknown. Later stamps are greater."""
+
+    revision: int
+    redeemed: int
+
+
+UNKNOWN = Stamp(0, 0)
+
+
+class _Flag(NamedTuple):
+    stamp: Stamp
+    until: float  # 0 where the voucher changed: nothing older than the stamp is believed
+
+
+class _First(NamedTuple):
+    redemption: Redeemed
+    revision: int
+    until: float
+
+
+class Redeemers:
+    """Who has places, by code and stamp; the sets that were used last, within REDEEMERS_KEPT users. For lanes."""
+
+    def __init__(self) -> None:
+        self._sets: OrderedDict[tuple[str, Stamp], array[int]] = OrderedDict()
+        self._users = 0
+
+    def __contains__(self, key: tuple[str, Stamp]) -> bool:
+        return key[1].redeemed == 0 or key in self._sets
+
+    def keep(self, code: str, stamp: Stamp, phone_numbers: Iterable[str]) -> None:
+        hashes = array("q", sorted(map(hash, phone_numbers)))
+        if (code, stamp) in self._sets or len(hashes) > REDEEMERS_KEPT:
+            return
+        self._sets[code, stamp] = hashes
+        self._users += len(hashes)
+        while self._users > REDEEMERS_KEPT:
+            self._users -= len(self._sets.popitem(last=False)[1])
+
+    def may_have(self, code: str, stamp: Stamp, phone_number: str) -> bool:
+        """False only when the user has no place; two in 2^63 users share a hash."""
+        if stamp.redeemed == 0:
+            return False
+        hashes = self._sets.get((code, stamp))
+        if hashes is None:
+            return True
+        place = bisect_left(hashes, hash(phone_number))
+        return place < len(hashes) and hashes[place] == hash(phone_number)
+
+
+class Flags:
+    """Thread-safe: each call is a few operations on dictionaries."""
+
+    def __init__(self) -> None:
+        self.redeemers = Redeemers()
+        self._codes: Recent[str, _Flag] = Recent(CODES_KEPT)
+        self._firsts: Recent[tuple[str, str], _First] = Recent(USERS_KEPT)
+
+    def refusal(self, code: str, phone_number: str) -> FloodgateError | None:
+        """Why this user cannot redeem this voucher; None where somebody must be asked."""
+        now = time.monotonic()
+        flag = self._codes.get(code)
+        first = self._firsts.get((code, phone_number))
+        if first and first.until > now and not (flag and flag.stamp.revision > first.revision):
+            return AlreadyRedeemed(first.redemption, first.revision)
+        if flag is None or flag.until <= now or self.redeemers.may_have(code, flag.stamp, phone_number):
+            return None
+        return VoucherUnavailable(*flag.stamp)
+
+    def was_refused(self, code: str) -> bool:
+        """Whether the code was flagged lately, also when the flag has ended."""
+        flag = self._codes.get(code)
+        return flag is not None and flag.until > 0
+
+    def refuse(self, code: str, stamp: Stamp, until: float) -> None:
+        """Flag a code until ``time.monotonic()`` says so; the stamp's redeemers are kept already."""
+        if (found := self._codes.get(code)) is None or stamp >= found.stamp:
+            self._codes.set(code, _Flag(stamp, until))
+
+    def refuse_user(self, first: Redeemed, revision: int, until: float) -> None:
+        self._firsts.set((first.voucher_code, first.redeemer), _First(first, revision, until))
+
+    def reopen(self, code: str, revision: int) -> None:
+        """The voucher changed, and has this revision now."""
+        self._codes.set(code, _Flag(Stamp(revision, 0), 0.0))
+
+
+FLAGS = Flags()

@@ -1,0 +1,18 @@
+-- What is flagged, and the time. KEYS: a sorted set of asked codes, then one key per code.
+-- ARGV: seconds that asking counts, most codes that are kept, then for each code its name where it was refused before,
+-- else nothing: those are the ones whose flags are renewed in time.
+-- Returns the time in ms, then for each code nothing, or its stamp and the milliseconds that are left of its flag.
+
+local time = redis.call('TIME')
+local answer = {time[1] * 1000 + math.floor(time[2] / 1000)}
+for place = 2, #KEYS do
+    local found = redis.call('GET', KEYS[place])
+    answer[place] = {}
+    if found and found:sub(1, 1) == 'x' then
+        answer[place] = {found:sub(3), redis.call('PTTL', KEYS[place])}
+    end
+    if ARGV[place + 1] ~= '' then redis.call('ZADD', KEYS[1], time[1], ARGV[place + 1]) end
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', time[1] - ARGV[1])
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - ARGV[2])
+return answer

@@ -1,0 +1,20 @@
+-- GCRA of refusals: counts what was refused, and says who was refused too often.
+--
+-- KEYS: one per guesser. ARGV: for each the refusals that a window allows, the window in seconds, the refusals to add.
+-- Returns for each the microseconds for which nothing more is answered, 0 where something still may be.
+
+local EPOCH = 1767225600 -- 2026, so that a double holds fractions of a microsecond
+local time = redis.call('TIME')
+local now = (time[1] - EPOCH) * 1e6 + time[2]
+local answer = {}
+for place, key in ipairs(KEYS) do
+    local limit, seconds, more = unpack(ARGV, 3 * place - 2, 3 * place)
+    local window = seconds * 1e6
+    local paid_at = math.max(tonumber(redis.call('GET', key) or now), now)
+    if tonumber(more) > 0 then
+        paid_at = math.min(paid_at + more * window / limit, now + 2 * window)
+        redis.call('SET', key, string.format('%.17g', paid_at), 'PX', math.ceil((paid_at - now) / 1000))
+    end
+    answer[place] = math.ceil(math.max(0, paid_at + window / limit - window - now))
+end
+return answer
