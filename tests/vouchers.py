@@ -72,5 +72,10 @@ def taken(code: str = "SUMMER") -> int:
 def forget_everything() -> None:
     valkey.cache_store().flushdb()
     CACHE.is_open = WRITE_STORE.is_open = False
-    FLAGS.__init__()  # type: ignore[misc]
+    forget_local_flags()
     guessing._throttled_until = Recent(guessing.GUESSERS_KEPT)
+
+
+def forget_local_flags() -> None:
+    """As a process that has just started."""
+    FLAGS.__init__()  # type: ignore[misc]

@@ -1,26 +1,34 @@
 -- The ledger's rules, which hold for every door and for whoever has psql.
 
 -- Moves the balances of all transfers of a statement at once, and opens the profiles of users who are credited and have
--- none. Rows are written in the order of phone numbers. A debit without a profile, or below zero, fails.
+-- none. Each user's transfers are summed first, and rows are written in the order of phone numbers. What takes more than
+-- there is, or from nobody, fails.
 CREATE FUNCTION vouchers_move_balances() RETURNS trigger LANGUAGE plpgsql
     -- The plan is kept for the session and was made when tables were small: it must stay with the index.
     SET enable_seqscan TO off SET enable_hashjoin TO off SET enable_mergejoin TO off AS $$
 DECLARE
-    debited integer;
-    updated integer;
+    missing text;
 BEGIN
-    WITH moved AS (
-        UPDATE vouchers_profile profile SET balance = profile.balance - sums.amount
-        FROM (SELECT debit, sum(amount) AS amount FROM added WHERE debit < 'a' GROUP BY debit ORDER BY debit) sums
-        WHERE profile.phone_number = sums.debit
-        RETURNING 1
-    )
-    SELECT (SELECT count(DISTINCT debit) FROM added WHERE debit < 'a'), (SELECT count(*) FROM moved) INTO debited, updated;
-    IF debited <> updated THEN
-        RAISE foreign_key_violation USING MESSAGE = 'a transfer debits a phone number without a profile';
+    IF EXISTS (SELECT FROM added WHERE debit < 'a') THEN
+        WITH net AS (
+            SELECT account, sum(amount) AS amount FROM (
+                SELECT credit AS account, amount FROM added UNION ALL SELECT debit, -amount FROM added
+            ) sides WHERE account < 'a' GROUP BY account HAVING sum(amount) < 0 ORDER BY account
+        ),
+        moved AS (
+            UPDATE vouchers_profile profile SET balance = profile.balance + net.amount
+            FROM net WHERE profile.phone_number = net.account RETURNING profile.phone_number
+        )
+        SELECT min(account) INTO missing FROM net WHERE account NOT IN (SELECT phone_number FROM moved);
+        IF missing IS NOT NULL THEN
+            RAISE foreign_key_violation USING MESSAGE = 'a transfer takes from ' || missing || ', who has no profile';
+        END IF;
     END IF;
     INSERT INTO vouchers_profile AS profile (phone_number, balance, created_at)
-    SELECT credit, sum(amount), min(created_at) FROM added WHERE credit < 'a' GROUP BY credit ORDER BY credit
+    SELECT account, sum(amount), min(created_at) FROM (
+        SELECT credit AS account, amount, created_at FROM added
+        UNION ALL SELECT debit, -amount, created_at FROM added
+    ) sides WHERE account < 'a' GROUP BY account HAVING sum(amount) >= 0 ORDER BY account
     ON CONFLICT (phone_number) DO UPDATE SET balance = profile.balance + excluded.balance;
     RETURN NULL;
 END

@@ -1,0 +1,318 @@
+"""The admission gate: refusals without the database, never older than a second, and never wrong about a user."""
+
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
+from redis.exceptions import ConnectionError as StoreGone
+
+from common import valkey
+from common.errors import FloodgateError
+from common.stores import CACHE
+from gateway.errors import RateLimited
+from gateway.ratelimits.recent import Recent
+from tests.vouchers import APPS, forget_local_flags, phone, redeem, taken, voucher, wanted, words
+from vouchers import admission, flags, gate
+from vouchers.admission import redeem_admitted, refuse_known, renew_flags
+from vouchers.flags import FLAGS, REDEEMERS_KEPT, Redeemers, Stamp
+from vouchers.limits import change_limits
+from vouchers.models import Redemption, Voucher
+from vouchers.reversing import reverse_redemptions
+from vouchers.types import LimitChange, Redeem, Redeemed
+
+pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+
+
+@pytest.fixture(autouse=True)
+def no_limits(settings: Settings) -> None:
+    settings.RATE_LIMIT = "off"
+
+
+def ask(user: int, code: str = "SUMMER") -> str:
+    """Through the gate, as a request comes: the outcome's name."""
+    item = wanted(user, code)
+    try:
+        refuse_known(item)
+    except FloodgateError as error:
+        return type(error).__name__
+    return words(redeem_admitted([item]))[0]
+
+
+def statements(work: Callable[[], Any]) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    return len(captured)
+
+
+def used_up(code: str = "SUMMER") -> Redeemed:
+    voucher(code, 1)
+    return redeem(9, code)
+
+
+def test_second_refusal_needs_nobody() -> None:
+    used_up()
+    assert ask(1) == "VoucherUnavailable"
+    assert statements(lambda: ask(2)) == 0
+    with pytest.raises(FloodgateError, match="cannot be redeemed"):
+        refuse_known(wanted(3))
+
+
+def test_unknown_code_is_flagged_like_a_used_up_one() -> None:
+    ask(1, "NOTHING")
+    assert statements(lambda: ask(2, "NOTHING")) == 0
+
+
+def test_who_has_a_place_is_told_so_past_the_flag() -> None:
+    used_up()
+    ask(1)
+    assert ask(9) == "AlreadyRedeemed"
+    assert statements(lambda: ask(9)) == 0
+
+
+def test_flag_of_another_process_is_enough_where_the_redeemers_are_known() -> None:
+    used_up()
+    ask(1)
+    FLAGS._codes = Recent(10)
+    assert statements(lambda: ask(2)) == 0
+    forget_local_flags()
+    assert statements(lambda: ask(2)) > 0
+
+
+@pytest.mark.parametrize("level", ["process", "store"])
+def test_flag_ends_a_second_after_the_read_that_it_comes_from(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    used_up()
+    seen = gate.read_shared_flags()
+    monkeypatch.setattr(admission, "read_shared_flags", lambda codes=(): seen)
+    monkeypatch.setattr(flags, "FLAG_SECONDS", flags.FLAG_SECONDS)
+    ask(1)
+    monkeypatch.undo()
+    age = time.monotonic() - seen.here
+    left_ms = valkey.cache_store().pttl(valkey.key("gate", "SUMMER"))
+    assert 0 < left_ms <= 1000
+    assert left_ms <= 1000 * (1 - age) + 5
+    until = FLAGS._codes.get("SUMMER").until  # type: ignore[union-attr]
+    assert until == seen.here + 1
+    monkeypatch.setattr(time, "monotonic", lambda: until + 0.001)
+    if level == "store":
+        valkey.cache_store().delete(valkey.key("gate", "SUMMER"))
+    assert FLAGS.refusal("SUMMER", phone(1)) is None
+
+
+def test_shared_flag_is_believed_no_longer_than_it_lasts() -> None:
+    used_up()
+    ask(1)
+    valkey.cache_store().pexpire(valkey.key("gate", "SUMMER"), 300)
+    FLAGS._codes = Recent(10)
+    before = time.monotonic()
+    gate.read_shared_flags(["SUMMER"])
+    assert FLAGS._codes.get("SUMMER").until <= before + 0.31  # type: ignore[union-attr]
+
+
+# Changes
+
+
+def raise_limit() -> None:
+    change_limits([LimitChange("SUMMER", 2, "test")])
+
+
+def reverse() -> None:
+    reverse_redemptions([Redemption.objects.get().id])
+
+
+@pytest.mark.parametrize("change", [raise_limit, reverse])
+def test_change_opens_the_gate_here_at_once_and_elsewhere_with_the_next_look(change: Callable[[], None]) -> None:
+    used_up()
+    assert ask(1) == "VoucherUnavailable"
+    change()
+    assert FLAGS.refusal("SUMMER", phone(1)) is None
+    forget_local_flags()
+    assert ask(1) == "Redeemed"
+
+
+def test_creation_opens_the_gate() -> None:
+    assert ask(1, "SUMMER") == "VoucherUnavailable"
+    voucher()
+    assert ask(1, "SUMMER") == "Redeemed"
+
+
+@pytest.mark.parametrize("change", [raise_limit, reverse])
+def test_refusal_seen_before_a_change_cannot_come_after_it(change: Callable[[], None]) -> None:
+    used_up()
+    seen = gate.read_shared_flags()
+    stamp = Stamp(*Voucher.objects.values_list("revision", "redeemed").get())
+    change()
+    gate.flag_codes({"SUMMER": stamp}, seen)
+    assert FLAGS.refusal("SUMMER", phone(1)) is None
+    forget_local_flags()
+    gate.read_shared_flags(["SUMMER"])
+    assert FLAGS.refusal("SUMMER", phone(1)) is None
+    assert ask(1) == "Redeemed"
+
+
+def test_unknown_code_seen_before_its_creation_cannot_come_after_it() -> None:
+    seen = gate.read_shared_flags()
+    voucher()
+    gate.flag_codes({"SUMMER": flags.UNKNOWN}, seen)
+    assert ask(1) == "Redeemed"
+
+
+def test_voucher_that_is_used_up_again_is_flagged_again() -> None:
+    used_up()
+    ask(1)
+    raise_limit()
+    assert [ask(1), ask(2)] == ["Redeemed", "VoucherUnavailable"]
+    assert statements(lambda: ask(3)) == 0
+    assert ask(1) == "AlreadyRedeemed"
+
+
+def test_reversed_user_is_not_told_that_they_have_redeemed() -> None:
+    voucher(limit=5)
+    redeem(1)
+    assert ask(1) == "AlreadyRedeemed"
+    reverse()
+    assert ask(1) == "Redeemed"
+
+
+def test_lost_mark_of_a_change_costs_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that changed the voucher died between its commit and the mark."""
+    used_up()
+    ask(1)
+    monkeypatch.setattr("vouchers.limits.reopen_gate", lambda revisions: None)
+    raise_limit()
+    assert ask(1) == "VoucherUnavailable"
+    deadline = time.monotonic() + 1.2
+    while ask(1) != "Redeemed":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+# Renewal
+
+
+def test_renewal_keeps_what_is_asked_flagged_and_drops_what_is_open() -> None:
+    used_up()
+    used_up("OTHER")
+    for _ in range(2):
+        for code in ("SUMMER", "OTHER", "NOTHING"):
+            gate.read_shared_flags([code])
+            ask(1, code)
+    FLAGS._codes._young.clear()
+    Voucher.objects.filter(code="OTHER").update(limit=2, revision=2)
+    assert sorted(gate.asked_codes()) == ["NOTHING", "OTHER", "SUMMER"]
+    valkey.cache_store().delete(*(valkey.key("gate", code) for code in ("SUMMER", "OTHER", "NOTHING")))
+    assert renew_flags() == 2
+    assert statements(lambda: [ask(2), ask(2, "NOTHING")]) == 0
+    assert ask(2, "OTHER") == "Redeemed"
+
+
+def test_nothing_asked_is_nothing_renewed() -> None:
+    assert statements(renew_flags) == 0
+
+
+# Without the store
+
+
+def test_without_the_store_everything_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*args: Any, **kwargs: Any) -> None:
+        raise StoreGone
+
+    for script in ("asked", "flags"):
+        monkeypatch.setattr(gate._script(script), "registered_client", None)
+    monkeypatch.setattr(gate, "_script", lambda name: gone)
+    monkeypatch.setattr(CACHE, "open", lambda: setattr(CACHE, "is_open", True))
+    voucher(limit=1)
+    assert [ask(1), ask(1), ask(2), ask(2)] == ["Redeemed", "AlreadyRedeemed"] + ["VoucherUnavailable"] * 2
+    raise_limit()
+    assert ask(2) == "Redeemed"
+    assert taken() == 2
+
+
+def test_failed_batch_flags_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    used_up()
+
+    def fail(wanted: list[Redeem]) -> list[Any]:
+        raise OperationalError
+
+    monkeypatch.setattr(admission, "redeem_vouchers", fail)
+    with pytest.raises(OperationalError):
+        redeem_admitted([wanted(1)])
+    assert FLAGS.refusal("SUMMER", phone(1)) is None
+
+
+# Bounds
+
+
+def test_redeemers_are_bounded_by_users_and_large_vouchers_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flags, "REDEEMERS_KEPT", 100)
+    kept = Redeemers()
+    for number in range(5):
+        kept.keep(str(number), Stamp(1, 40), map(phone, range(40)))
+    kept.keep("large", Stamp(1, 101), map(phone, range(101)))
+    assert [(str(number), Stamp(1, 40)) in kept for number in range(5)] == [False] * 3 + [True] * 2
+    assert ("large", Stamp(1, 101)) not in kept
+    assert REDEEMERS_KEPT > 100
+
+
+# Guessing
+
+
+@pytest.fixture
+def limits(settings: Settings) -> None:
+    settings.RATE_LIMIT = "on"
+    settings.VOUCHER_GUESSES_PER_USER, settings.VOUCHER_GUESSES_PER_ADDRESS = 3, 5
+
+
+def guess(user: int, code: str, address: str = "203.0.113.1") -> str:
+    item = Redeem(code, phone(user), None, address)
+    try:
+        refuse_known(item)
+    except FloodgateError as error:
+        return type(error).__name__
+    return words(redeem_admitted([item]))[0]
+
+
+def test_user_who_guesses_is_throttled_on_every_code(limits: None) -> None:
+    voucher()
+    assert [guess(1, f"G{n}", f"203.0.113.{n}") for n in range(3)] == ["VoucherUnavailable"] * 3
+    assert guess(1, "SUMMER", "203.0.113.9") == "RateLimited"
+    assert guess(2, "SUMMER", "203.0.113.9") == "Redeemed"
+
+
+def test_address_that_guesses_is_throttled_for_every_user(limits: None) -> None:
+    voucher()
+    assert [guess(user, f"G{user}") for user in range(5)] == ["VoucherUnavailable"] * 5
+    assert guess(6, "SUMMER") == "RateLimited"
+    assert guess(6, "SUMMER", "203.0.113.2") == "Redeemed"
+
+
+def test_throttled_one_learns_when_to_come_again(limits: None) -> None:
+    for n in range(4):
+        guess(1, f"G{n}")
+    with pytest.raises(RateLimited) as refused:
+        refuse_known(wanted(1))
+    assert refused.value.policy == "guesses-per-user"
+    assert 1 <= refused.value.retry_after_seconds <= 60
+
+
+def test_repeats_of_a_flagged_code_are_no_guesses(limits: None) -> None:
+    used_up()
+    assert {guess(user, "SUMMER") for user in range(1, 9)} == {"VoucherUnavailable"}
+
+
+def test_success_is_no_guess(limits: None) -> None:
+    voucher(limit=50)
+    assert {guess(user, "SUMMER") for user in range(20)} == {"Redeemed"}
+    assert {guess(1, "SUMMER") for _ in range(9)} == {"AlreadyRedeemed"}
+
+
+def test_amount_is_exact_after_a_refusal() -> None:
+    used_up()
+    ask(9)
+    refusal = FLAGS.refusal("SUMMER", phone(9))
+    assert refusal is not None
+    assert refusal.members()["redemption"]["amount"] == Decimal("5.00")
