@@ -26,14 +26,15 @@ def start_standin() -> None:
 
 
 def _watch() -> None:
+    """Looks at once: after a crash the buffer is late already, and Celery takes seconds to be ready."""
     while True:
-        time.sleep(LOOK_SECONDS)
         try:
             flush_if_late()
         except (Error, RedisError) as error:  # a store is away: look again
             logger.debug("standin_waits_for_store", extra={"error": str(error)})
         finally:
             connections.close_all()
+        time.sleep(LOOK_SECONDS)
 
 
 def flush_if_late() -> None:
