@@ -38,7 +38,8 @@ case "$role" in
         case "$*" in
             imports) processes="${IMPORT_WORKERS:-2}" ;;
             flush) processes="${FLUSH_WORKERS:-2}" ;;
-            *) usage "'worker' takes one of these queues: imports, flush" ;;
+            batches | events) processes=1 ;;
+            *) usage "'worker' takes one of these queues: imports, flush, batches, events" ;;
         esac
         ;;
     manage) [ $# -gt 0 ] || usage "'manage' needs a command" ;;

@@ -17,6 +17,8 @@ def application_parts(*, reload: bool) -> list[Part]:
         _web("--reload" if reload else None),
         _celery("worker-imports", *_worker("imports", env.IMPORT_WORKERS)),
         _celery("worker-flush", *_worker("flush", env.FLUSH_WORKERS)),
+        _celery("worker-batches", *_worker("batches", 1)),
+        _celery("worker-events", *_worker("events", 1)),
         _celery("beat", "beat", "--pidfile="),
     ]
 

@@ -16,6 +16,7 @@ from common import valkey
 
 TRUTH_POLICY = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 WATCHING_THREADS = 7  # health checks, metrics and API keys of one web worker
+OTHER_WORKERS = 2  # of the queues batches and events
 SPARE_CONNECTIONS = 15  # beat, commands, psql, reserved for superusers
 
 
@@ -61,5 +62,5 @@ def connections_needed() -> int:
     """Most connections that all processes together open to the write store's server."""
     aliases = 1 if settings.READ_STORE_IS_SEPARATE else 2  # a thread may hold one for each
     web = settings.WEB_WORKERS * ((settings.DB_LANES + settings.WSGI_THREADS) * aliases + WATCHING_THREADS)
-    workers = settings.IMPORT_WORKERS * aliases + settings.FLUSH_WORKERS
+    workers = settings.IMPORT_WORKERS * aliases + settings.FLUSH_WORKERS + OTHER_WORKERS
     return int(web + workers + SPARE_CONNECTIONS)

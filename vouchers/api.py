@@ -1,23 +1,29 @@
 """DRF's door: what people and back offices ask for."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import IO, Any
 
-from drf_spectacular.utils import extend_schema
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from common.errors import FloodgateError
-from common.exactjson import dump_exactly
+from common.exactjson import dump_exactly, rfc3339
 from gateway.drf import twin_of
 from gateway.idempotent import idempotent
 from gateway.jsonbody import load_json
 from vouchers.creating import create_vouchers
+from vouchers.generating import order_generation
 from vouchers.hot import READ_VOUCHER
 from vouchers.parsing import (
+    GENERATION,
     MOVEMENT,
     PROFILE,
     REPORT,
@@ -30,8 +36,9 @@ from vouchers.parsing import (
     read_redemption_id,
 )
 from vouchers.reversing import reverse_redemptions
-from vouchers.selectors import redemptions_of, statement_of
+from vouchers.selectors import generated_vouchers, read_generation, redemptions_of, statement_of
 from vouchers.serializers import (
+    GenerationSerializer,
     MovedSerializer,
     MovementSerializer,
     ProfileSerializer,
@@ -41,6 +48,7 @@ from vouchers.serializers import (
     StatementQuerySerializer,
     StatementSerializer,
     VoucherSerializer,
+    WantedGenerationSerializer,
     WantedProfileSerializer,
     WantedVoucherSerializer,
 )
@@ -83,6 +91,52 @@ class VouchersView(ExactView):
         terms = VoucherTerms(**read_fields(request.data, VOUCHER))
         check_window(terms.starts_at, terms.expires_at)
         return _answer(create_vouchers([terms])[0], 201)
+
+
+class GenerateView(ExactView):
+    """Have many vouchers made, with random codes."""
+
+    @extend_schema(
+        operation_id="generate_vouchers", request=WantedGenerationSerializer, responses={202: GenerationSerializer}
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        fields = read_fields(request.data, GENERATION)
+        count = fields.pop("count")
+        terms = VoucherTerms(code=fields.pop("prefix"), **fields)
+        check_window(terms.starts_at, terms.expires_at)
+        ordered = order_generation(count, terms)
+        where = reverse("generation", [ordered.id], request=request)
+        return Response(asdict(ordered) | {"status_url": where}, status=202, headers={"Location": where})
+
+
+class GenerationView(ExactView):
+    """Where an order for vouchers stands."""
+
+    @extend_schema(operation_id="get_generation", responses=GenerationSerializer)
+    def get(self, request: Request, generation_id: int) -> Response:
+        return _answer(read_generation(generation_id))
+
+
+class GeneratedCodesView(ExactView):
+    """The vouchers of a finished order, as CSV that import_vouchers takes."""
+
+    @extend_schema(operation_id="get_generated_codes", responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR)})
+    def get(self, request: Request, generation_id: int) -> StreamingHttpResponse:
+        disposition = f'attachment; filename="vouchers-{generation_id}.csv"'
+        return StreamingHttpResponse(
+            _csv_lines(generated_vouchers(generation_id)),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": disposition},
+        )
+
+
+def _csv_lines(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
+    """No value can need quotes."""
+    yield "code,amount,limit,starts_at,expires_at\n"
+    for code, amount, limit, *window in rows:
+        instants = ("" if instant is None else rfc3339(instant) for instant in window)
+        yield ",".join([code, str(amount), str(limit), *instants]) + "\n"
 
 
 class ReportView(ExactView):

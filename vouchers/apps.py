@@ -16,6 +16,7 @@ class VouchersConfig(AppConfig):
                 "redemption-not-found": HTTPStatus.NOT_FOUND,
                 "profile-not-found": HTTPStatus.NOT_FOUND,
                 "generation-not-found": HTTPStatus.NOT_FOUND,
+                "generation-running": HTTPStatus.CONFLICT,
                 "already-redeemed": HTTPStatus.CONFLICT,
                 "voucher-exists": HTTPStatus.CONFLICT,
                 "limit-below-redeemed": HTTPStatus.CONFLICT,

@@ -33,7 +33,7 @@ def create_vouchers(wanted: list[VoucherTerms]) -> list[VoucherState | VoucherEx
 
 def insert_vouchers(wanted: Collection[VoucherTerms], generation_id: int | None = None) -> list[VoucherState]:
     """Those of ``wanted`` whose code was free, as they are now; no code may repeat."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         made = _insert(list(wanted), generation_id)
         transaction.on_commit(partial(reopen_gate, {state.code: FIRST_REVISION for state in made}))
     return made

@@ -9,6 +9,7 @@ FloodgateError
 │   └── GenerationNotFound
 ├── AlreadyRedeemed             by this user; carries the first redemption
 ├── VoucherExists
+├── GenerationRunning
 ├── LimitBelowRedeemed
 ├── RedemptionReversed          a second reversal
 ├── RedemptionSpent             a reversal would take the balance below zero
@@ -68,6 +69,11 @@ class GenerationNotFound(NotFound):
 
     def __init__(self, generation_id: int) -> None:
         super().__init__(f"There is no generation {generation_id}.")
+
+
+class GenerationRunning(FloodgateError):
+    code = "generation-running"
+    default_detail = "These vouchers are still being made; ask again when the status is done."
 
 
 class AlreadyRedeemed(FloodgateError):

@@ -13,7 +13,7 @@ from django.db import connection
 
 from common.idempotency import IdempotencyMark
 from common.sqlfiles import load_sql
-from vouchers.models import Profile, Redemption, Voucher
+from vouchers.models import Generation, Profile, Redemption, Voucher
 
 _SQL = load_sql(Path(__file__).parent / "sql" / "redeem.sql")
 
@@ -49,3 +49,9 @@ def lock_redemptions(ids: Collection[UUID]) -> dict[UUID, Redemption]:
     """These redemptions as they are now, by id, each with its voucher; the vouchers are locked already."""
     rows = Redemption.objects.select_for_update(no_key=True, of=("self",)).select_related("voucher")
     return {redemption.id: redemption for redemption in rows.filter(pk__in=set(ids)).order_by("id")}
+
+
+def claim_generation() -> Generation | None:
+    """The oldest order that is not finished and that nobody works on."""
+    rows = Generation.objects.select_for_update(skip_locked=True, no_key=True).filter(finished_at=None)
+    return rows.order_by("id").first()

@@ -1,11 +1,13 @@
 """Reads of vouchers, redemptions and wallets."""
 
+from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
 
-from vouchers.errors import GenerationNotFound, ProfileNotFound, VoucherNotFound
+from vouchers.errors import GenerationNotFound, GenerationRunning, ProfileNotFound, VoucherNotFound
 from vouchers.models import USERS_BELOW, Generation, Profile, Redemption, Transfer, Voucher
 from vouchers.types import (
     GenerationState,
@@ -97,11 +99,20 @@ def read_generation(generation_id: int) -> GenerationState:
     found = Generation.objects.filter(pk=generation_id).first()
     if found is None:
         raise GenerationNotFound(generation_id)
-    return GenerationState(
-        found.id,
-        "done" if found.finished_at else "running",
-        found.count,
-        found.made,
-        found.created_at,
-        found.finished_at,
-    )
+    return generation_state(found)
+
+
+def generation_state(found: Generation) -> GenerationState:
+    status = "done" if found.finished_at else "running"
+    return GenerationState(found.id, status, found.count, found.made, found.created_at, found.finished_at)
+
+
+def generated_vouchers(generation_id: int) -> Iterator[tuple[Any, ...]]:
+    """(code, amount, limit, starts_at, expires_at) of a finished generation.
+
+    Raises: GenerationNotFound, GenerationRunning.
+    """
+    if read_generation(generation_id).finished_at is None:
+        raise GenerationRunning
+    rows = Voucher.objects.filter(generation=generation_id).order_by("generation", "id")
+    return rows.values_list("code", "amount", "limit", "starts_at", "expires_at").iterator(chunk_size=5_000)

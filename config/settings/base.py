@@ -111,6 +111,29 @@ UNFOLD = {
                 ],
             },
             {
+                "title": "Vouchers",
+                "separator": True,
+                "items": [
+                    {"title": "Vouchers", "icon": "redeem", "link": reverse_lazy("admin:vouchers_voucher_changelist")},
+                    {
+                        "title": "Redemptions",
+                        "icon": "task_alt",
+                        "link": reverse_lazy("admin:vouchers_redemption_changelist"),
+                    },
+                    {"title": "Profiles", "icon": "wallet", "link": reverse_lazy("admin:vouchers_profile_changelist")},
+                    {
+                        "title": "Transfers",
+                        "icon": "swap_horiz",
+                        "link": reverse_lazy("admin:vouchers_transfer_changelist"),
+                    },
+                    {
+                        "title": "Generations",
+                        "icon": "qr_code_2",
+                        "link": reverse_lazy("admin:vouchers_generation_changelist"),
+                    },
+                ],
+            },
+            {
                 "title": "Floodgate",
                 "separator": True,
                 "items": [

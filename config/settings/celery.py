@@ -15,6 +15,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(env.DATA_DIR / "celerybeat-schedule")
 
 FLUSH_SECONDS = 2.0
+GATE_SECONDS = 0.5  # flags end after a second
 
 # A wake-up that nobody took within a beat is dropped, so they never pile up behind a stopped worker.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
@@ -41,6 +42,16 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
             "options": {"queue": "flush", "expires": FLUSH_SECONDS},
         }
         for number in range(1, env.FLUSH_WORKERS + 1)
+    },
+    "generate-vouchers": {
+        "task": "vouchers.generate",
+        "schedule": 1.0,
+        "options": {"queue": "batches", "expires": 1.0},
+    },
+    "renew-gate": {
+        "task": "vouchers.renew_flags",
+        "schedule": GATE_SECONDS,
+        "options": {"queue": "events", "expires": GATE_SECONDS},
     },
     "prune-flushes": {
         "task": "counters.prune",

@@ -82,8 +82,8 @@ def test_failed_migration_ends_the_role(fakes: Path) -> None:
     [
         ([], "no role given"),
         (["serve"], "no role is called 'serve'"),
-        (["worker"], "takes one of these queues: imports, flush"),
-        (["worker", "import"], "takes one of these queues: imports, flush"),
+        (["worker"], "takes one of these queues: imports, flush, batches, events"),
+        (["worker", "import"], "takes one of these queues: imports, flush, batches, events"),
         (["web", "--reload"], "'web' takes no arguments"),
         (["manage"], "'manage' needs a command"),
     ],

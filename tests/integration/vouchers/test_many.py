@@ -1,0 +1,239 @@
+"""Vouchers by the thousand: from files, by order, and out again as CSV."""
+
+import io
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from pytest_django import Settings
+
+from tests.integration.vouchers.test_interruptions import Interrupted, interrupt_at
+from tests.roads import django
+from tests.vouchers import APPS, redeem, voucher
+from vouchers import generating, importing
+from vouchers.generating import generate_vouchers
+from vouchers.importing import ImportReport, import_vouchers
+from vouchers.models import Generation, Profile, Voucher
+
+pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+
+
+@pytest.fixture(autouse=True)
+def small_slices(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    settings.RATE_LIMIT = "off"
+    monkeypatch.setattr(importing, "SLICE", 3)
+    monkeypatch.setattr(generating, "SLICE", 3)
+    monkeypatch.setattr(generating, "wake_generators", lambda: None)
+
+
+Imported = Callable[[str | bytes], ImportReport]
+
+
+@pytest.fixture
+def imported(tmp_path: Path) -> Imported:
+    def work(content: str | bytes) -> ImportReport:
+        path = tmp_path / "vouchers.csv"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return import_vouchers(path)
+
+    return work
+
+
+def counts(report: ImportReport) -> tuple[int, int, int]:
+    return report.created, report.present, report.rejected
+
+
+HEADER = "code,amount,limit,starts_at,expires_at\n"
+
+
+def test_rows_become_vouchers(imported: Imported) -> None:
+    report = imported(f"\ufeff{HEADER}A,5,300,2026-01-01T00:00:00Z,\r\nB,0.10,1\n\nC,7.5,2,,2027-01-01T00:00:00+01:00")
+    assert counts(report) == (3, 0, 0)
+    columns = ("code", "amount", "limit", "redeemed", "starts_at", "expires_at")
+    assert list(Voucher.objects.order_by("code").values_list(*columns)) == [
+        ("A", Decimal("5.00"), 300, 0, datetime(2026, 1, 1, tzinfo=UTC), None),
+        ("B", Decimal("0.10"), 1, 0, None, None),
+        ("C", Decimal("7.50"), 2, 0, None, datetime(2026, 12, 31, 23, tzinfo=UTC)),
+    ]
+
+
+def test_bad_rows_are_refused_by_line_and_column_and_the_others_taken(imported: Imported) -> None:
+    report = imported(
+        HEADER
+        + "A,5,300\n"
+        + "B C,5,300\n"
+        + "D,0,0\n"
+        + "E,1e3,1\n"
+        + "F,5\n"
+        + '"G",5,1\n'
+        + "H,5,1,2026-01-02T00:00:00Z,2026-01-01T00:00:00Z\n"
+        + "A,6,300\n"
+        + "I" * 20_000
+        + ",5,1\n"
+        + "J,5,1\n"
+    )
+    assert [(line, reason.split(":")[0]) for line, reason in report.rejects] == [
+        (3, "code"),
+        (4, "amount"),
+        (5, "amount"),
+        (6, "Has 2 columns, not code, amount, limit, starts_at, expires_at."),
+        (7, "code"),
+        (8, "expires_at"),
+        (9, "code"),
+        (10, "Has 1 columns, not code, amount, limit, starts_at, expires_at."),
+    ]
+    assert counts(report) == (2, 0, 8)
+    assert sorted(Voucher.objects.values_list("code", flat=True)) == ["A", "J"]
+
+
+def test_line_that_is_no_text_is_refused_alone(imported: Imported) -> None:
+    assert counts(imported(b"A,5,1\n\xff,5,1\nB,5,1\n")) == (2, 0, 1)
+
+
+def test_second_run_changes_nothing(imported: Imported) -> None:
+    content = "".join(f"V{n},5,10\n" for n in range(10))
+    imported(content)
+    redeem(1, "V1")
+    assert counts(imported(content)) == (0, 10, 0)
+    assert counts(imported(content.replace("V3,5", "V3,6"))) == (0, 9, 1)
+    assert Voucher.objects.get(code="V3").amount == 5
+
+
+@pytest.mark.parametrize("number", range(9))
+def test_interrupted_import_is_finished_by_another_run(imported: Imported, number: int) -> None:
+    content = "".join(f"V{n},5,10\n" for n in range(8))
+    with suppress(Interrupted), connection.execute_wrapper(interrupt_at(number)):
+        imported(content)
+    assert Voucher.objects.count() in (0, 3, 6, 8)
+    imported(content)
+    assert Voucher.objects.count() == 8
+
+
+def test_command_tells_counts_and_refusals(tmp_path: Path) -> None:
+    path, rejects, out = tmp_path / "vouchers.csv", tmp_path / "rejects.csv", io.StringIO()
+    path.write_text("A,5,1\n")
+    call_command("import_vouchers", path, stdout=out)
+    assert out.getvalue() == "1 created, 0 there already, 0 rejected\n"
+    path.write_text("A,5,1\nB,5,0\n")
+    errors = io.StringIO()
+    with pytest.raises(CommandError, match="1 rows were rejected"):
+        call_command("import_vouchers", path, "--rejects", rejects, stdout=io.StringIO(), stderr=errors)
+    assert "line 2: limit: Must be a whole number" in errors.getvalue()
+    assert rejects.read_text().startswith("line,reason\n2,")
+    with pytest.raises(CommandError, match="cannot be read"):
+        call_command("import_vouchers", tmp_path / "nothing.csv")
+
+
+def test_reconcile_command_ends_with_0_or_names_what_is_wrong() -> None:
+    voucher()
+    redeem(1)
+    out, errors = io.StringIO(), io.StringIO()
+    call_command("reconcile", stdout=out)
+    assert "agree" in out.getvalue()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE vouchers_profile DISABLE TRIGGER balances_follow_transfers")
+        Profile.objects.update(balance=1)
+        cursor.execute("ALTER TABLE vouchers_profile ENABLE TRIGGER balances_follow_transfers")
+    with pytest.raises(CommandError) as ended:
+        call_command("reconcile", stderr=errors)
+    assert ended.value.returncode == 1
+    assert "balance_is_the_sum_of_transfers: +490000000001: balance 1.00, transfers 5.00" in errors.getvalue()
+
+
+def test_renew_gate_command_says_how_many() -> None:
+    out = io.StringIO()
+    call_command("renew_gate", stdout=out)
+    assert out.getvalue() == "0 codes that are asked for cannot be redeemed\n"
+
+
+# Generations
+
+
+def order(**change: Any) -> Any:
+    return django("POST", "/api/vouchers/generate", {"count": 8, "prefix": "XMAS-", "amount": 5, "limit": 1, **change})
+
+
+def test_order_is_made_and_downloaded(imported: Imported) -> None:
+    ordered = order(expires_at="2030-01-01T00:00:00Z")
+    assert (ordered.status, ordered.json["status"], ordered.json["made"]) == (202, "running", 0)
+    where = ordered.json["status_url"].removeprefix("http://testserver")
+    assert ordered.headers["location"] == ordered.json["status_url"]
+    assert django("GET", f"{where}/codes").status == 409
+    assert generate_vouchers() is False
+    done = django("GET", where).json
+    assert (done["status"], done["made"], done["finished_at"] is not None) == ("done", 8, True)
+    lines = b"".join(generated(where)).decode().splitlines()
+    assert lines[0] == HEADER.strip()
+    assert len({line.split(",")[0] for line in lines[1:]}) == Voucher.objects.count() == 8
+    assert all(re.fullmatch(r"XMAS-[0-9A-HJKMNP-TV-Z]{13},5.00,1,,2030-01-01T00:00:00Z", line) for line in lines[1:])
+    assert counts(imported("\n".join(lines))) == (0, 8, 0)
+
+
+def generated(where: str) -> list[bytes]:
+    from django.test import Client
+
+    answer = Client().get(f"{where}/codes")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    return list(answer.streaming_content)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_killed_worker_neither_loses_nor_doubles_vouchers(number: int) -> None:
+    order()
+    with suppress(Interrupted), connection.execute_wrapper(interrupt_at(number)):
+        generate_vouchers()
+    found = Generation.objects.get()
+    assert found.made == Voucher.objects.filter(generation=found).count() <= 8
+    generate_vouchers()
+    assert Voucher.objects.filter(generation=Generation.objects.get()).count() == 8
+
+
+def test_code_that_is_taken_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    voucher("XMAS-TAKEN")
+    codes = iter(["TAKEN", "TAKEN", *map(str, range(20))])
+    monkeypatch.setattr(generating, "random_code", lambda: next(codes))
+    order()
+    generate_vouchers()
+    assert Generation.objects.get().made == Voucher.objects.exclude(generation=None).count() == 8
+
+
+def test_codes_have_more_than_60_bits() -> None:
+    assert len(set(generating.ALPHABET)) == 32
+    assert 5 * generating.RANDOM_CHARACTERS >= 60
+    assert len(generating.random_code()) == generating.RANDOM_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"count": 0}, "count"),
+        ({"count": 1_000_001}, "count"),
+        ({"prefix": "A B"}, "prefix"),
+        ({"prefix": "A" * 33}, "prefix"),
+        ({"limit": 0}, "limit"),
+        ({"code": "A"}, "code"),
+    ],
+)
+def test_bad_order_is_400(change: dict[str, Any], wrong: str) -> None:
+    answer = order(**change)
+    assert (answer.status, [error["field"] for error in answer.json["errors"]]) == (400, [wrong])
+    assert not Generation.objects.exists()
+
+
+def test_order_that_is_not_there_is_404() -> None:
+    assert django("GET", "/api/vouchers/generate/1").status == 404
+    assert django("GET", "/api/vouchers/generate/1/codes").status == 404
+
+
+def test_repeat_of_an_order_with_a_key_is_one_order() -> None:
+    body = {"count": 1, "amount": 5, "limit": 1}
+    answers = [django("POST", "/api/vouchers/generate", body, Idempotency_Key="k") for _ in range(2)]
+    assert answers[0].body == answers[1].body
+    assert Generation.objects.count() == 1

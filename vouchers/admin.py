@@ -1,0 +1,188 @@
+"""People's door: vouchers with their limits, redemptions, profiles, the ledger, and orders for many vouchers.
+
+Only the system writes these rows. What people may do are the services' own operations: changing a limit, which is
+audited, and taking a redemption back.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+from unfold.paginator import InfinitePaginator
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
+
+from common.errors import FloodgateError
+from common.uuids import HYPHENATED_UUID
+from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog
+from vouchers.limits import change_limits
+from vouchers.models import LIMIT_MAX, Generation, LimitChangeRecord, Profile, Redemption, Transfer, Voucher
+from vouchers.reversing import reverse_redemptions
+from vouchers.types import LimitChange
+
+
+class LimitForm(BaseDialogForm):  # type: ignore[misc]
+    limit = forms.IntegerField(
+        min_value=1,
+        max_value=LIMIT_MAX,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="Users who may redeem the voucher; not below those who have.",
+    )
+
+
+class LimitChangeInline(TabularInline):  # type: ignore[misc]
+    """Who changed the limit."""
+
+    model = LimitChangeRecord
+    fields = readonly_fields = ["changed_at", "changed_by", "limit_before", "limit_after"]
+    can_delete = False
+    extra = 0
+    hide_title = True
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+class LargeTableAdmin(ReadOnlyAdmin):
+    """There may be many millions of rows, so nothing here counts them, and they are sorted by their keys only."""
+
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """By whole values only, which indexes find."""
+        return (self.found(queryset, search_term.strip()), False) if search_term.strip() else (queryset, False)
+
+    def found(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        raise NotImplementedError
+
+
+@admin.register(Voucher)
+class VoucherAdmin(LargeTableAdmin):
+    list_display = ["code", "amount", "limit", "redeemed", "remaining", "starts_at", "expires_at"]
+    search_fields = ["code"]
+    search_help_text = "The whole code"
+    ordering = ["-id"]
+    sortable_by: list[str] = []
+    actions_detail = ["change_limit"]
+    inlines = [LimitChangeInline]
+    fields = ["code", "amount", "limit", "redeemed", "remaining", "starts_at", "expires_at", "revision", "created_at"]
+    readonly_fields = fields
+
+    def found(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        return queryset.filter(code=term)
+
+    @display(description="remaining")  # type: ignore[untyped-decorator]
+    def remaining(self, voucher: Voucher) -> int:
+        return voucher.limit - voucher.redeemed
+
+    @action(  # type: ignore[untyped-decorator]
+        description="Change the limit",
+        url_path="change-limit",
+        permissions=["operate"],
+        icon="edit",
+        variant=ActionVariant.PRIMARY,
+        dialog={
+            "title": "Change the limit",
+            "description": "It holds at once, also while the voucher is redeemed. Your name is kept with the change.",
+            "form_class": LimitForm,
+            "form_submit_text": "Change",
+        },
+    )
+    def change_limit(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        voucher = Voucher.objects.get(pk=object_id)
+        change = LimitChange(voucher.code, form.cleaned_data["limit"], request.user.get_username())
+        (outcome,) = change_limits([change])
+        if isinstance(outcome, FloodgateError):
+            messages.error(request, outcome.detail)
+        else:
+            self.log_change(request, voucher, f"Changed the limit from {voucher.limit} to {outcome.limit}.")
+            messages.success(request, f"The limit of {voucher.code} is {outcome.limit:,}.")
+        return after_dialog(request, reverse("admin:vouchers_voucher_change", args=[object_id]))
+
+
+@admin.register(Redemption)
+class RedemptionAdmin(LargeTableAdmin):
+    list_display = ["id", "voucher", "redeemer", "amount", "state", "created_at", "reversed_at"]
+    list_select_related = ["voucher"]
+    search_fields = ["id"]
+    search_help_text = "A redemption's id, or a voucher's whole code"
+    ordering = ["-id"]
+    sortable_by: list[str] = []
+    actions_detail = ["take_back"]
+    fields = ["id", "voucher", "redeemer", "amount", "state", "created_at", "reversed_at"]
+    readonly_fields = fields
+
+    def found(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        if HYPHENATED_UUID.fullmatch(term):
+            return queryset.filter(pk=term)
+        voucher_id = Voucher.objects.filter(code=term).values_list("id", flat=True).first()
+        return queryset.filter(voucher=voucher_id) if voucher_id else queryset.none()
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        is_live = Redemption.objects.filter(pk=object_id, reversed_at=None).exists()
+        return list(super().get_actions_detail(request, object_id)) if is_live else []
+
+    @action(  # type: ignore[untyped-decorator]
+        description="Reverse the redemption",
+        url_path="reverse",
+        permissions=["operate"],
+        icon="undo",
+        variant=ActionVariant.DANGER,
+        dialog={
+            "title": "Reverse this redemption?",
+            "description": "Its place is free again, and the amount leaves the wallet.",
+            "form_class": None,
+            "form_submit_text": "Reverse",
+        },
+    )
+    def take_back(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        (outcome,) = reverse_redemptions([UUID(object_id)])
+        if isinstance(outcome, FloodgateError):
+            messages.error(request, outcome.detail)
+        else:
+            self.log_change(request, Redemption.objects.get(pk=object_id), "Reversed.")
+            messages.success(request, f"{outcome.redeemer}'s redemption of {outcome.voucher_code} is reversed.")
+        return after_dialog(request, reverse("admin:vouchers_redemption_change", args=[object_id]))
+
+
+@admin.register(Profile)
+class ProfileAdmin(LargeTableAdmin):
+    list_display = ["phone_number", "balance", "created_at"]
+    search_fields = ["phone_number"]
+    search_help_text = "The whole phone number"
+    ordering = ["-id"]
+    sortable_by: list[str] = []
+    fields = readonly_fields = ["phone_number", "balance", "created_at"]
+
+    def found(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        return queryset.filter(phone_number=term)
+
+
+@admin.register(Transfer)
+class TransferAdmin(LargeTableAdmin):
+    list_display = ["id", "created_at", "kind", "debit", "credit", "amount", "redemption_id"]
+    search_fields = ["redemption_id"]
+    search_help_text = "A redemption's id"
+    ordering = ["-id"]
+    sortable_by: list[str] = []
+    fields = readonly_fields = ["id", "created_at", "kind", "debit", "credit", "amount", "redemption_id"]
+
+    def found(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        return queryset.filter(redemption_id=term) if HYPHENATED_UUID.fullmatch(term) else queryset.none()
+
+
+@admin.register(Generation)
+class GenerationAdmin(ReadOnlyAdmin):
+    list_display = ["id", "count", "made", "prefix", "amount", "limit", "created_at", "finished_at"]
+    fields = readonly_fields = [*list_display[:-2], "starts_at", "expires_at", "correlation_id", *list_display[-2:]]

@@ -1,0 +1,20 @@
+"""``renew_gate``: rebuild the admission gate's flags from the database now."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
+from redis.exceptions import RedisError
+
+from vouchers.admission import renew_flags
+
+
+class Command(BaseCommand):
+    help = "Rebuild the admission gate's flags from the database now; beat does the same twice a second."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            flagged = renew_flags()
+        except (OperationalError, InterfaceError, RedisError) as error:
+            raise CommandError(f"A store does not answer: {error}") from error
+        self.stdout.write(f"{flagged:,} codes that are asked for cannot be redeemed")

@@ -1,0 +1,33 @@
+"""Celery's door: each task is one call. All may run twice, side by side, or be killed anywhere."""
+
+import logging
+
+from celery import shared_task
+from django.db import InterfaceError, OperationalError
+from redis.exceptions import RedisError
+
+from vouchers.admission import renew_flags
+from vouchers.generating import TASK, generate_vouchers, wake_generators
+
+logger = logging.getLogger(__name__)
+
+TURN_SECONDS = 5.0  # a worker that is told to stop finishes its turn, not a million vouchers
+
+
+@shared_task(name=TASK)
+def generate_vouchers_task() -> None:
+    try:
+        has_more = generate_vouchers(TURN_SECONDS)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("generation_waits_for_store", extra={"error": str(error)})
+        return
+    if has_more:
+        wake_generators()
+
+
+@shared_task(name="vouchers.renew_flags")
+def renew_flags_task() -> None:
+    try:
+        renew_flags()
+    except (OperationalError, InterfaceError, RedisError) as error:
+        logger.warning("flags_wait_for_store", extra={"error": str(error)})
