@@ -2,6 +2,7 @@ from http import HTTPStatus
 
 from django.apps import AppConfig
 
+from gateway.metrics import register_collector
 from gateway.problems import register_codes
 
 
@@ -9,6 +10,9 @@ class VouchersConfig(AppConfig):
     name = "vouchers"
 
     def ready(self) -> None:
+        from vouchers.metrics import vouchers_metrics  # models are there only now
+
+        register_collector(vouchers_metrics)
         register_codes(
             {
                 "voucher-unavailable": HTTPStatus.NOT_FOUND,

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection
-
+from common.prepared import Prepared
 from common.sqlfiles import load_sql
 from vouchers.models import CASH_ACCOUNT, VOUCHERS_ACCOUNT, Transfer, TransferKind
 from vouchers.types import Redeemed
 
-_SQL = load_sql(Path(__file__).parent / "sql" / "redeem.sql")
+_CREDIT = Prepared("credit_redemptions", load_sql(Path(__file__).parent / "sql" / "redeem.sql")["credit"])
 
 
 class Reversal(NamedTuple):
@@ -40,8 +39,7 @@ def credit_redemptions(redeemed: Sequence[Redeemed]) -> None:
         "ids": [str(redemption.id) for redemption in redeemed],
         "created_at": redeemed[0].created_at,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_SQL["credit"], parameters)
+    _CREDIT.run(parameters)
 
 
 def debit_reversals(reversals: Sequence[Reversal], at: datetime) -> None:

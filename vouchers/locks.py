@@ -12,10 +12,12 @@ from uuid import UUID
 from django.db import connection
 
 from common.idempotency import IdempotencyMark
+from common.prepared import Prepared
 from common.sqlfiles import load_sql
 from vouchers.models import Generation, Profile, Redemption, Voucher
 
 _SQL = load_sql(Path(__file__).parent / "sql" / "redeem.sql")
+_LOCK_CODES = Prepared("lock_vouchers", _SQL["lock_vouchers"])
 
 
 def take_marks(marks: Iterable[IdempotencyMark]) -> set[IdempotencyMark]:
@@ -29,8 +31,7 @@ def take_marks(marks: Iterable[IdempotencyMark]) -> set[IdempotencyMark]:
 
 def lock_codes(codes: Collection[str]) -> None:
     """The rows of the vouchers with these codes, and nothing read of them."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SQL["lock_vouchers"], {"codes": sorted(set(codes))})
+    _LOCK_CODES.run({"codes": sorted(set(codes))})
 
 
 def lock_vouchers(codes: Collection[str]) -> dict[str, Voucher]:

@@ -1,12 +1,17 @@
 """Metrics: what was redeemed and refused in this process, and how the ledger stands, asked at each scrape."""
 
 from collections import Counter as Tally
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
+from django.db.models import Count, Min
+from django.utils import timezone
 from prometheus_client import Counter
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 
 from common.errors import FloodgateError
 from common.idempotency import Replayed
+from vouchers.models import Redemption, RedemptionState
 
 REDEEMED = Counter("floodgate_vouchers_redeemed", "Redemptions.")
 REFUSED = Counter("floodgate_vouchers_refused", "Requests to redeem that were refused.", ["reason"])
@@ -27,3 +32,14 @@ def count_outcomes(outcomes: Collection[object]) -> None:
         REFUSED.labels(reason).inc(count)
     replayed = sum(isinstance(outcome, Replayed) for outcome in outcomes)
     REDEEMED.inc(len(outcomes) - replayed - refused.total())
+
+
+def vouchers_metrics() -> Iterator[Metric]:
+    """Raises: DatabaseError: the database is down; the scrape then leaves these metrics out."""
+    pending = Redemption.objects.filter(state=RedemptionState.PENDING, reversed_at=None)
+    waiting = pending.aggregate(count=Count("id"), oldest=Min("created_at"))
+    lag_seconds = (timezone.now() - waiting["oldest"]).total_seconds() if waiting["oldest"] else 0.0
+    yield GaugeMetricFamily(
+        "floodgate_vouchers_pending", "Redemptions that the wallet has not confirmed.", waiting["count"]
+    )
+    yield GaugeMetricFamily("floodgate_vouchers_ledger_lag_seconds", "Age of the oldest of them.", lag_seconds)

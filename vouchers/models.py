@@ -138,7 +138,14 @@ class Redemption(models.Model):
                 fields=["voucher", "redeemer"], condition=models.Q(reversed_at=None), name=ONE_LIVE_REDEMPTION
             ),
         ]
-        indexes = [models.Index(fields=["voucher", "id"], name="redemption_report")]
+        indexes = [
+            models.Index(fields=["voucher", "id"], name="redemption_report"),
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(state=RedemptionState.PENDING, reversed_at=None),
+                name="redemptions_pending",
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.pk)

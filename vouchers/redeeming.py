@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from common.errors import FloodgateError
 from common.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotencyMark, Replayed
+from common.prepared import Prepared
 from common.sqlfiles import load_sql
 from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
 from vouchers.ledger import credit_redemptions
@@ -29,6 +30,7 @@ from vouchers.types import Redeem, Redeemed
 
 Outcome = Redeemed | Replayed[Redeemed] | FloodgateError
 _SQL = load_sql(Path(__file__).parent / "sql" / "redeem.sql")
+REDEEM = Prepared("redeem_vouchers", _SQL["redeem"])
 
 
 class _Row(NamedTuple):
@@ -112,9 +114,7 @@ def _insert(wanted: Sequence[Redeem]) -> list[_Row]:
         "marks_since": _marks_since(),
         "state": RedemptionState.CREDITED.value,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_SQL["redeem"], parameters)
-        return [_Row(*row) for row in cursor.fetchall()]
+    return [_Row(*row) for row in REDEEM.run(parameters)]
 
 
 def _outcome(item: Redeem, row: _Row) -> Outcome:

@@ -200,5 +200,13 @@ class Migration(migrations.Migration):
                 name="one_live_redemption_per_user",
             ),
         ),
+        migrations.AddIndex(
+            model_name="redemption",
+            index=models.Index(
+                condition=models.Q(("reversed_at", None), ("state", "pending")),
+                fields=["created_at"],
+                name="redemptions_pending",
+            ),
+        ),
         migrations.RunSQL(LEDGER.read_text(encoding="utf-8")),
     ]

@@ -4,7 +4,7 @@ SELECT number, pg_try_advisory_xact_lock(number) FROM unnest(%(numbers)s::bigint
 
 -- name: lock_vouchers
 -- A statement of its own: the next one must see what the last holder of each lock committed.
-SELECT 1 FROM vouchers_voucher WHERE code = ANY(%(codes)s) ORDER BY code FOR NO KEY UPDATE
+SELECT 1 FROM vouchers_voucher WHERE code = ANY(%(codes)s::text[]) ORDER BY code FOR NO KEY UPDATE
 
 -- name: find_marks
 SELECT digest, fingerprint, body FROM gateway_idempotencyrecord
@@ -29,7 +29,7 @@ WITH item AS MATERIALIZED (
     ) earlier ON true
     LEFT JOIN LATERAL (
         SELECT * FROM gateway_idempotencyrecord
-        WHERE digest = item.digest AND created_at > %(marks_since)s LIMIT 1
+        WHERE digest = item.digest AND created_at > %(marks_since)s::timestamptz LIMIT 1
     ) kept ON true
 ),
 wanting AS (
@@ -42,7 +42,7 @@ ranked AS (
 ),
 redeemed AS (
     INSERT INTO vouchers_redemption (id, voucher_id, redeemer, amount, state, created_at)
-    SELECT uuidv7(), voucher_id, redeemer, amount, %(state)s, statement_timestamp()
+    SELECT uuidv7(), voucher_id, redeemer, amount, %(state)s::text, statement_timestamp()
     FROM ranked WHERE rank <= places ORDER BY place
     RETURNING id, voucher_id, redeemer, amount, state, created_at
 ),
@@ -75,5 +75,5 @@ ORDER BY item.place
 -- name: credit
 -- The trigger moves the balances, and opens the profiles that are missing.
 INSERT INTO vouchers_transfer (debit, credit, amount, kind, redemption_id, created_at)
-SELECT 'vouchers', redeemer, amount, 'redemption', id, %(created_at)s
+SELECT 'vouchers', redeemer, amount, 'redemption', id, %(created_at)s::timestamptz
 FROM unnest(%(redeemers)s::text[], %(amounts)s::numeric[], %(ids)s::uuid[]) AS redeemed (redeemer, amount, id)

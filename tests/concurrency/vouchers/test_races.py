@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
+from common.prepared import Prepared
 from gateway.batches import run_batch
 from tests.vouchers import APPS, balances, forget_everything, mark, phone, redeemers, taken, voucher, wanted, words
 from vouchers import redeeming
@@ -98,7 +99,7 @@ def test_control_without_the_lock_it_oversells(monkeypatch: pytest.MonkeyPatch) 
         all_read.wait()
 
     monkeypatch.setattr(redeeming, "lock_codes", read_before_anybody_commits)
-    monkeypatch.setitem(redeeming._SQL, "redeem", uncounted)
+    monkeypatch.setattr(redeeming, "REDEEM", Prepared("redeem_uncounted", uncounted))
     found = Counter(words(outcome for some in race_for_the_last_place() for outcome in some))
     assert found == {"Redeemed": THREADS}
     assert reconcile() != []

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from common.errors import StoreUnavailable
@@ -20,6 +20,15 @@ from vouchers.reversing import reverse_redemptions
 from vouchers.types import LimitChange
 
 pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+
+
+@pytest.fixture(autouse=True)
+def prepared(transactional_db: None) -> None:
+    """What a connection prepares once is prepared."""
+    with transaction.atomic():
+        voucher("WARM")
+        redeem(99, "WARM")
+        transaction.set_rollback(True)
 
 
 class Interrupted(Exception):
