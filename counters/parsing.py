@@ -6,10 +6,9 @@ from typing import Any
 from common.errors import FieldError, InvalidInput
 from common.uuids import HYPHENATED_UUID
 from counters.errors import TooManyIncrements
-from counters.types import SUBMISSION_INCREMENTS, Increment
+from counters.types import MAX_VALUE, SUBMISSION_INCREMENTS, Increment
 from gateway.jsonbody import load_json
 
-MAX_VALUE = 2**63 - 1
 REPORTED_ERRORS = 100
 _FIELDS = ("key", "value")
 _NIL = "00000000-0000-0000-0000-000000000000"
@@ -20,10 +19,9 @@ _VALUE_HELP = f"Must be a whole number from 1 to {MAX_VALUE}, without quotes, po
 def parse_increment(body: bytes) -> Increment:
     """One increment. Raises InvalidInput, naming each field that is wrong."""
     item = load_json(body)
-    increments = _as_increments([item])
-    if increments is None:
+    if not _is_increment(item):
         raise InvalidInput(*_errors(item, ""))
-    return increments[0]
+    return Increment(bytes.fromhex(item["key"].replace("-", "")), item["value"])
 
 
 def parse_increments(body: bytes) -> list[Increment]:
@@ -37,22 +35,21 @@ def parse_increments(body: bytes) -> list[Increment]:
         raise InvalidInput(FieldError("body", "Must be a JSON array with at least one increment."))
     if len(items) > SUBMISSION_INCREMENTS:
         raise TooManyIncrements(len(items))
-    increments = _as_increments(items)
-    if increments is None:
+    if not all(map(_is_increment, items)):
         errors = (error for index, item in enumerate(items) for error in _errors(item, f"[{index}]."))
         raise InvalidInput(*islice(errors, REPORTED_ERRORS))
-    return increments
+    return _as_increments(items)
 
 
-def _as_increments(items: list[Any]) -> list[Increment] | None:
-    """None when anything is wrong; ``_errors`` knows what. Whole columns at once: 0.9 us an item, one by one 1.5."""
-    if set(map(type, items)) != {dict} or set(map(len, items)) != {2}:
-        return None
-    keys, values = [item.get("key") for item in items], [item.get("value") for item in items]
-    if not all(map(_is_key, keys)) or not all(map(_is_value, values)):
-        return None
-    digits = bytes.fromhex("".join(keys).replace("-", ""))
-    return list(map(Increment, (digits[at : at + 16] for at in range(0, len(digits), 16)), values))
+def _as_increments(items: list[dict[str, Any]]) -> list[Increment]:
+    """All keys in one conversion: half the time of one each."""
+    keys = bytes.fromhex("".join([item["key"] for item in items]).replace("-", ""))
+    values = [item["value"] for item in items]
+    return list(map(Increment, (keys[at : at + 16] for at in range(0, len(keys), 16)), values))
+
+
+def _is_increment(item: Any) -> bool:
+    return type(item) is dict and len(item) == 2 and _is_key(item.get("key")) and _is_value(item.get("value"))
 
 
 def _is_key(key: Any) -> bool:

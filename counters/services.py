@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from common.errors import FloodgateError
 from common.idempotency import IdempotencyKeyReused, Replayed
-from counters.buffer import FULL, REPLAYED, REUSED, add_submissions
+from counters.buffer import FULL, REPLAYED, REUSED
 from counters.errors import BacklogFull
+from counters.folding import add_folded
 from counters.metrics import count_answers
 from counters.types import SUBMISSION_INCREMENTS, Counted, Submission
 
@@ -22,7 +23,7 @@ def increment_counters(submissions: list[Submission]) -> list[Outcome]:
     Raises:  RedisError: unknown what was added; the same marks may be sent again.
     Source:  docs/counters.md.
     """
-    answers = [answer for call in _calls(submissions) for answer in add_submissions(call)]
+    answers = [answer for call in _calls(submissions) for answer in add_folded(call)]
     count_answers(answers)
     return [_outcome(answer) for answer in answers]
 

@@ -7,11 +7,12 @@ from uuid import UUID
 
 from common.idempotency import IdempotencyMark
 
+MAX_VALUE = 2**63 - 1
 SUBMISSION_INCREMENTS = 10_000  # the most of one request
 
 
 class Increment(NamedTuple):
-    """Attributes: key: the counter's UUID as 16 bytes; value: 1 to 2^63-1."""
+    """Attributes: key: the counter's UUID as 16 bytes; value: 1 to MAX_VALUE."""
 
     key: bytes
     value: int

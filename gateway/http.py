@@ -1,13 +1,12 @@
 """One request and one answer, the same for the hot path and for DRF."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from common.idempotency import IdempotencyMark
-from gateway.errors import BodyStalled, BodyTooLarge, IncompleteBody
+from gateway.errors import BodyTooLarge, IncompleteBody
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -15,7 +14,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
-BODY_STALL_SECONDS = 20.0  # below gunicorn's own timeout, which would look like a client that hung up
 
 
 class Reply(NamedTuple):
@@ -61,32 +59,29 @@ def find_header(headers: Headers, name: bytes) -> bytes | None:
 
 
 async def read_body(receive: Receive, headers: Headers, limit_bytes: int) -> bytes:
-    """The request's whole body, in memory.
+    """The request's whole body, in memory. A client that stalls is ended by the server, as one that went away.
 
-    Raises: BodyTooLarge: over ``limit_bytes``; IncompleteBody: the client went away or sent less than it announced;
-        BodyStalled: it took longer than BODY_STALL_SECONDS.
+    Raises: BodyTooLarge: over ``limit_bytes``; IncompleteBody: the client went away or sent less than it announced.
     """
     declared = declared_length(headers, limit_bytes)
-    try:
-        async with asyncio.timeout(BODY_STALL_SECONDS):
-            body = await _join_pieces(receive, limit_bytes)
-    except TimeoutError as exc:
-        raise BodyStalled from exc
+    body, more = await body_piece(receive)
+    if more:
+        body = await _join_pieces(body, receive, limit_bytes)
+    if len(body) > limit_bytes:
+        raise BodyTooLarge.of(limit_bytes)
     if declared is not None and len(body) != declared:
         raise IncompleteBody
     return body
 
 
-async def _join_pieces(receive: Receive, limit_bytes: int) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
+async def _join_pieces(first: bytes, receive: Receive, limit_bytes: int) -> bytes:
+    pieces = [first]
+    size = len(first)
     more = True
-    while more:
+    while more and size <= limit_bytes:
         piece, more = await body_piece(receive)
         pieces.append(piece)
         size += len(piece)
-        if size > limit_bytes:
-            raise BodyTooLarge.of(limit_bytes)
     return b"".join(pieces)
 
 

@@ -18,7 +18,7 @@ def load_json(body: bytes) -> Any:
     Raises: InvalidInput: not UTF-8, no JSON, a field that comes twice, NaN or Infinity, too deep, a number too long.
     """
     try:
-        return json.loads(body.decode(), object_pairs_hook=_object, parse_float=_exact, parse_constant=_refuse_constant)
+        return _DECODER.decode(body.decode())
     except UnicodeDecodeError as exc:
         raise _invalid("Must be UTF-8.") from exc
     except RecursionError as exc:
@@ -50,3 +50,6 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _invalid(detail: str) -> InvalidInput:
     return InvalidInput(FieldError("body", detail))
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_exact, parse_constant=_refuse_constant)

@@ -16,12 +16,12 @@ from typing import TypeVar
 from django.conf import settings
 
 from common.errors import FloodgateError
-from gateway import http
 from gateway.errors import BodyStalled, BodyTooLarge, IncompleteBody, StorageFull
 from gateway.http import Headers, Receive, body_piece, declared_length
 
 MEMORY_BYTES = 2**20
 PIECE_BYTES = 64 * 1024
+BODY_STALL_SECONDS = 20.0  # below gunicorn's own timeout, which would look like a client that hung up
 LINGER_SECONDS = 2.0
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -77,7 +77,7 @@ async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
     more = True
     while more:
         try:
-            async with asyncio.timeout(http.BODY_STALL_SECONDS):
+            async with asyncio.timeout(BODY_STALL_SECONDS):
                 piece, more = await body_piece(receive)
         except TimeoutError as exc:
             raise BodyStalled from exc

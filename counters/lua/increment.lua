@@ -53,9 +53,11 @@ local function find_mark(digest)
     return redis.call('HGET', marks(hour), digest) or redis.call('HGET', marks(hour - 1), digest)
 end
 
+-- Nearly always all were added, and then the fingerprint says it.
 local function keep_mark(digest, fingerprint, outcomes)
     local is_first = redis.call('EXISTS', marks(hour)) == 0
-    redis.call('HSET', marks(hour), digest, fingerprint .. outcomes:gsub('1', '2'))
+    local after = outcomes:find('0') and outcomes:gsub('1', '2') or ''
+    redis.call('HSET', marks(hour), digest, fingerprint .. after)
     if is_first then redis.call('EXPIRE', marks(hour), 2 * mark_seconds) end
 end
 
@@ -73,7 +75,7 @@ local function submit(digest, fingerprint, keys, values)
     local found = digest ~= '' and find_mark(digest)
     if found and found:sub(1, #fingerprint) ~= fingerprint then return 'X' end
     local before = found and found:sub(#fingerprint + 1) or ''
-    if found and not before:find('0') then return 'R' .. before end
+    if found and before == '' then return 'R' .. string.rep('2', #keys / 16) end
     if is_full then return found and 'R' .. before or 'F' end
     local after = add_missing(before, keys, values)
     if digest ~= '' and after:find('1') then keep_mark(digest, fingerprint, after) end

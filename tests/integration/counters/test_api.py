@@ -15,7 +15,7 @@ from redis.exceptions import ConnectionError as StoreGone
 from common import valkey
 from common.stores import TRUTH
 from counters.flushing import flush_counters
-from counters.parsing import MAX_VALUE
+from counters.types import MAX_VALUE
 from gateway.app import Gateway
 from gateway.hot import hot_endpoints
 from tests.counters import key_of, pending
@@ -184,7 +184,7 @@ def test_store_that_is_down_is_503(ask: Ask, monkeypatch: pytest.MonkeyPatch) ->
     def refuse(*args: object) -> None:
         raise StoreGone("down")
 
-    monkeypatch.setattr("counters.services.add_submissions", refuse)
+    monkeypatch.setattr("counters.folding.add_submissions", refuse)
     monkeypatch.setattr("counters.selectors.pending_deltas", refuse)
     problem(ask("POST", "/increment", increment()), 503, "store-unavailable")
     problem(ask("POST", "/increments", [increment()]), 503, "store-unavailable")

@@ -15,10 +15,9 @@ from counters import buffer, flushing, selectors
 from counters.errors import CounterNotFound
 from counters.flushing import flush_counters
 from counters.models import Counter, Flush
-from counters.parsing import MAX_VALUE
 from counters.selectors import read_counters
 from counters.services import increment_counters
-from counters.types import CounterValue, Increment, Submission
+from counters.types import MAX_VALUE, CounterValue, Increment, Submission
 from tests.counters import (
     assert_all_is_flushed,
     committed,

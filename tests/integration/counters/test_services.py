@@ -1,6 +1,7 @@
 """Counting into the buffer: rooms, limits, generations, and requests that come again."""
 
 import time
+from collections.abc import Sequence
 from typing import cast
 
 import pytest
@@ -10,11 +11,11 @@ from pytest_django import Settings
 from common import valkey
 from common.idempotency import IdempotencyKeyReused, IdempotencyMark, Replayed
 from counters import buffer
+from counters.buffer import add_submissions
 from counters.errors import BacklogFull
 from counters.flushing import flush_counters
-from counters.parsing import MAX_VALUE
 from counters.services import increment_counters
-from counters.types import Counted
+from counters.types import MAX_VALUE, Counted, Submission
 from tests.counters import (
     added,
     assert_all_is_flushed,
@@ -67,9 +68,29 @@ def test_delta_without_room_is_refused_alone_and_fits_after_a_flush() -> None:
 
 def test_room_is_decided_to_the_last_unit() -> None:
     """Doubles cannot tell these apart."""
+    count({1: MAX_VALUE - 3, 2: MAX_VALUE - 3})
+    assert submit((1, 4), (2, 3)) == Counted(b"01")
+    assert submit((1, 3), (2, 1)) == Counted(b"10")
+    assert pending() == {1: MAX_VALUE, 2: MAX_VALUE}
+
+
+def test_increments_of_one_batch_to_one_key_are_added_together_or_refused_together() -> None:
     count({1: MAX_VALUE - 3})
-    assert submit((1, 4), (1, 3), (1, 1)) == Counted(b"010")
-    assert pending() == {1: MAX_VALUE}
+    batch = [submission((1, 2), (2, 1)), submission((1, 2)), submission((1, 1), mark=mark_of("marked"))]
+    assert increment_counters(batch) == [Counted(b"01"), Counted(b"0"), Counted(b"1")]
+    assert pending() == {1: MAX_VALUE - 2, 2: 1}
+
+
+def test_popular_key_costs_the_buffer_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+
+    def add(submissions: Sequence[Submission]) -> list[bytes]:
+        sent.extend(len(item.increments) for item in submissions)
+        return add_submissions(submissions)
+
+    monkeypatch.setattr("counters.folding.add_submissions", add)
+    assert increment_counters([submission((1, 1), (2, 1))] * 50) == [Counted(b"11")] * 50
+    assert (sent, pending()) == ([2], {1: 50, 2: 50})
 
 
 def test_totals_have_no_end() -> None:

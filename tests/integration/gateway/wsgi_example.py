@@ -14,9 +14,9 @@ settings.WSGI_THREADS = 2
 settings.BODY_LIMIT_BYTES = 100_000
 settings.UPLOAD_MAX_BYTES = 50_000_000
 
-from gateway import bridge, http  # noqa: E402  (settings come first)
+from gateway import bridge, spool  # noqa: E402  (settings come first)
 
-bridge.SEND_STALL_SECONDS = http.BODY_STALL_SECONDS = 2.0
+bridge.SEND_STALL_SECONDS = spool.BODY_STALL_SECONDS = 2.0
 StartResponse = Callable[..., Any]
 Environ = dict[str, Any]
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from common.errors import FieldError, InvalidInput
 from counters.errors import TooManyIncrements
-from counters.parsing import MAX_VALUE, REPORTED_ERRORS, parse_increment, parse_increments
-from counters.types import Increment
+from counters.parsing import REPORTED_ERRORS, parse_increment, parse_increments
+from counters.types import MAX_VALUE, Increment
 
 KEY = "d018ef0b-dbd9-48f1-ac1a-eb4d90e57118"
 KEY_BYTES = bytes.fromhex(KEY.replace("-", ""))

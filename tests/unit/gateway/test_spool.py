@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 
 from common.errors import FloodgateError
-from gateway import http
+from gateway import spool
 from gateway.errors import BodyStalled, BodyTooLarge, IncompleteBody, StorageFull
 from gateway.http import Headers, Message, Receive
 from gateway.spool import MEMORY_BYTES, PIECE_BYTES, close_quietly, new_spool, read_pieces, spool_body, write_all
@@ -67,7 +67,7 @@ def test_a_body_shorter_than_announced_is_refused(ends: bool) -> None:
 
 
 def test_a_body_that_stops_arriving_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "BODY_STALL_SECONDS", 0.05)
+    monkeypatch.setattr(spool, "BODY_STALL_SECONDS", 0.05)
 
     async def silent() -> Message:
         await asyncio.Event().wait()
