@@ -2,6 +2,7 @@
 
 import json
 import logging
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +21,7 @@ from gateway.http import Reply
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 STATUS_BY_CODE: dict[str, HTTPStatus] = {
     "invalid-input": HTTPStatus.BAD_REQUEST,
     "incomplete-body": HTTPStatus.BAD_REQUEST,
@@ -74,17 +76,24 @@ def problem_body(
     status: int, code: str, detail: str, correlation_id: str, errors: tuple[FieldError, ...] | list[FieldError] = ()
 ) -> bytes:
     """UTF-8 JSON of one problem; ``type`` names the code, ``title`` is the status's standard phrase."""
-    problem: dict[str, Any] = {
+    rest: dict[str, Any] = {"correlation_id": correlation_id}
+    if errors:
+        rest["errors"] = [{"field": error.field, "detail": error.detail} for error in errors]
+    body = _head(status, code, detail) + _encode(rest)[1:]
+    return body.encode(errors="replace")  # names of fields may hold half a surrogate
+
+
+@lru_cache(1_024)
+def _head(status: int, code: str, detail: str) -> str:
+    """The members that refusals of a flood share, up to the next one."""
+    problem = {
         "type": f"urn:floodgate:problem:{code}",
         "title": HTTPStatus(status).phrase,
         "status": int(status),
         "detail": detail,
         "code": code,
-        "correlation_id": correlation_id,
     }
-    if errors:
-        problem["errors"] = [{"field": error.field, "detail": error.detail} for error in errors]
-    return json.dumps(problem, ensure_ascii=False).encode(errors="replace")  # names of fields may hold half a surrogate
+    return _encode(problem)[:-1] + ", "
 
 
 def problem_response(request: HttpRequest, status: int, code: str, detail: str, **kwargs: Any) -> HttpResponse:

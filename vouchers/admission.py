@@ -9,13 +9,12 @@ from pathlib import Path
 
 from django.db import connection
 
-from common.errors import FloodgateError
 from common.sqlfiles import load_sql
 from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
 from vouchers.flags import FLAG_SECONDS, FLAGS, REDEEMERS_KEPT, UNKNOWN, Stamp
 from vouchers.gate import Moment, asked_codes, flag_codes, read_shared_flags
 from vouchers.guessing import count_guesses, known_guesser, throttled
-from vouchers.metrics import count_gate_hits, count_outcomes
+from vouchers.metrics import count_known_refusal, count_outcomes, count_shared_refusals
 from vouchers.redeeming import Outcome, kept_outcomes, redeem_vouchers
 from vouchers.types import Redeem
 
@@ -24,13 +23,11 @@ _SQL = load_sql(Path(__file__).parent / "sql" / "gate.sql")
 
 def refuse_known(item: Redeem) -> None:
     """Raise the refusal of a request that this process can refuse without asking anybody; for the event loop."""
-    refusal: FloodgateError | None = known_guesser(item)
-    if refusal is None and item.mark is None:
-        refusal = FLAGS.refusal(item.code, item.phone_number)
-        if refusal:
-            count_gate_hits("process", 1)
-    if refusal:
-        count_outcomes([refusal])
+    if guesser := known_guesser(item):
+        count_outcomes([guesser])
+        raise guesser
+    if item.mark is None and (refusal := FLAGS.refusal(item.code, item.phone_number)):
+        count_known_refusal(refusal.code)
         raise refusal
 
 
@@ -63,7 +60,7 @@ def _gate_refusals(wanted: dict[int, Redeem]) -> dict[int, Outcome]:
     if marked:
         kept = kept_outcomes([wanted[place] for place in marked])
         refusals |= {place: found for place, found in zip(marked, kept, strict=True) if found}
-    count_gate_hits("store", len(refusals))
+    count_shared_refusals(len(refusals))
     return refusals
 
 

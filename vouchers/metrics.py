@@ -19,10 +19,19 @@ REFUSED = Counter("floodgate_vouchers_refused", "Requests to redeem that were re
 GATE_HITS = Counter("floodgate_vouchers_gate_hits", "Requests to redeem that flags refused.", ["level"])
 
 
-def count_gate_hits(level: str, count: int) -> None:
-    """Tally requests that were answered from flags: of this ``process``, or of the shared ``store``."""
-    if count:
-        GATE_HITS.labels(level).inc(count)
+_REFUSED_HERE = GATE_HITS.labels("process")
+_UNAVAILABLE = REFUSED.labels("voucher-unavailable")
+
+
+def count_known_refusal(code: str) -> None:
+    """Tally one request that this process refused on its event loop, at the cost of two additions."""
+    _REFUSED_HERE.inc()
+    (_UNAVAILABLE if code == "voucher-unavailable" else REFUSED.labels(code)).inc()
+
+
+def count_shared_refusals(count: int) -> None:
+    """Tally requests that flags of the shared store refused; their reasons are counted with the other outcomes."""
+    GATE_HITS.labels("store").inc(count)
 
 
 def count_outcomes(outcomes: Collection[object]) -> None:
