@@ -96,6 +96,25 @@ def test_repeat_with_a_key_is_answered_before_the_gate_refuses(ask: Ask) -> None
     assert (again.status, again.body) == (200, first.body)
 
 
+def test_kept_answer_outlives_the_redemption_and_the_place(ask: Ask) -> None:
+    voucher(limit=1)
+    first = ask("POST", REDEEM, wanted(), Idempotency_Key="k")
+    django("POST", f"/api/vouchers/redemptions/{first.json['id']}/reverse")
+    assert ask("POST", REDEEM, wanted(2)).status == 200
+    assert problem(ask("POST", REDEEM, wanted(1))) == (404, "voucher-unavailable")
+    again = ask("POST", REDEEM, wanted(), Idempotency_Key="k")
+    assert (again.status, again.body) == (200, first.body)
+
+
+def test_kept_answer_comes_before_the_flag_of_the_user(ask: Ask) -> None:
+    voucher()
+    first = ask("POST", REDEEM, wanted(), Idempotency_Key="k")
+    assert problem(ask("POST", REDEEM, wanted())) == (409, "already-redeemed")
+    again = ask("POST", REDEEM, wanted(), Idempotency_Key="k")
+    assert (again.status, again.body) == (200, first.body)
+    assert problem(ask("POST", REDEEM, wanted(3), Idempotency_Key="k")) == (422, "idempotency-key-reused")
+
+
 @pytest.mark.parametrize(
     ("body", "wrong"),
     [
