@@ -12,6 +12,7 @@ import secrets
 import tempfile
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -86,6 +87,27 @@ def _share(name: str, default: float) -> float:
     if not 0 <= share <= 1:
         raise ImproperlyConfigured(f"{name} must be a number from 0 to 1, not {value!r}")
     return share
+
+
+def _http_url(name: str) -> str:
+    """Empty, or an address to which paths can be added."""
+    value = _text(name, "").rstrip("/")
+    try:
+        parts = urlsplit(value)
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_address = False
+    if value and (not is_address or not re.fullmatch(r"[!-~]+", value) or re.search(r"[@?#]", value)):
+        raise ImproperlyConfigured(f"{name} must look like https://wallet.example, without a user or query")
+    return value
+
+
+def _token(name: str) -> str:
+    """Empty, or a secret that fits into a header; never shown."""
+    value = _text(name, "")
+    if not re.fullmatch(r"[!-~]*", value):
+        raise ImproperlyConfigured(f"{name} must be visible ASCII characters without spaces")
+    return value
 
 
 def _short_name(data_dir: Path) -> str:
@@ -179,6 +201,8 @@ FLUSH_WORKERS = _int("FLUSH_WORKERS", 2, at_least=1)
 COUNTERS_MAX_PENDING_KEYS = _int("COUNTERS_MAX_PENDING_KEYS", 4_000_000, at_least=1)
 VOUCHER_GUESSES_PER_USER = _int("VOUCHER_GUESSES_PER_USER", 20, at_least=1)
 VOUCHER_GUESSES_PER_ADDRESS = _int("VOUCHER_GUESSES_PER_ADDRESS", 600, at_least=1)
+WALLET_URL = _http_url("WALLET_URL")
+WALLET_API_KEY = _token("WALLET_API_KEY")
 UPLOAD_MAX_BYTES = _int("UPLOAD_MAX_BYTES", 16 * 2**30)
 UNPACKED_MAX_BYTES = _int("UNPACKED_MAX_BYTES", 256 * 2**30)
 IMPORT_WORKERS = _int("IMPORT_WORKERS", 2, at_least=1)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import IO, Any
 
+from django.conf import settings
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -20,6 +21,7 @@ from gateway.drf import twin_of
 from gateway.idempotent import idempotent
 from gateway.jsonbody import load_json
 from vouchers.creating import create_vouchers
+from vouchers.errors import WalletElsewhere
 from vouchers.generating import order_generation
 from vouchers.hot import READ_VOUCHER
 from vouchers.parsing import (
@@ -71,6 +73,12 @@ class ExactJSONRenderer(JSONRenderer):
 class ExactView(APIView):
     parser_classes = [ExactJSONParser]
     renderer_classes = [ExactJSONRenderer]
+
+
+def refuse_elsewhere() -> None:
+    """Raises WalletElsewhere."""
+    if settings.WALLET_URL:
+        raise WalletElsewhere
 
 
 def _answer(outcome: Any, status: int = 200) -> Response:
@@ -171,6 +179,7 @@ class ProfilesView(ExactView):
     @extend_schema(operation_id="open_profile", request=WantedProfileSerializer, responses=ProfileSerializer)
     @idempotent
     def post(self, request: Request) -> Response:
+        refuse_elsewhere()
         fields = read_fields(request.data, PROFILE)
         return _answer(open_profiles([Movement(fields["phone_number"], fields["balance"])])[0])
 
@@ -181,6 +190,7 @@ class TransactionsView(ExactView):
     @extend_schema(operation_id="move_money", request=MovementSerializer, responses=MovedSerializer)
     @idempotent
     def post(self, request: Request) -> Response:
+        refuse_elsewhere()
         return _answer(move_money([Movement(**read_fields(request.data, MOVEMENT))])[0])
 
 

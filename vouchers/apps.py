@@ -28,5 +28,7 @@ class VouchersConfig(AppConfig):
                 "redemption-spent": HTTPStatus.CONFLICT,
                 "profile-exists": HTTPStatus.CONFLICT,
                 "balance-too-low": HTTPStatus.UNPROCESSABLE_ENTITY,
+                "wallet-elsewhere": HTTPStatus.CONFLICT,
+                "wallet-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
             }
         )

@@ -14,7 +14,10 @@ FloodgateError
 ├── RedemptionReversed          a second reversal
 ├── RedemptionSpent             a reversal would take the balance below zero
 ├── ProfileExists
-└── BalanceTooLow
+├── BalanceTooLow
+├── WalletElsewhere             money is moved in the deployment that keeps the wallets
+└── Unavailable
+    └── WalletUnavailable       that deployment did not answer
 """
 
 from dataclasses import asdict
@@ -22,7 +25,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from common.errors import FloodgateError
+from common.errors import FloodgateError, Unavailable
 from gateway.errors import NotFound
 from vouchers.types import Redeemed
 
@@ -131,3 +134,19 @@ class BalanceTooLow(FloodgateError):
 
     def __init__(self, balance: Decimal) -> None:
         super().__init__(f"The balance is {balance}, and would go below zero; nothing was done.")
+
+
+class WalletElsewhere(FloodgateError):
+    code = "wallet-elsewhere"
+    default_detail = "Another deployment keeps the wallets, and moves their money; ask there. Nothing was done."
+
+
+class WalletUnavailable(Unavailable):
+    """Attributes: reason: what happened instead of an answer; for logs."""
+
+    code = "wallet-unavailable"
+    default_detail = "The deployment that keeps the wallets did not answer; try again."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason

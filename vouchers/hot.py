@@ -2,12 +2,16 @@
 
 from dataclasses import asdict
 
+from django.conf import settings
+
+from common.circuits import Circuit
 from common.exactjson import dump_exactly, rfc3339
 from common.stores import WRITE_STORE
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 from vouchers.admission import redeem_admitted, refuse_known
 from vouchers.parsing import BY_CODE, REDEEM, read_body, read_phone_number, read_query
+from vouchers.remotewallet import probe_wallet
 from vouchers.selectors import read_vouchers, read_wallets
 from vouchers.serializers import ProfileSerializer, RedeemSerializer, RedemptionSerializer, VoucherSerializer
 from vouchers.types import Redeem, Redeemed, VoucherState, Wallet
@@ -81,7 +85,7 @@ register(
         parse=parse_phone_number,
         run=read_wallets,
         reply=reply_profile,
-        store=WRITE_STORE,
+        store=Circuit("wallet", probe_wallet) if settings.WALLET_URL else WRITE_STORE,
         response_serializer=ProfileSerializer,
     ),
 )

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.conf import settings
+
 from common.prepared import Prepared
 from common.sqlfiles import load_sql
-from vouchers.models import CASH_ACCOUNT, VOUCHERS_ACCOUNT, Transfer, TransferKind
+from vouchers.models import CASH_ACCOUNT, VOUCHERS_ACCOUNT, RedemptionState, Transfer, TransferKind
+from vouchers.outbox import order_credits
 from vouchers.types import Redeemed
 
 _CREDIT = Prepared("credit_redemptions", load_sql(Path(__file__).parent / "sql" / "redeem.sql")["credit"])
@@ -28,11 +31,21 @@ class Reversal(NamedTuple):
     amount: Decimal
 
 
+def first_state() -> RedemptionState:
+    """Of a redemption when ``credit_redemptions`` has returned."""
+    return RedemptionState.PENDING if settings.WALLET_URL else RedemptionState.CREDITED
+
+
 def credit_redemptions(redeemed: Sequence[Redeemed]) -> None:
     """Credit each redeemer, once per redemption for ever, and open the profiles that are missing.
 
+    With WALLET_URL the deployment there is asked to, after the commit.
+
     Args: redeemed: of one batch, so they have one ``created_at``; at least one.
     """
+    if settings.WALLET_URL:
+        order_credits(redeemed)
+        return
     parameters: dict[str, Any] = {
         "redeemers": [redemption.redeemer for redemption in redeemed],
         "amounts": [str(redemption.amount) for redemption in redeemed],

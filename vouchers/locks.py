@@ -1,22 +1,25 @@
-"""Every lock of this app. Order: idempotency keys, vouchers by code, redemptions, wallets by phone number.
+"""Every lock of this app. Order: idempotency keys, vouchers by code, redemptions, wallet orders, wallets by phone number.
 
-All last until the transaction ends, and each is a statement of its own: what decides comes after it, and sees what the
-last holder committed.
+All but the lease last until the transaction ends, and each is a statement of its own: what decides comes after it, and
+sees what the last holder committed.
 """
 
 import struct
 from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from uuid import UUID
 
 from django.db import connection
 
 from common.idempotency import IdempotencyMark
+from common.leases import lease
 from common.prepared import Prepared
 from common.sqlfiles import load_sql
-from vouchers.models import Generation, Profile, Redemption, Voucher
+from vouchers.models import Generation, OrderState, Profile, Redemption, Voucher, WalletOrder
 
 _SQL = load_sql(Path(__file__).parent / "sql" / "redeem.sql")
+DELIVERY = 3001  # first key of the advisory lock
 _LOCK_CODES = Prepared("lock_vouchers", _SQL["lock_vouchers"])
 
 
@@ -56,3 +59,14 @@ def claim_generation() -> Generation | None:
     """The oldest order that is not finished and that nobody works on."""
     rows = Generation.objects.select_for_update(skip_locked=True, no_key=True).filter(finished_at=None)
     return rows.order_by("id").first()
+
+
+def delivery_lease() -> AbstractContextManager[bool]:
+    """Whether this connection alone delivers wallet orders. It saves requests; exactness is the wallet's."""
+    return lease(DELIVERY, 0)
+
+
+def lock_orders(ids: Collection[UUID]) -> list[WalletOrder]:
+    """Those of these orders that still wait; their redemptions are locked already."""
+    rows = WalletOrder.objects.select_for_update(no_key=True).filter(pk__in=set(ids), state=OrderState.WAITING)
+    return list(rows.order_by("id"))

@@ -189,3 +189,62 @@ class Transfer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount} {self.debit} -> {self.credit}"
+
+
+class OrderState(models.TextChoices):
+    WAITING = "waiting"  # for the wallet's answer
+    APPLIED = "applied"
+    REFUSED = "refused"
+
+
+class WalletOrder(models.Model):
+    """A transfer that the wallet of another deployment is to make; sent with the same id until it is answered.
+
+    The redemption says to whom and how much. A credit has the redemption's id; reversals can be refused and ordered
+    again, so each has an id of its own.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    redemption = models.ForeignKey(Redemption, models.PROTECT, db_index=False, related_name="wallet_orders")
+    kind = models.TextField(
+        choices=[(kind.value, kind.label) for kind in (TransferKind.REDEMPTION, TransferKind.REVERSAL)]
+    )
+    state = models.TextField(choices=OrderState, default=OrderState.WAITING)
+    attempts = models.IntegerField(default=0)
+    last_error = models.TextField(
+        blank=True, default="", help_text="Why there is no answer yet, or why it was refused."
+    )
+    due_at = models.DateTimeField(help_text="When it is sent next.")
+    created_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["redemption", "kind"],
+                condition=~models.Q(state=OrderState.REFUSED),
+                name="one_wallet_order_per_redemption_and_kind",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], condition=models.Q(state=OrderState.WAITING), name="wallet_orders_waiting")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class WalletAnswer(models.Model):
+    """What this wallet answered to an order of another deployment; kept for ever, as orders come again.
+
+    ``code`` is empty where the transfer was made, and says otherwise why it was refused.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    kind = models.TextField()
+    redemption_id = models.UUIDField()
+    code = models.TextField(blank=True)
+    answered_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.pk)

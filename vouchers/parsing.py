@@ -153,9 +153,9 @@ def uuid(value: Any) -> UUID:
     return UUID(value)
 
 
-_CENT = Decimal("0.01")
+CENT = Decimal("0.01")
 _TERMS: dict[str, Field] = {
-    "amount": Field(money(_CENT)),
+    "amount": Field(money(CENT)),
     "limit": Field(whole(1, LIMIT_MAX)),
     "starts_at": Field(instant, is_required=False),
     "expires_at": Field(instant, is_required=False),

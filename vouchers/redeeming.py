@@ -22,10 +22,9 @@ from common.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, Idempo
 from common.prepared import Prepared
 from common.sqlfiles import load_sql
 from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
-from vouchers.ledger import credit_redemptions
+from vouchers.ledger import credit_redemptions, first_state
 from vouchers.locks import lock_codes, take_marks
 from vouchers.metrics import count_outcomes
-from vouchers.models import RedemptionState
 from vouchers.types import Redeem, Redeemed
 
 Outcome = Redeemed | Replayed[Redeemed] | FloodgateError
@@ -112,7 +111,7 @@ def _insert(wanted: Sequence[Redeem]) -> list[_Row]:
         "digests": [digest for digest, _ in marks],
         "fingerprints": [fingerprint for _, fingerprint in marks],
         "marks_since": _marks_since(),
-        "state": RedemptionState.CREDITED.value,
+        "state": first_state().value,
     }
     return [_Row(*row) for row in REDEEM.run(parameters)]
 

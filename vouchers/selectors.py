@@ -5,10 +5,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q
 
 from vouchers.errors import GenerationNotFound, GenerationRunning, ProfileNotFound, VoucherNotFound
 from vouchers.models import USERS_BELOW, Generation, Profile, Redemption, Transfer, Voucher
+from vouchers.remotewallet import read_remote_statement, read_remote_wallets
 from vouchers.types import (
     GenerationState,
     RedemptionPage,
@@ -40,7 +42,9 @@ def read_vouchers(codes: list[str]) -> list[VoucherState | VoucherNotFound]:
 
 
 def read_wallets(phone_numbers: list[str]) -> list[Wallet | ProfileNotFound]:
-    """Wallets by phone number, in the order of ``phone_numbers``."""
+    """Wallets by phone number, in the order of ``phone_numbers``. Raises WalletUnavailable, with WALLET_URL only."""
+    if settings.WALLET_URL:
+        return read_remote_wallets(phone_numbers)
     rows = Profile.objects.filter(phone_number__in=set(phone_numbers))
     found = {row.phone_number: Wallet(row.id, row.phone_number, row.balance) for row in rows}
     return [found.get(phone_number) or ProfileNotFound(phone_number) for phone_number in phone_numbers]
@@ -71,8 +75,10 @@ def statement_of(phone_number: str, *, limit: int, before: int | None = None) ->
     """A user's transfers, the newest first.
 
     Args:   limit: of the page; before: the last one that the reader has.
-    Raises: ProfileNotFound.
+    Raises: ProfileNotFound; WalletUnavailable, with WALLET_URL only.
     """
+    if settings.WALLET_URL:
+        return read_remote_statement(phone_number, limit=limit, before=before)
     if not Profile.objects.filter(phone_number=phone_number).exists():
         raise ProfileNotFound(phone_number)
     lines = [*_lines("credit", phone_number, limit, before), *_lines("debit", phone_number, limit, before)]

@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from vouchers.models import RedemptionState, TransferKind
 from vouchers.parsing import GENERATION_MAX, OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX
+from vouchers.types import OrderOutcome
 
 
 def _money() -> serializers.DecimalField:
@@ -61,7 +62,7 @@ class ReversedRedemptionSerializer(serializers.Serializer[None]):
     redeemer = serializers.CharField()
     amount = _money()
     created_at = serializers.DateTimeField()
-    reversed_at = serializers.DateTimeField()
+    reversed_at = serializers.DateTimeField(allow_null=True, help_text="Null until another deployment's wallet agrees.")
 
 
 class ReportQuerySerializer(serializers.Serializer[None]):
@@ -120,3 +121,20 @@ class StatementLineSerializer(serializers.Serializer[None]):
 class StatementSerializer(serializers.Serializer[None]):
     transactions = StatementLineSerializer(many=True)
     cursor = serializers.IntegerField(allow_null=True)
+
+
+class WalletOrderSerializer(serializers.Serializer[None]):
+    id = serializers.UUIDField(help_text="The same in each attempt.")
+    kind = serializers.ChoiceField(choices=[TransferKind.REDEMPTION.value, TransferKind.REVERSAL.value])
+    redemption_id = serializers.UUIDField()
+    phone_number = serializers.CharField(help_text="E.164.")
+    amount = _money()
+
+
+class WalletOrderAnswerSerializer(serializers.Serializer[None]):
+    id = serializers.UUIDField()
+    outcome = serializers.ChoiceField(
+        choices=[outcome.value for outcome in OrderOutcome],
+        help_text="applied and refused are final; with conflict nothing was done.",
+    )
+    code = serializers.CharField(help_text="Why it was not applied, or empty.")

@@ -6,7 +6,9 @@ from celery import shared_task
 from django.db import InterfaceError, OperationalError
 from redis.exceptions import RedisError
 
+from vouchers import outbox
 from vouchers.admission import renew_flags
+from vouchers.delivering import deliver_orders
 from vouchers.generating import TASK, generate_vouchers, wake_generators
 
 logger = logging.getLogger(__name__)
@@ -23,6 +25,17 @@ def generate_vouchers_task() -> None:
         return
     if has_more:
         wake_generators()
+
+
+@shared_task(name=outbox.TASK)
+def deliver_orders_task() -> None:
+    try:
+        has_more = deliver_orders(TURN_SECONDS)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("wallet_orders_wait_for_store", extra={"error": str(error)})
+        return
+    if has_more:
+        outbox.wake_deliverer()
 
 
 @shared_task(name="vouchers.renew_flags")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
@@ -32,14 +33,14 @@ class Redeemed:
 
 @dataclass(frozen=True, slots=True)
 class ReversedRedemption:
-    """A redemption that was taken back."""
+    """A redemption that was taken back; ``reversed_at`` is None until another deployment's wallet has agreed."""
 
     id: UUID
     voucher_code: str
     redeemer: str
     amount: Decimal
     created_at: datetime
-    reversed_at: datetime
+    reversed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +150,32 @@ class GenerationState:
     made: int
     created_at: datetime
     finished_at: datetime | None
+
+
+class Order(NamedTuple):
+    """A transfer between two deployments. Attributes: id: same in each attempt; kind: redemption or reversal.
+
+    ``phone_number`` and ``amount`` are None where they are not what a wallet can take.
+    """
+
+    id: UUID
+    kind: str
+    redemption_id: UUID
+    phone_number: str | None
+    amount: Decimal | None
+
+
+class OrderOutcome(StrEnum):
+    """APPLIED and REFUSED are final. CONFLICT: the wallet knows something else of this redemption; nothing was done."""
+
+    APPLIED = "applied"
+    REFUSED = "refused"
+    CONFLICT = "conflict"
+
+
+class OrderAnswer(NamedTuple):
+    """Attributes: id: of the order; code: why it was not applied."""
+
+    id: UUID
+    outcome: OrderOutcome
+    code: str = ""

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from vouchers import api
+from vouchers import api, walletapi
 
 urlpatterns = [
     path("api/vouchers", api.VouchersView.as_view(), name="vouchers"),
@@ -13,5 +13,7 @@ urlpatterns = [
     path("api/vouchers/redemptions/<str:redemption_id>/reverse", api.ReverseView.as_view(), name="reverse-redemption"),
     path("api/profiles", api.ProfilesView.as_view(), name="profiles"),
     path("api/profiles/<str:phone>/transactions", api.StatementView.as_view(), name="statement"),
+    path("api/wallet/orders", walletapi.WalletOrdersView.as_view(), name="wallet-orders"),
+    path("api/wallet/profiles", walletapi.WalletProfilesView.as_view(), name="wallet-profiles"),
     path("api/transactions", api.TransactionsView.as_view(), name="transactions"),
 ]

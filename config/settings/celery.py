@@ -48,6 +48,17 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 1.0,
         "options": {"queue": "batches", "expires": 1.0},
     },
+    **(
+        {
+            "deliver-wallet-orders": {
+                "task": "vouchers.deliver_orders",
+                "schedule": 1.0,
+                "options": {"queue": "batches", "expires": 1.0},
+            }
+        }
+        if env.WALLET_URL
+        else {}
+    ),
     "renew-gate": {
         "task": "vouchers.renew_flags",
         "schedule": GATE_SECONDS,

@@ -1,0 +1,95 @@
+"""DRF's door for other deployments, whose wallets are here."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.errors import FieldError, InvalidInput
+from gateway.idempotent import idempotent
+from vouchers.api import ExactView, refuse_elsewhere
+from vouchers.models import TransferKind
+from vouchers.orders import ORDERS_MAX, apply_orders
+from vouchers.parsing import CENT, Field, Shape, money, phone_number, read_fields, uuid
+from vouchers.selectors import read_wallets
+from vouchers.serializers import ProfileSerializer, WalletOrderAnswerSerializer, WalletOrderSerializer
+from vouchers.types import Order, Wallet
+
+
+def order_kind(value: Any) -> str:
+    if value not in (TransferKind.REDEMPTION, TransferKind.REVERSAL):
+        raise ValueError("Must be redemption or reversal.")
+    return str(value)
+
+
+def or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """None for what cannot be read: an answer of its own to that order, so that its neighbours pass."""
+
+    def reading(value: Any) -> Any:
+        try:
+            return read(value)
+        except ValueError:
+            return None
+
+    return reading
+
+
+ORDER: Shape = {
+    "id": Field(uuid),
+    "kind": Field(order_kind),
+    "redemption_id": Field(uuid),
+    "phone_number": Field(or_none(phone_number)),
+    "amount": Field(or_none(money(CENT))),
+}
+
+
+class WalletOrdersView(ExactView):
+    """Carry out transfers for redemptions of another deployment, each once for ever; answers come in order."""
+
+    @extend_schema(
+        operation_id="apply_wallet_orders",
+        request=WalletOrderSerializer(many=True),
+        responses=WalletOrderAnswerSerializer(many=True),
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        orders = _each(request.data, "orders", lambda given: Order(**read_fields(given, ORDER)))
+        return Response([answer._asdict() for answer in apply_orders(orders)])
+
+
+class WalletProfilesView(ExactView):
+    """Profiles of phone numbers, in order; null where there is none."""
+
+    @extend_schema(
+        operation_id="read_wallet_profiles",
+        request={"application/json": {"type": "array", "items": {"type": "string"}}},
+        responses=ProfileSerializer(many=True),
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        numbers = _each(request.data, "phone numbers", _phone_number)
+        return Response([asdict(found) if isinstance(found, Wallet) else None for found in read_wallets(numbers)])
+
+
+def _phone_number(given: Any) -> str:
+    found: str = read_fields({"phone_number": given}, {"phone_number": Field(phone_number)})["phone_number"]
+    return found
+
+
+def _each(given: Any, what: str, read: Callable[[Any], Any]) -> list[Any]:
+    """Raises: InvalidInput, naming each field with its place in the array; WalletElsewhere."""
+    refuse_elsewhere()
+    if not isinstance(given, list) or not 1 <= len(given) <= ORDERS_MAX:
+        raise InvalidInput(FieldError("body", f"Must be an array of 1 to {ORDERS_MAX} {what}."))
+    found, errors = [], []
+    for place, item in enumerate(given):
+        try:
+            found.append(read(item))
+        except InvalidInput as error:
+            errors += [FieldError(f"[{place}].{wrong.field}", wrong.detail) for wrong in error.errors]
+    if errors:
+        raise InvalidInput(*errors[:20])
+    return found
