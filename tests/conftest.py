@@ -1,6 +1,9 @@
 """Fixtures that every test may use."""
 
+from importlib import import_module
+
 import pytest
+from django.conf import settings
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
@@ -10,7 +13,11 @@ TRUNCATE_GUARDS = {"vouchers_transfer": "transfers_stay_all", "vouchers_profile"
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """The test database, which may be emptied."""
+    """The test database, which may be emptied; and addresses and hot endpoints of all apps, found while all are there.
+
+    A test with ``available_apps`` would find only theirs, for the whole process.
+    """
+    import_module(settings.ROOT_URLCONF)
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         for table, guard in TRUNCATE_GUARDS.items():
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {guard}")
