@@ -8,11 +8,12 @@ from benchmarks.counting import measure_bulk, measure_flush, measure_increments
 from benchmarks.crowd import measure_crowd
 from benchmarks.importing import measure_import, measure_memory
 from benchmarks.reading import measure_reads, measure_reads_during_import
+from benchmarks.redeeming import measure_redemptions, measure_rejections
 from benchmarks.report import Report
 from benchmarks.servers import LIMITS
 from tests.acceptance.harness import running_stack
 
-PARTS = ("import", "reads", "beside", "crowd", "memory", "increments", "bulk", "flush")
+PARTS = ("import", "reads", "beside", "crowd", "memory", "increments", "bulk", "flush", "redeem", "rejections")
 
 
 def main() -> int:
@@ -20,6 +21,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", default=PARTS, help=f"some of: {' '.join(PARTS)}")
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of load in each round")
     arguments = parser.parse_args()
     report = Report()
     with tempfile.TemporaryDirectory(prefix="fg-bench-") as folder:
@@ -28,17 +30,21 @@ def main() -> int:
             if "import" in arguments.parts:
                 measure_import(stack, report, rows=arguments.rows, rounds=arguments.rounds)
             if "reads" in arguments.parts:
-                measure_reads(stack, report, seconds=5, rounds=arguments.rounds)
+                measure_reads(stack, report, seconds=arguments.seconds, rounds=arguments.rounds)
             if "beside" in arguments.parts:
                 measure_reads_during_import(stack, report, rows=arguments.rows)
             if "crowd" in arguments.parts:
                 measure_crowd(stack, report)
             if "increments" in arguments.parts:
-                measure_increments(stack, report, seconds=5, rounds=arguments.rounds)
+                measure_increments(stack, report, seconds=arguments.seconds, rounds=arguments.rounds)
             if "bulk" in arguments.parts:
-                measure_bulk(stack, report, seconds=5, rounds=arguments.rounds)
+                measure_bulk(stack, report, seconds=arguments.seconds, rounds=arguments.rounds)
             if "flush" in arguments.parts:
                 measure_flush(stack, report)
+            if "redeem" in arguments.parts:
+                measure_redemptions(stack, report, seconds=arguments.seconds, rounds=arguments.rounds)
+            if "rejections" in arguments.parts:
+                measure_rejections(stack, report, seconds=arguments.seconds, rounds=arguments.rounds)
             if "memory" in arguments.parts:
                 measure_memory(stack, report, sizes=(1_000_000, 4 * arguments.rows))
     return 0 if report.show() else 1

@@ -12,7 +12,12 @@ from config.env import BASE_DIR
 from tests.acceptance.harness import Stack, free_port, wait_until
 
 # Limits are computed for every request, and nobody reaches them.
-LIMITS = {"RATE_LIMIT": "on", "RATE_LIMIT_POLICIES": "hot=10000000 django=10000000"}
+LIMITS = {
+    "RATE_LIMIT": "on",
+    "RATE_LIMIT_POLICIES": "hot=10000000 django=10000000",
+    "VOUCHER_GUESSES_PER_USER": "10000000",
+    "VOUCHER_GUESSES_PER_ADDRESS": "10000000",
+}
 
 
 @contextmanager

@@ -73,6 +73,12 @@ class Stack:
         """Wait until ``part`` runs as another process than ``old_pid``."""
         wait_until(lambda: (pids := self.pids(part)) != [] and pids[0] != old_pid, f"restart of {part}")
 
+    def manage(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run ``manage.py`` on this stack's data, as an operator does in another shell."""
+        command = [sys.executable, "manage.py", *arguments]
+        environment = _environment() | {"DATA_DIR": str(self.data_dir)}
+        return subprocess.run(command, cwd=BASE_DIR, env=environment, capture_output=True, text=True, timeout=60)
+
     def all_pids(self) -> list[int]:
         """The supervisor and everything below it."""
         return _tree(self.process.pid)

@@ -4,6 +4,7 @@ import argparse
 import random
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.acceptance.harness import LOGS
@@ -11,8 +12,9 @@ from tests.chaos.counters.scenario import CountersScenario
 from tests.chaos.run import run_chaos
 from tests.chaos.sabotage import SABOTAGES
 from tests.chaos.scenario import Scenario
+from tests.chaos.vouchers.scenario import VouchersScenario
 
-SCENARIOS: dict[str, type[Scenario]] = {"counters": CountersScenario}
+SCENARIOS: dict[str, Callable[[], Scenario]] = {"counters": CountersScenario, "vouchers": VouchersScenario}
 
 
 def main() -> int:

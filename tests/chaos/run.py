@@ -23,7 +23,7 @@ def run_chaos(
 
     Args:   seed: of everything random; what the clock and the kernel decide stays different each time.
             say: takes a line about each kill, and about progress.
-            sabotage: a defect to build in. Only its own kill is done then, so that what breaks is its doing.
+            sabotage: a defect to build in. Only its own kills are done then, so that what breaks is its doing.
     Returns: what each scenario found, unless the stack ended; and how the stack did.
     """
     settings = {"DJANGO_SETTINGS_MODULE": sabotage.settings_module} if sabotage else {}
@@ -42,7 +42,7 @@ def _attack(
     stack: Stack, scenarios: Sequence[Scenario], seed: int, seconds: float, say: Say, sabotage: Sabotage | None
 ) -> list[Verdict]:
     rng = random.Random(seed)
-    kills = [sabotage.kill(stack.data_dir)] if sabotage else _plan(scenarios, rng, seconds)
+    kills = sabotage.kills(stack.data_dir) if sabotage else _plan(scenarios, rng, seconds)
     with ThreadPoolExecutor(len(scenarios) + 1) as pool:
         work = [pool.submit(each.load, stack, random.Random(rng.getrandbits(64)), seconds) for each in scenarios]
         work.append(pool.submit(carry_out, stack, kills, rng, say))

@@ -19,3 +19,13 @@ class ResumeConfig(AppConfig):
         from tests.chaos.sabotage.flushing import resume_at_the_start
 
         resume_at_the_start()
+
+
+class UnlockedConfig(AppConfig):
+    name = "tests.chaos.sabotage"
+    label = "sabotage_unlocked"
+
+    def ready(self) -> None:
+        from tests.chaos.sabotage.redeeming import redeem_without_locks
+
+        redeem_without_locks()
