@@ -27,18 +27,19 @@ GENERATION_KEYS = 50_000  # about 5 MB: what a flush holds in memory, and 20 ms 
 SINCE = b"since"
 STEM_BYTES = 15
 
-ADDED, REPLAYED, REUSED, FULL = b"A", b"R", b"X", b"F"
+ADDED, REPLAYED, REUSED, FULL, NO_MARKS = b"A", b"R", b"X", b"F", b"M"
 
 
 def add_submissions(submissions: Sequence[Submission]) -> list[bytes]:
     """Add all increments that find room; one round trip.
 
-    Returns: for each submission one of ADDED, REPLAYED, REUSED and FULL, and after the first two for each increment
-        ``1`` if it was added, ``2`` if an earlier submission with this mark had added it, ``0`` if neither.
+    Returns: for each submission one of ADDED, REPLAYED, REUSED, FULL and NO_MARKS, and after the first two for each
+        increment ``1`` if it was added, ``2`` if an earlier submission with this mark had added it, ``0`` if neither.
     Raises:  RedisError: unknown whether anything was added.
     """
-    limits = (SHARDS, settings.COUNTERS_MAX_PENDING_KEYS, GENERATION_KEYS, settings.IDEMPOTENCY_TTL_SECONDS)
-    arguments: list[Any] = [_prefix(), secrets.token_hex(STEM_BYTES), *limits]
+    keys_limits = (settings.COUNTERS_MAX_PENDING_KEYS, GENERATION_KEYS)
+    marks_limits = (settings.IDEMPOTENCY_TTL_SECONDS, settings.COUNTERS_MAX_MARKS)
+    arguments: list[Any] = [_prefix(), secrets.token_hex(STEM_BYTES), SHARDS, *keys_limits, *marks_limits]
     for increments, mark in submissions:
         keys = b"".join([key for key, _ in increments])
         values = ",".join([str(value) for _, value in increments])
@@ -82,9 +83,10 @@ def drop_generation(shard: int, generation: UUID) -> None:
 
 def read_backlog() -> Backlog:
     """What waits for the database. Raises RedisError."""
-    keys, oldest_ms, now_ms, names = cast(list[Any], _script("backlog")(args=[_prefix(), SHARDS]))
+    arguments: list[Any] = [_prefix(), SHARDS, settings.IDEMPOTENCY_TTL_SECONDS]
+    keys, oldest_ms, now_ms, names, marks = cast(list[Any], _script("backlog")(args=arguments))
     age_seconds = max(0, now_ms - oldest_ms) / 1000 if oldest_ms else 0.0
-    return Backlog(keys, age_seconds, frozenset(map(_generation, names)))
+    return Backlog(keys, age_seconds, frozenset(map(_generation, names)), marks)
 
 
 def _shard(key: bytes) -> int:

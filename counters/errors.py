@@ -6,6 +6,7 @@ FloodgateError
 │   └── CounterNotFound     nobody ever incremented this key
 └── Unavailable
     ├── BacklogFull         too many keys wait for the database
+    ├── TooManyMarks        too many Idempotency-Keys were used within the hour
     └── CounterFull         this key's pending delta has no room for so large a value
 """
 
@@ -36,6 +37,12 @@ class BacklogFull(Unavailable):
     code = "backlog-full"
     default_detail = "Too many counters wait for the database, which does not answer; nothing was counted."
     retry_after_seconds = 5
+
+
+class TooManyMarks(Unavailable):
+    code = "too-many-marks"
+    default_detail = "Too many Idempotency-Keys are remembered; nothing was counted. Without a key it would be."
+    retry_after_seconds = 60
 
 
 class CounterFull(Unavailable):

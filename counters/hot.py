@@ -6,14 +6,13 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from common.errors import FieldError, FloodgateError, InvalidInput
-from common.idempotency import IdempotencyMark
+from common.errors import FieldError, InvalidInput
 from common.stores import TRUTH, WRITE_STORE
 from common.uuids import HYPHENATED_UUID
 from counters.errors import CounterFull
 from counters.parsing import parse_increment, parse_increments
 from counters.selectors import read_counters
-from counters.services import Outcome, increment_counters
+from counters.services import increment_counters
 from counters.types import Counted, CounterValue, Submission
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
@@ -67,23 +66,8 @@ def _rfc3339(instant: datetime) -> str:
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def parse_bulk(request: HotRequest) -> tuple[bytes, IdempotencyMark | None]:
-    """Ten thousand increments take 20 ms to parse, which the event loop does not have."""
-    return request.body, request.mark
-
-
-def increment_bulk(requests: list[tuple[bytes, IdempotencyMark | None]]) -> list[Outcome]:
-    """Parse each request, and count those that can be."""
-    parsed = [_parsed(body, mark) for body, mark in requests]
-    outcomes = iter(increment_counters([found for found in parsed if isinstance(found, Submission)]))
-    return [next(outcomes) if isinstance(found, Submission) else found for found in parsed]
-
-
-def _parsed(body: bytes, mark: IdempotencyMark | None) -> Submission | FloodgateError:
-    try:
-        return Submission(parse_increments(body), mark)
-    except FloodgateError as error:
-        return error
+def parse_bulk(request: HotRequest) -> Submission:
+    return Submission(parse_increments(request.body), request.mark)
 
 
 _RESULTS = {
@@ -113,11 +97,12 @@ register(
         method="POST",
         path="/increments",
         parse=parse_bulk,
-        run=increment_bulk,
+        parses_on_thread=True,  # 10,000 increments take 20 ms, which the event loop does not have
+        run=increment_counters,
         reply=reply_bulk,
         store=TRUTH,
-        batch_limit=8,
-        queue_limit=64,  # bodies of up to 2 MiB
+        batch_limit=4,
+        in_flight_limit=64,  # bodies of up to 2 MiB
         body_limit_bytes=2 * 2**20,
         request_serializer=IncrementSerializer(many=True),
         response_serializer=IncrementResultSerializer(many=True),

@@ -7,7 +7,7 @@ from prometheus_client import Counter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric, SummaryMetricFamily
 
-from counters.buffer import FULL, REUSED, read_backlog
+from counters.buffer import FULL, NO_MARKS, REUSED, read_backlog
 from counters.models import FlushTotals
 
 ACCEPTED = Counter("floodgate_increments_accepted", "Increments that were added.")
@@ -20,6 +20,7 @@ def count_answers(answers: Sequence[bytes]) -> None:
     refused = {
         "counter-full": sum(answer.count(b"0") for answer in answers),
         "backlog-full": answers.count(FULL),
+        "too-many-marks": answers.count(NO_MARKS),
         "idempotency-key-reused": answers.count(REUSED),
     }
     for reason, count in refused.items():
@@ -31,6 +32,7 @@ def counters_metrics() -> Iterator[Metric]:
     """Raises: RedisError, DatabaseError: a store is down; the scrape then leaves these metrics out."""
     backlog = read_backlog()
     yield GaugeMetricFamily("floodgate_counters_pending_keys", "Keys that wait for the database.", backlog.keys)
+    yield GaugeMetricFamily("floodgate_counters_marks", "Idempotency-Keys that are remembered.", backlog.marks)
     yield GaugeMetricFamily(
         "floodgate_counters_staleness_seconds", "Age of the oldest delta that waits.", backlog.age_seconds
     )

@@ -30,6 +30,8 @@ def parse_increments(body: bytes) -> list[Increment]:
     Raises: InvalidInput: names index and field of what is wrong, the first REPORTED_ERRORS of it;
         TooManyIncrements: more than SUBMISSION_INCREMENTS.
     """
+    if body.lstrip().startswith(b"[") and body.count(b"{") > SUBMISSION_INCREMENTS:  # before parsing them all
+        raise TooManyIncrements(body.count(b"{"))
     items = load_json(body)
     if not isinstance(items, list) or not items:
         raise InvalidInput(FieldError("body", "Must be a JSON array with at least one increment."))

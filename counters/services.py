@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from common.errors import FloodgateError
 from common.idempotency import IdempotencyKeyReused, Replayed
-from counters.buffer import FULL, REPLAYED, REUSED
-from counters.errors import BacklogFull
+from counters.buffer import FULL, NO_MARKS, REPLAYED, REUSED
+from counters.errors import BacklogFull, TooManyMarks
 from counters.folding import add_folded
 from counters.metrics import count_answers
 from counters.types import SUBMISSION_INCREMENTS, Counted, Submission
@@ -19,7 +19,8 @@ def increment_counters(submissions: list[Submission]) -> list[Outcome]:
     """Add every increment to its counter, durably.
 
     Args:    submissions: N, each of at most SUBMISSION_INCREMENTS; marks and keys may repeat.
-    Returns: N outcomes in the order of ``submissions``. BacklogFull, IdempotencyKeyReused: nothing of it was added.
+    Returns: N outcomes in the order of ``submissions``. With BacklogFull, TooManyMarks and IdempotencyKeyReused nothing
+        of the submission was added.
     Raises:  RedisError: unknown what was added; the same marks may be sent again.
     Source:  docs/counters.md.
     """
@@ -48,5 +49,7 @@ def _outcome(answer: bytes) -> Outcome:
         return BacklogFull()
     if kind == REUSED:
         return IdempotencyKeyReused()
+    if kind == NO_MARKS:
+        return TooManyMarks()
     counted = Counted(answer[1:].replace(b"2", b"1"))
     return Replayed(counted) if kind == REPLAYED else counted

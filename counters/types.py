@@ -65,8 +65,10 @@ class Backlog:
         keys: distinct ones, summed over all generations.
         age_seconds: since the oldest delta; 0 when nothing waits.
         generations: all of them, open and closed.
+        marks: Idempotency-Keys that are remembered.
     """
 
     keys: int
     age_seconds: float
     generations: frozenset[UUID]
+    marks: int

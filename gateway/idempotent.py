@@ -81,7 +81,11 @@ def _lock(mark: IdempotencyMark) -> None:
     """Until the transaction ends. 64 bits of the digest: keys that share them exclude each other while one runs."""
     (number,) = struct.unpack_from(">q", mark.digest)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+        # The handler may be busy with files for long before its first statement.
+        cursor.execute(
+            "SELECT pg_try_advisory_xact_lock(%s), set_config('idle_in_transaction_session_timeout', '10min', true)",
+            [number],
+        )
         if not cursor.fetchone()[0]:
             raise IdempotencyKeyInUse
 

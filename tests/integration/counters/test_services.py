@@ -12,7 +12,7 @@ from common import valkey
 from common.idempotency import IdempotencyKeyReused, IdempotencyMark, Replayed
 from counters import buffer
 from counters.buffer import add_submissions
-from counters.errors import BacklogFull
+from counters.errors import BacklogFull, TooManyMarks
 from counters.flushing import flush_counters
 from counters.services import increment_counters
 from counters.types import MAX_VALUE, Counted, Submission
@@ -296,3 +296,29 @@ def test_what_a_repeat_adds_is_counted_as_accepted() -> None:
     flush_counters()
     submit((1, 1), (2, 1), mark=mark_of("a"))
     assert sample("accepted") - before == 3
+
+
+def test_beyond_its_limit_marks_are_refused_and_all_else_goes_on(settings: Settings) -> None:
+    settings.COUNTERS_MAX_MARKS = 1
+    assert submit((1, 1), mark=mark_of("a")) == Counted(b"1")
+    assert isinstance(submit((1, 1), mark=mark_of("b")), TooManyMarks)
+    assert submit((1, 1), mark=mark_of("a")) == Replayed(Counted(b"1"))
+    assert submit((1, 1)) == Counted(b"1")
+    assert pending() == {1: 2}
+    assert buffer.read_backlog().marks == 1
+
+
+def test_mark_is_known_after_the_clock_was_set_back() -> None:
+    submit((1, 1), mark=mark_of("a"))
+    (name,) = cast(list[bytes], valkey.truth().keys("*marks*"))
+    head, _, hour = name.decode().rpartition(":")
+    valkey.truth().rename(name, f"{head}:{int(hour) + 1}")
+    assert submit((1, 1), mark=mark_of("a")) == Replayed(Counted(b"1"))
+    assert pending() == {1: 1}
+
+
+def test_mark_of_a_large_submission_is_small() -> None:
+    submit(*((number, 1) for number in range(1_000)), mark=mark_of("a"))
+    (name,) = cast(list[bytes], valkey.truth().keys("*marks*"))
+    assert [len(value) for value in cast(list[bytes], valkey.truth().hvals(name.decode()))] == [16]
+    assert submit(*((number, 1) for number in range(1_000)), mark=mark_of("a")) == Replayed(Counted(b"1" * 1_000))
