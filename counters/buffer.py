@@ -5,7 +5,7 @@ that no other ever has: writers add to the newest, a flush closes it, takes what
 name is there from the first delta on, so nothing is ever renamed or taken away before it is in the database, and the
 database can tell which generations it has. A buffer that is taken by RENAME or GETDEL loses what its taker dies with.
 
-Each function is one script call, so it happens wholly or not at all.
+Each function is one command or script call, so it happens wholly or not at all.
 """
 
 import secrets
@@ -23,7 +23,8 @@ from common import valkey
 from counters.types import Backlog, PendingDelta, Submission
 
 SHARDS = 8  # a pending key is looked for in its shard only, so this may change only while the buffer is empty
-GENERATION_KEYS = 50_000  # about 5 MB: what a flush holds in memory, and 20 ms for the server to hand out
+# Before a call that may add 10,000 more. 5 MB of a flush's memory, and 20 ms of the server to hand out.
+GENERATION_KEYS = 50_000
 SINCE = b"since"
 STEM_BYTES = 15
 

@@ -2,6 +2,7 @@
 
 FloodgateError
 ├── TooManyIncrements       more in one request than may be counted at once
+├── CountersAreStale        flushes are behind
 ├── NotFound
 │   └── CounterNotFound     nobody ever incremented this key
 └── Unavailable
@@ -13,22 +14,16 @@ FloodgateError
 from uuid import UUID
 
 from common.errors import FloodgateError, Unavailable
+from counters.types import SUBMISSION_INCREMENTS
 from gateway.errors import NotFound
 
 
 class TooManyIncrements(FloodgateError):
     code = "too-many-increments"
-    default_detail = "More increments than one request may have; send them in several."
-
-    def __init__(self, count: int) -> None:
-        super().__init__(
-            f"{count:,} increments are more than the 10,000 that one request may have; nothing was counted."
-        )
+    default_detail = f"More than {SUBMISSION_INCREMENTS:,} increments in one request; nothing was counted."
 
 
 class CounterNotFound(NotFound):
-    default_detail = "Nobody has incremented this counter."
-
     def __init__(self, key: UUID) -> None:
         super().__init__(f"Nobody has incremented {key}.")
 
@@ -49,3 +44,8 @@ class CounterFull(Unavailable):
     code = "counter-full"
     default_detail = "This counter's pending sum has no room for the value until its next flush; it was not counted."
     retry_after_seconds = 2
+
+
+class CountersAreStale(FloodgateError):
+    code = "counters-stale"
+    default_detail = "Flushes are behind: the database lacks increments of more than ten seconds ago."

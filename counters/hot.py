@@ -6,21 +6,20 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from common.errors import FieldError, InvalidInput
 from common.stores import TRUTH, WRITE_STORE
-from common.uuids import HYPHENATED_UUID
+from common.uuids import parse_uuid
 from counters.errors import CounterFull
 from counters.parsing import parse_increment, parse_increments
 from counters.selectors import read_counters
 from counters.services import increment_counters
-from counters.types import Counted, CounterValue, Submission
+from counters.types import MAX_VALUE, Counted, CounterValue, Submission
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 
 
 class IncrementSerializer(serializers.Serializer[None]):
     key = serializers.UUIDField()
-    value = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    value = serializers.IntegerField(min_value=1, max_value=MAX_VALUE)
 
 
 class IncrementResultSerializer(serializers.Serializer[None]):
@@ -45,11 +44,22 @@ def reply_counted(request: HotRequest, counted: Counted) -> Reply:
     return Reply(200)
 
 
+def parse_bulk(request: HotRequest) -> Submission:
+    return Submission(parse_increments(request.body), request.mark)
+
+
+_RESULTS = {
+    ord("1"): b'{"status": "added"}',
+    ord("0"): b'{"status": "refused", "code": "%s"}' % CounterFull.code.encode(),
+}
+
+
+def reply_bulk(request: HotRequest, counted: Counted) -> Reply:
+    return Reply(200, b"[%s]" % b", ".join([_RESULTS[outcome] for outcome in counted.outcomes]))
+
+
 def parse_key(request: HotRequest) -> UUID:
-    if not HYPHENATED_UUID.fullmatch(request.param):
-        example = "d018ef0b-dbd9-48f1-ac1a-eb4d90e57118"
-        raise InvalidInput(FieldError("key", f"Must be a hyphenated UUID like {example}, without braces."))
-    return UUID(request.param)
+    return parse_uuid(request.param, "key")
 
 
 def reply_value(request: HotRequest, counter: CounterValue) -> Reply:
@@ -64,20 +74,6 @@ def reply_value(request: HotRequest, counter: CounterValue) -> Reply:
 
 def _rfc3339(instant: datetime) -> str:
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def parse_bulk(request: HotRequest) -> Submission:
-    return Submission(parse_increments(request.body), request.mark)
-
-
-_RESULTS = {
-    ord("1"): b'{"status": "added"}',
-    ord("0"): b'{"status": "refused", "code": "%s"}' % CounterFull.code.encode(),
-}
-
-
-def reply_bulk(request: HotRequest, counted: Counted) -> Reply:
-    return Reply(200, b"[%s]" % b", ".join([_RESULTS[outcome] for outcome in counted.outcomes]))
 
 
 register(

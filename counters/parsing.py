@@ -4,16 +4,15 @@ from itertools import islice
 from typing import Any
 
 from common.errors import FieldError, InvalidInput
-from common.uuids import HYPHENATED_UUID
+from common.uuids import EXAMPLE_UUID, HYPHENATED_UUID
 from counters.errors import TooManyIncrements
 from counters.types import MAX_VALUE, SUBMISSION_INCREMENTS, Increment
 from gateway.jsonbody import load_json
 
 REPORTED_ERRORS = 100
 _FIELDS = ("key", "value")
-_ANY_KEY = "d018ef0b-dbd9-48f1-ac1a-eb4d90e57118"
 _NIL = "00000000-0000-0000-0000-000000000000"
-_KEY_HELP = f"Must be a hyphenated UUID like {_ANY_KEY}, and not the nil UUID."
+_KEY_HELP = f"Must be a hyphenated UUID like {EXAMPLE_UUID}, and not the nil UUID."
 _VALUE_HELP = f"Must be a whole number from 1 to {MAX_VALUE}, without quotes, point or exponent."
 
 
@@ -33,12 +32,12 @@ def parse_increments(body: bytes) -> list[Increment]:
         TooManyIncrements: more than SUBMISSION_INCREMENTS.
     """
     if body.lstrip().startswith(b"[") and body.count(b"{") > SUBMISSION_INCREMENTS:  # before parsing them all
-        raise TooManyIncrements(body.count(b"{"))
+        raise TooManyIncrements
     items = load_json(body)
     if not isinstance(items, list) or not items:
         raise InvalidInput(FieldError("body", "Must be a JSON array with at least one increment."))
     if len(items) > SUBMISSION_INCREMENTS:
-        raise TooManyIncrements(len(items))
+        raise TooManyIncrements
     increments = _as_increments(items)
     if increments is None:
         errors = (error for index, item in enumerate(items) for error in _errors(item, f"[{index}]."))
@@ -66,6 +65,6 @@ def _errors(item: Any, where: str) -> list[FieldError]:
     errors = [FieldError(where + name[:100], "Is no field of an increment.") for name in item if name not in _FIELDS]
     if not _as_increments([{"key": item.get("key"), "value": 1}]):
         errors.append(FieldError(f"{where}key", _KEY_HELP))
-    if not _as_increments([{"key": _ANY_KEY, "value": item.get("value")}]):
+    if not _as_increments([{"key": EXAMPLE_UUID, "value": item.get("value")}]):
         errors.append(FieldError(f"{where}value", _VALUE_HELP))
     return errors
