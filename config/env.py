@@ -72,8 +72,8 @@ def _rates(name: str) -> dict[str, int]:
     pairs = _text(name, "").split()
     rates = {match[1]: int(match[2]) for pair in pairs if (match := _RATE.fullmatch(pair))}
     if len(rates) < len(pairs) or not all(1 <= rate <= MAX_RATE for rate in rates.values()):
-        form = "'increment=5000 django=100', each name once"
-        raise ImproperlyConfigured(f"{name} must look like {form} and at most {MAX_RATE}, not {_text(name, '')!r}")
+        form = f"'increment=5000 django=100', each name once, with rates from 1 to {MAX_RATE} and spaces between"
+        raise ImproperlyConfigured(f"{name} must look like {form}, not {_text(name, '')!r}")
     return rates
 
 

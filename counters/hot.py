@@ -4,10 +4,11 @@ import json
 from datetime import datetime
 from uuid import UUID
 
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from common.stores import TRUTH, WRITE_STORE
-from common.uuids import parse_uuid
+from common.uuids import EXAMPLE_UUID, parse_uuid
 from counters.errors import CounterFull
 from counters.parsing import parse_increment, parse_increments
 from counters.selectors import read_counters
@@ -17,6 +18,7 @@ from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 
 
+@extend_schema_serializer(examples=[OpenApiExample("One", {"key": EXAMPLE_UUID, "value": 1})])
 class IncrementSerializer(serializers.Serializer[None]):
     key = serializers.UUIDField()
     value = serializers.IntegerField(min_value=1, max_value=MAX_VALUE)

@@ -63,8 +63,9 @@ def _errors(item: Any, where: str) -> list[FieldError]:
     if type(item) is not dict:
         return [FieldError(where.rstrip(".") or "body", 'Must be an object like {"key": "<uuid>", "value": 1}.')]
     errors = [FieldError(where + name[:100], "Is no field of an increment.") for name in item if name not in _FIELDS]
-    if not _as_increments([{"key": item.get("key"), "value": 1}]):
+    errors += [FieldError(where + name, "Is missing.") for name in _FIELDS if name not in item]
+    if "key" in item and not _as_increments([{"key": item["key"], "value": 1}]):
         errors.append(FieldError(f"{where}key", _KEY_HELP))
-    if not _as_increments([{"key": EXAMPLE_UUID, "value": item.get("value")}]):
+    if "value" in item and not _as_increments([{"key": EXAMPLE_UUID, "value": item["value"]}]):
         errors.append(FieldError(f"{where}value", _VALUE_HELP))
     return errors

@@ -1,1 +1,7 @@
-"""Fixtures that every test may use."""
+"""What holds for every test."""
+
+from hypothesis import settings
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("floodgate", deadline=None)
+settings.load_profile("floodgate")

@@ -367,7 +367,7 @@ def test_command_fails_in_one_line_without_a_store(monkeypatch: pytest.MonkeyPat
         raise StoreGone("refused")
 
     monkeypatch.setattr(flushing, "seal_generations", gone)
-    with pytest.raises(CommandError, match="A store does not answer: refused"):
+    with pytest.raises(CommandError, match=r"A store does not answer.* refused"):
         call_command("flush_counters")
     flush_counters_task()  # only says so in the log
 
