@@ -1,6 +1,7 @@
 """System checks against the test run's own PostgreSQL and Valkeys."""
 
 import pytest
+from django.conf import settings as project
 from django.core.checks import Tags, run_checks
 from django.core.checks.registry import registry
 from pytest_django import Settings
