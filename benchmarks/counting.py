@@ -24,7 +24,7 @@ CONNECTIONS = 128
 KEYS = 1_000
 BULK_ITEMS = 1_000
 BULK_CONNECTIONS = 8
-BULK_KEYS = 100_000
+BULK_KEYS = (1_000, 100_000)  # popular ones, which the figure is of; and many, for comparison
 REACH_HOT = 8.0
 REACH_BULK = 200_000
 REACH_FLUSH_SECONDS = 30.0
@@ -54,25 +54,29 @@ def measure_increments(stack: Stack, report: Report, *, seconds: float, rounds: 
 
 
 def measure_bulk(stack: Stack, report: Report, *, seconds: float, rounds: int) -> None:
-    """Requests of 1,000 increments over 100,000 keys, flushes included."""
-    keys = [str(uuid.uuid4()) for _ in range(BULK_KEYS)]
-    bodies = [_bulk(random.sample(keys, BULK_ITEMS)) for _ in range(100)]
-    requests = [post_request("/increments", body) for body in bodies]
+    """Requests of 1,000 increments, flushes included."""
+    popular, many = (_bulk_rate(stack, keys, seconds, rounds) for keys in BULK_KEYS)
+    report.add(
+        f"POST /increments, {BULK_ITEMS:,} items each, {BULK_KEYS[0]:,} keys",
+        f"{popular:,.0f} increments/s",
+        f"{BULK_KEYS[1]:,} keys: {many:,.0f}/s",
+        "",
+        f">= {REACH_BULK:,}/s",
+        ok=popular >= REACH_BULK,
+    )
+
+
+def _bulk_rate(stack: Stack, key_count: int, seconds: float, rounds: int) -> float:
+    keys = [str(uuid.uuid4()) for _ in range(key_count)]
+    requests = [post_request("/increments", _bulk(random.choices(keys, k=BULK_ITEMS))) for _ in range(100)]
     run_load(stack.port, requests, connections=BULK_CONNECTIONS, seconds=1)
     rates = []
     for _ in range(rounds):
         result = run_load(stack.port, requests, connections=BULK_CONNECTIONS, seconds=seconds)
         assert set(result.statuses) == {200}, result.statuses
         rates.append(BULK_ITEMS * result.per_second)
-        progress(f"bulk {rates[-1]:,.0f} increments/s")
-    report.add(
-        f"POST /increments, {BULK_ITEMS:,} items each",
-        f"{median(rates):,.0f} increments/s",
-        "",
-        "",
-        f">= {REACH_BULK:,}/s",
-        ok=median(rates) >= REACH_BULK,
-    )
+        progress(f"bulk over {key_count:,} keys: {rates[-1]:,.0f} increments/s")
+    return median(rates)
 
 
 def measure_flush(stack: Stack, report: Report) -> None:

@@ -33,7 +33,10 @@ class Replayed(Generic[Result]):
 
 class IdempotencyKeyReused(FloodgateError):
     code = "idempotency-key-reused"
-    default_detail = "This Idempotency-Key came before with another content; use a fresh key. Nothing was done."
+    default_detail = (
+        "This Idempotency-Key came before with another content: send that again as it was, or use a fresh key."
+        " Nothing was done."
+    )
 
 
 class IdempotencyKeyInUse(FloodgateError):

@@ -9,21 +9,23 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-LEASE_SECONDS = 60
-
 
 @contextmanager
-def lease(kind: int, number: int) -> Iterator[bool]:
+def lease(kind: int, number: int, *, seconds: int) -> Iterator[bool]:
     """Whether this connection alone holds the lease, until the block ends.
 
     Args: kind, number: the two keys of the advisory lock; each app's ``locks.py`` lists its kinds.
+          seconds: without a statement, in a transaction or not, after which the server ends the connection: how long a
+              process that hangs keeps others out.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [kind, number])
         if not cursor.fetchone()[0]:
             yield False
             return
-        cursor.execute(f"SET idle_session_timeout = '{LEASE_SECONDS}s'")
+        cursor.execute(
+            f"SET idle_session_timeout = '{seconds}s'; SET idle_in_transaction_session_timeout = '{seconds}s'"
+        )
     try:
         yield True
     finally:
@@ -37,4 +39,4 @@ def _release(kind: int, number: int) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [kind, number])
-        cursor.execute("SET idle_session_timeout = 0")
+        cursor.execute("RESET idle_session_timeout; RESET idle_in_transaction_session_timeout")

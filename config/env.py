@@ -73,8 +73,8 @@ def _rates(name: str) -> dict[str, int]:
     pairs = _text(name, "").split()
     rates = {match[1]: int(match[2]) for pair in pairs if (match := _RATE.fullmatch(pair))}
     if len(rates) < len(pairs) or not all(1 <= rate <= MAX_RATE for rate in rates.values()):
-        form = "'increment=5000 django=100', each name once"
-        raise ImproperlyConfigured(f"{name} must look like {form} and at most {MAX_RATE}, not {_text(name, '')!r}")
+        form = f"'increment=5000 django=100', each name once, with rates from 1 to {MAX_RATE} and spaces between"
+        raise ImproperlyConfigured(f"{name} must look like {form}, not {_text(name, '')!r}")
     return rates
 
 
@@ -199,6 +199,7 @@ CELERY_BROKER_URL = _text("CELERY_BROKER_URL", VALKEY_CACHE_URL.replace("unix://
 
 FLUSH_WORKERS = _int("FLUSH_WORKERS", 2, at_least=1)
 COUNTERS_MAX_PENDING_KEYS = _int("COUNTERS_MAX_PENDING_KEYS", 4_000_000, at_least=1)
+COUNTERS_MAX_MARKS = _int("COUNTERS_MAX_MARKS", 8_000_000)
 VOUCHER_GUESSES_PER_USER = _int("VOUCHER_GUESSES_PER_USER", 20, at_least=1)
 VOUCHER_GUESSES_PER_ADDRESS = _int("VOUCHER_GUESSES_PER_ADDRESS", 600, at_least=1)
 WALLET_URL = _http_url("WALLET_URL")

@@ -20,6 +20,7 @@ class CountersConfig(AppConfig):
             {
                 "too-many-increments": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 "backlog-full": HTTPStatus.SERVICE_UNAVAILABLE,
+                "too-many-marks": HTTPStatus.SERVICE_UNAVAILABLE,
                 "counter-full": HTTPStatus.SERVICE_UNAVAILABLE,
                 "counters-stale": HTTPStatus.SERVICE_UNAVAILABLE,
             }

@@ -5,7 +5,7 @@ that no other ever has: writers add to the newest, a flush closes it, takes what
 name is there from the first delta on, so nothing is ever renamed or taken away before it is in the database, and the
 database can tell which generations it has. A buffer that is taken by RENAME or GETDEL loses what its taker dies with.
 
-Each function is one script call, so it happens wholly or not at all.
+Each function is one command or script call, so it happens wholly or not at all.
 """
 
 import secrets
@@ -23,22 +23,24 @@ from common import valkey
 from counters.types import Backlog, PendingDelta, Submission
 
 SHARDS = 8  # a pending key is looked for in its shard only, so this may change only while the buffer is empty
-GENERATION_KEYS = 50_000  # about 5 MB: what a flush holds in memory, and 20 ms for the server to hand out
+# Before a call that may add 10,000 more. 5 MB of a flush's memory, and 20 ms of the server to hand out.
+GENERATION_KEYS = 50_000
 SINCE = b"since"
 STEM_BYTES = 15
 
-ADDED, REPLAYED, REUSED, FULL = b"A", b"R", b"X", b"F"
+ADDED, REPLAYED, REUSED, FULL, NO_MARKS = b"A", b"R", b"X", b"F", b"M"
 
 
 def add_submissions(submissions: Sequence[Submission]) -> list[bytes]:
     """Add all increments that find room; one round trip.
 
-    Returns: for each submission one of ADDED, REPLAYED, REUSED and FULL, and after the first two for each increment
-        ``1`` if it was added, ``2`` if an earlier submission with this mark had added it, ``0`` if neither.
+    Returns: for each submission one of ADDED, REPLAYED, REUSED, FULL and NO_MARKS, and after the first two for each
+        increment ``1`` if it was added, ``2`` if an earlier submission with this mark had added it, ``0`` if neither.
     Raises:  RedisError: unknown whether anything was added.
     """
-    limits = (SHARDS, settings.COUNTERS_MAX_PENDING_KEYS, GENERATION_KEYS, settings.IDEMPOTENCY_TTL_SECONDS)
-    arguments: list[Any] = [_prefix(), secrets.token_hex(STEM_BYTES), *limits]
+    keys_limits = (settings.COUNTERS_MAX_PENDING_KEYS, GENERATION_KEYS)
+    marks_limits = (settings.IDEMPOTENCY_TTL_SECONDS, settings.COUNTERS_MAX_MARKS)
+    arguments: list[Any] = [_prefix(), secrets.token_hex(STEM_BYTES), SHARDS, *keys_limits, *marks_limits]
     for increments, mark in submissions:
         keys = b"".join([key for key, _ in increments])
         values = ",".join([str(value) for _, value in increments])
@@ -82,9 +84,10 @@ def drop_generation(shard: int, generation: UUID) -> None:
 
 def read_backlog() -> Backlog:
     """What waits for the database. Raises RedisError."""
-    keys, oldest_ms, now_ms, names = cast(list[Any], _script("backlog")(args=[_prefix(), SHARDS]))
+    arguments: list[Any] = [_prefix(), SHARDS, settings.IDEMPOTENCY_TTL_SECONDS]
+    keys, oldest_ms, now_ms, names, marks = cast(list[Any], _script("backlog")(args=arguments))
     age_seconds = max(0, now_ms - oldest_ms) / 1000 if oldest_ms else 0.0
-    return Backlog(keys, age_seconds, frozenset(map(_generation, names)))
+    return Backlog(keys, age_seconds, frozenset(map(_generation, names)), marks)
 
 
 def _shard(key: bytes) -> int:

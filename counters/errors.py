@@ -2,32 +2,28 @@
 
 FloodgateError
 ├── TooManyIncrements       more in one request than may be counted at once
+├── CountersAreStale        flushes are behind
 ├── NotFound
 │   └── CounterNotFound     nobody ever incremented this key
 └── Unavailable
     ├── BacklogFull         too many keys wait for the database
+    ├── TooManyMarks        too many Idempotency-Keys were used within the hour
     └── CounterFull         this key's pending delta has no room for so large a value
 """
 
 from uuid import UUID
 
 from common.errors import FloodgateError, Unavailable
+from counters.types import SUBMISSION_INCREMENTS
 from gateway.errors import NotFound
 
 
 class TooManyIncrements(FloodgateError):
     code = "too-many-increments"
-    default_detail = "More increments than one request may have; send them in several."
-
-    def __init__(self, count: int) -> None:
-        super().__init__(
-            f"{count:,} increments are more than the 10,000 that one request may have; nothing was counted."
-        )
+    default_detail = f"More than {SUBMISSION_INCREMENTS:,} increments in one request; nothing was counted."
 
 
 class CounterNotFound(NotFound):
-    default_detail = "Nobody has incremented this counter."
-
     def __init__(self, key: UUID) -> None:
         super().__init__(f"Nobody has incremented {key}.")
 
@@ -38,7 +34,18 @@ class BacklogFull(Unavailable):
     retry_after_seconds = 5
 
 
+class TooManyMarks(Unavailable):
+    code = "too-many-marks"
+    default_detail = "Too many Idempotency-Keys are remembered; nothing was counted. Without a key it would be."
+    retry_after_seconds = 60
+
+
 class CounterFull(Unavailable):
     code = "counter-full"
     default_detail = "This counter's pending sum has no room for the value until its next flush; it was not counted."
     retry_after_seconds = 2
+
+
+class CountersAreStale(FloodgateError):
+    code = "counters-stale"
+    default_detail = "Flushes are behind: the database lacks increments of more than ten seconds ago."

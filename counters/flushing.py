@@ -5,7 +5,6 @@ flush that was interrupted goes on behind the last slice that was committed. The
 the database has all of it.
 """
 
-import logging
 import random
 from bisect import bisect_right
 from datetime import timedelta
@@ -25,8 +24,6 @@ from counters.buffer import (
 )
 from counters.locks import lock_flush, shard_lease
 from counters.models import Flush, FlushTotals
-
-logger = logging.getLogger(__name__)
 
 SLICE_KEYS = 5_000
 KEEP_FLUSHES = timedelta(days=1)

@@ -15,7 +15,7 @@ def add_folded(submissions: Sequence[Submission]) -> list[bytes]:
     if sums is None:
         return add_submissions(submissions)
     marked = [submission for submission in submissions if submission.mark]
-    folded, *rest = add_submissions([Submission(list(map(Increment._make, sums.items()))), *marked])
+    folded, *rest = add_submissions([Submission(list(sums.items())), *marked])
     answers = iter(rest)
     return [next(answers) if item.mark else _unfolded(folded, sums, item.increments) for item in submissions]
 

@@ -1,14 +1,9 @@
 """Readiness: how far the database is behind what was counted."""
 
-from common.errors import FloodgateError
 from counters.buffer import read_backlog
+from counters.errors import CountersAreStale
 
 STALE_SECONDS = 10.0
-
-
-class CountersAreStale(FloodgateError):
-    code = "counters-stale"
-    default_detail = "Flushes are behind: the database lacks increments of more than ten seconds ago."
 
 
 def staleness_seconds() -> float:

@@ -7,11 +7,12 @@ from common.leases import lease
 from counters.models import Flush
 
 SHARD_LEASES = 2001  # the second key is the shard
+LEASE_SECONDS = 4  # a flusher that hangs must not cost the ten seconds
 
 
 def shard_lease(shard: int) -> AbstractContextManager[bool]:
     """Whether this connection alone flushes the shard. It saves work; exactness is the flush row's."""
-    return lease(SHARD_LEASES, shard)
+    return lease(SHARD_LEASES, shard, seconds=LEASE_SECONDS)
 
 
 def lock_flush(generation: UUID) -> Flush:

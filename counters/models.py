@@ -2,8 +2,6 @@
 
 from django.db import models
 
-KEY_RANGE = models.Q(value__gte=1)
-
 
 class Counter(models.Model):
     """The persisted part of a counter; pending deltas are in Valkey."""
@@ -13,7 +11,7 @@ class Counter(models.Model):
     updated_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=KEY_RANGE, name="counter_value_is_positive")]
+        constraints = [models.CheckConstraint(condition=models.Q(value__gte=1), name="counter_value_is_positive")]
         verbose_name = "counter"
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ from itertools import islice
 from typing import Any
 
 from common.errors import FieldError, InvalidInput
-from common.uuids import HYPHENATED_UUID
+from common.uuids import EXAMPLE_UUID, HYPHENATED_UUID
 from counters.errors import TooManyIncrements
 from counters.types import MAX_VALUE, SUBMISSION_INCREMENTS, Increment
 from gateway.jsonbody import load_json
@@ -12,16 +12,17 @@ from gateway.jsonbody import load_json
 REPORTED_ERRORS = 100
 _FIELDS = ("key", "value")
 _NIL = "00000000-0000-0000-0000-000000000000"
-_KEY_HELP = "Must be a hyphenated UUID like d018ef0b-dbd9-48f1-ac1a-eb4d90e57118, and not the nil UUID."
+_KEY_HELP = f"Must be a hyphenated UUID like {EXAMPLE_UUID}, and not the nil UUID."
 _VALUE_HELP = f"Must be a whole number from 1 to {MAX_VALUE}, without quotes, point or exponent."
 
 
 def parse_increment(body: bytes) -> Increment:
     """One increment. Raises InvalidInput, naming each field that is wrong."""
     item = load_json(body)
-    if not _is_increment(item):
+    increments = _as_increments([item])
+    if increments is None:
         raise InvalidInput(*_errors(item, ""))
-    return Increment(bytes.fromhex(item["key"].replace("-", "")), item["value"])
+    return increments[0]
 
 
 def parse_increments(body: bytes) -> list[Increment]:
@@ -30,35 +31,31 @@ def parse_increments(body: bytes) -> list[Increment]:
     Raises: InvalidInput: names index and field of what is wrong, the first REPORTED_ERRORS of it;
         TooManyIncrements: more than SUBMISSION_INCREMENTS.
     """
+    if body.lstrip().startswith(b"[") and body.count(b"{") > SUBMISSION_INCREMENTS:  # before parsing them all
+        raise TooManyIncrements
     items = load_json(body)
     if not isinstance(items, list) or not items:
         raise InvalidInput(FieldError("body", "Must be a JSON array with at least one increment."))
     if len(items) > SUBMISSION_INCREMENTS:
-        raise TooManyIncrements(len(items))
-    if not all(map(_is_increment, items)):
+        raise TooManyIncrements
+    increments = _as_increments(items)
+    if increments is None:
         errors = (error for index, item in enumerate(items) for error in _errors(item, f"[{index}]."))
         raise InvalidInput(*islice(errors, REPORTED_ERRORS))
-    return _as_increments(items)
+    return increments
 
 
-def _as_increments(items: list[dict[str, Any]]) -> list[Increment]:
-    """All keys in one conversion: half the time of one each."""
-    keys = bytes.fromhex("".join([item["key"] for item in items]).replace("-", ""))
-    values = [item["value"] for item in items]
-    return list(map(Increment, (keys[at : at + 16] for at in range(0, len(keys), 16)), values))
-
-
-def _is_increment(item: Any) -> bool:
-    return type(item) is dict and len(item) == 2 and _is_key(item.get("key")) and _is_value(item.get("value"))
-
-
-def _is_key(key: Any) -> bool:
-    return type(key) is str and HYPHENATED_UUID.fullmatch(key) is not None and key != _NIL
-
-
-def _is_value(value: Any) -> bool:
-    """A bool is no int here, nor is 1.0."""
-    return type(value) is int and 1 <= value <= MAX_VALUE
+def _as_increments(items: list[Any]) -> list[Increment] | None:
+    """None when anything is wrong: ``_errors`` knows what. By columns, as that takes half the time of item by item."""
+    if set(map(type, items)) != {dict} or set(map(len, items)) != {2}:
+        return None
+    keys, values = [item.get("key") for item in items], [item.get("value") for item in items]
+    if set(map(type, keys)) != {str} or set(map(type, values)) != {int}:  # a bool is no int here, nor is 1.0
+        return None
+    if not all(map(HYPHENATED_UUID.fullmatch, keys)) or _NIL in keys or min(values) < 1 or max(values) > MAX_VALUE:
+        return None
+    digits = bytes.fromhex("".join(keys).replace("-", ""))
+    return list(zip([digits[at : at + 16] for at in range(0, len(digits), 16)], values, strict=True))
 
 
 def _errors(item: Any, where: str) -> list[FieldError]:
@@ -66,8 +63,9 @@ def _errors(item: Any, where: str) -> list[FieldError]:
     if type(item) is not dict:
         return [FieldError(where.rstrip(".") or "body", 'Must be an object like {"key": "<uuid>", "value": 1}.')]
     errors = [FieldError(where + name[:100], "Is no field of an increment.") for name in item if name not in _FIELDS]
-    if not _is_key(item.get("key")):
+    errors += [FieldError(where + name, "Is missing.") for name in _FIELDS if name not in item]
+    if "key" in item and not _as_increments([{"key": item["key"], "value": 1}]):
         errors.append(FieldError(f"{where}key", _KEY_HELP))
-    if not _is_value(item.get("value")):
+    if "value" in item and not _as_increments([{"key": EXAMPLE_UUID, "value": item["value"]}]):
         errors.append(FieldError(f"{where}value", _VALUE_HELP))
     return errors

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 from common.errors import FloodgateError
-from common.idempotency import IdempotencyKeyReused, Replayed
-from counters.buffer import FULL, REPLAYED, REUSED
-from counters.errors import BacklogFull
+from common.idempotency import Replayed
+from counters.buffer import REPLAYED
 from counters.folding import add_folded
-from counters.metrics import count_answers
+from counters.metrics import REFUSALS, count_answers
 from counters.types import SUBMISSION_INCREMENTS, Counted, Submission
 
 CALL_INCREMENTS = SUBMISSION_INCREMENTS  # so a submission is counted in one call; docs/adr/0008
@@ -19,7 +18,8 @@ def increment_counters(submissions: list[Submission]) -> list[Outcome]:
     """Add every increment to its counter, durably.
 
     Args:    submissions: N, each of at most SUBMISSION_INCREMENTS; marks and keys may repeat.
-    Returns: N outcomes in the order of ``submissions``. BacklogFull, IdempotencyKeyReused: nothing of it was added.
+    Returns: N outcomes in the order of ``submissions``. With BacklogFull, TooManyMarks and IdempotencyKeyReused nothing
+        of the submission was added.
     Raises:  RedisError: unknown what was added; the same marks may be sent again.
     Source:  docs/counters.md.
     """
@@ -44,9 +44,7 @@ def _calls(submissions: list[Submission]) -> Iterator[list[Submission]]:
 
 def _outcome(answer: bytes) -> Outcome:
     kind = answer[:1]
-    if kind == FULL:
-        return BacklogFull()
-    if kind == REUSED:
-        return IdempotencyKeyReused()
+    if refusal := REFUSALS.get(kind):
+        return refusal()
     counted = Counted(answer[1:].replace(b"2", b"1"))
     return Replayed(counted) if kind == REPLAYED else counted

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 from common.idempotency import IdempotencyMark
@@ -11,11 +11,8 @@ MAX_VALUE = 2**63 - 1
 SUBMISSION_INCREMENTS = 10_000  # the most of one request
 
 
-class Increment(NamedTuple):
-    """Attributes: key: the counter's UUID as 16 bytes; value: 1 to MAX_VALUE."""
-
-    key: bytes
-    value: int
+# The counter's UUID as 16 bytes, and 1 to MAX_VALUE. A plain tuple: ten thousand are made for a request.
+Increment: TypeAlias = tuple[bytes, int]
 
 
 class Submission(NamedTuple):
@@ -65,8 +62,10 @@ class Backlog:
         keys: distinct ones, summed over all generations.
         age_seconds: since the oldest delta; 0 when nothing waits.
         generations: all of them, open and closed.
+        marks: Idempotency-Keys that are remembered.
     """
 
     keys: int
     age_seconds: float
     generations: frozenset[UUID]
+    marks: int

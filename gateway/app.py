@@ -6,6 +6,7 @@ work while everything else is busy; the rest goes to Django through the WSGI bri
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 
-from common.errors import FloodgateError, StoreUnavailable
+from common.errors import FloodgateError, Overloaded, StoreUnavailable
 from common.stores import CACHE
 from gateway.batcher import Batcher
 from gateway.clients import ACCOUNT_HEADER, Client, identify
@@ -66,7 +67,9 @@ class Gateway:
         self._router = Router(endpoints)
         self._direct: dict[str, Direct] = {**health_routes(), "/metrics": self._metrics}
         self._lanes = ThreadPoolExecutor(settings.DB_LANES, thread_name_prefix="lane")
+        self._parser = ThreadPoolExecutor(1, thread_name_prefix="parser")
         self._limit_lanes = ThreadPoolExecutor(LIMIT_LANES, thread_name_prefix="limit")
+        self._in_flight: Counter[str] = Counter()
         self.tally = Tally()
         self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
@@ -80,7 +83,7 @@ class Gateway:
             endpoint.store,
             answers_without_store=endpoint.answers_without_store,
             batch_limit=endpoint.batch_limit,
-            queue_limit=endpoint.queue_limit,
+            queue_limit=endpoint.in_flight_limit,
             deadline_seconds=settings.REQUEST_DEADLINE_SECONDS,
             observe=lambda items, waited: self.tally.batch(endpoint.name, items, waited),
         )
@@ -111,7 +114,7 @@ class Gateway:
         await receive()
         flushing.cancel()
         self.tally.flush()
-        for lanes in (self._lanes, self._limit_lanes):
+        for lanes in (self._parser, self._lanes, self._limit_lanes):
             await asyncio.get_running_loop().run_in_executor(None, lanes.shutdown)
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -148,15 +151,9 @@ class Gateway:
         endpoint = match.endpoint
         request = HotRequest(match.param, scope["query_string"], scope["headers"], correlation_id)
         request.address = client.address
-        is_body_unread = endpoint.body_limit_bytes > 0
         try:
             self._limiter.refuse_known(self._limited_routes[endpoint.name], client.name)
-            if is_body_unread:
-                request.body = await read_body(receive, request.headers, endpoint.body_limit_bytes)
-                is_body_unread = False
-            request.mark = mark_of(request, endpoint.name, client.account)
-            result = await self._batchers[endpoint.name].submit((client.name, endpoint.parse(request)))
-            reply = endpoint.answer(request, result)
+            reply = await self._run_hot(endpoint, request, receive, client)
         except FloodgateError as error:
             reply = problem_reply(error, correlation_id)
         except Exception:
@@ -164,8 +161,26 @@ class Gateway:
             reply = problem_reply(FloodgateError(), correlation_id)
         await send_reply(send, reply, correlation_id)
         self.tally.request(endpoint.name, endpoint.method, reply.status, perf_counter() - started)
-        if is_body_unread and reply.status in _REFUSED_UNREAD:
+        if reply.status in _REFUSED_UNREAD and endpoint.body_limit_bytes and not request.body:
             await discard_body(receive)
+
+    async def _run_hot(self, endpoint: AnyEndpoint, request: HotRequest, receive: Receive, client: Client) -> Reply:
+        if self._in_flight[endpoint.name] >= endpoint.in_flight_limit:
+            raise Overloaded
+        self._in_flight[endpoint.name] += 1
+        try:
+            if endpoint.body_limit_bytes:
+                request.body = await read_body(receive, request.headers, endpoint.body_limit_bytes)
+            if endpoint.method == "POST":
+                request.mark = mark_of(request, endpoint.name, client.account)
+            item = await self._on_parser(endpoint, request) if endpoint.parses_on_thread else endpoint.parse(request)
+            result = await self._batchers[endpoint.name].submit((client.name, item))
+            return endpoint.answer(request, result)
+        finally:
+            self._in_flight[endpoint.name] -= 1
+
+    async def _on_parser(self, endpoint: AnyEndpoint, request: HotRequest) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._parser, endpoint.parse, request)
 
     async def _limit_of_django(self, match: Match | None, client: Client) -> FloodgateError | None:
         """Why a request to Django is refused before its body is read, if it is; ``match`` keeps its own limit."""
@@ -208,7 +223,11 @@ class Gateway:
         return await asyncio.to_thread(render)
 
 
-_REFUSED_UNREAD = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.TOO_MANY_REQUESTS)
+_REFUSED_UNREAD = (
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 
 # Django is told these by the gateway; a client's own are dropped.
 _OURS = (b"correlationid", b"x-correlation-id", ACCOUNT_HEADER)

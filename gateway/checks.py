@@ -9,10 +9,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from redis.exceptions import RedisError
 
 from common import valkey
+from gateway.hot import hot_endpoints
+from gateway.ratelimits.policies import limited_routes
 
 TRUTH_POLICY = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 WATCHING_THREADS = 7  # health checks, metrics and API keys of one web worker
@@ -38,6 +41,16 @@ def check_truth_store(databases: Sequence[str] | None = None, **kwargs: Any) -> 
         )
         for name, value in wrong.items()
     ]
+
+
+@register(Tags.database)
+def check_rate_limits(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Among these checks so that ``migrate`` refuses, before a server would start again and again."""
+    try:
+        limited_routes(hot_endpoints())
+    except ImproperlyConfigured as exc:
+        return [Error(str(exc), id="floodgate.E003")]
+    return []
 
 
 @register(Tags.database)

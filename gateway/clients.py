@@ -44,12 +44,12 @@ async def identify(scope: Scope) -> Client:
     authorization = find_header(scope["headers"], b"authorization")
     if authorization is not None:
         return Client(client_address(scope), await KEYS.account_of(authorization))
-    if settings.API_KEYS_REQUIRED and not is_open(scope["path"]):
+    if settings.API_KEYS_REQUIRED and not needs_no_key(scope["path"]):
         raise Unauthorized
     return Client(client_address(scope))
 
 
-def is_open(path: str) -> bool:
+def needs_no_key(path: str) -> bool:
     """Whether the address is for people's browsers and does without a key: shells without data, and the admin, which
     has a login of its own. Health and metrics never get here.
     """

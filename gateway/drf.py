@@ -8,7 +8,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -19,7 +18,7 @@ from gateway.clients import ACCOUNT_HEADER
 from gateway.errors import BodyTooLarge
 from gateway.hot import HotEndpoint, hot_endpoints
 from gateway.http import HotRequest
-from gateway.idempotency import mark_of
+from gateway.idempotency import IDEMPOTENCY_KEY, mark_of
 from gateway.problems import as_http_response
 
 
@@ -54,8 +53,10 @@ def twin_of(endpoint: HotEndpoint[Any, Any]) -> Any:
 
     described = extend_schema(
         operation_id=endpoint.name,
+        tags=[endpoint.parse.__module__.partition(".")[0]],
+        parameters=[IDEMPOTENCY_KEY] if endpoint.method == "POST" else [],
         request=endpoint.request_serializer,
-        responses=endpoint.response_serializer or OpenApiTypes.NONE,
+        responses={200: endpoint.response_serializer},
     )
     return described(handle)
 
@@ -71,6 +72,7 @@ def _hot_request(request: HttpRequest, param: str, endpoint: HotEndpoint[Any, An
         body=request.body if endpoint.body_limit_bytes else b"",
         address=request.META.get("REMOTE_ADDR", ""),
     )
-    account = (hot_request.header(ACCOUNT_HEADER) or b"").decode()
-    hot_request.mark = mark_of(hot_request, endpoint.name, account)
+    if endpoint.method == "POST":
+        account = (hot_request.header(ACCOUNT_HEADER) or b"").decode()
+        hot_request.mark = mark_of(hot_request, endpoint.name, account)
     return hot_request

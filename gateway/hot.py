@@ -32,7 +32,9 @@ class HotEndpoint(Generic[Item, Result]):
         store: opens its circuit when a batch outlives the deadline; while it is open, requests are refused at once.
         answers_without_store: unless ``run`` can answer some items all the same.
         batch_limit: most items of one call.
-        queue_limit: most items that wait; fewer where an item is large.
+        in_flight_limit: most requests at a time, from the first byte of the body to the answer; fewer where they are
+            large.
+        parses_on_thread: where parsing takes longer than the event loop can spare.
         body_limit_bytes: 0 for endpoints without a body.
         reserved: last segments that are other addresses, served by Django.
         has_view: a view of the app serves this path in Django, with ``drf.twin_of`` this endpoint among its methods.
@@ -48,7 +50,8 @@ class HotEndpoint(Generic[Item, Result]):
     store: Circuit
     answers_without_store: bool = False
     batch_limit: int = 1_000
-    queue_limit: int = 20_000
+    in_flight_limit: int = 20_000
+    parses_on_thread: bool = False
     body_limit_bytes: int = 0
     reserved: frozenset[str] = frozenset()
     has_view: bool = False

@@ -109,7 +109,9 @@ def declared_length(headers: Headers, limit_bytes: int) -> int | None:
 async def send_reply(send: Send, reply: Reply, correlation_id: str, *, is_head: bool = False) -> None:
     headers = [*reply.headers, *correlation_headers(correlation_id)]
     if reply.status != HTTPStatus.NOT_MODIFIED:
-        headers += [(b"content-type", reply.content_type), (b"content-length", b"%d" % len(reply.body))]
+        headers.append((b"content-length", b"%d" % len(reply.body)))
+    if reply.body:
+        headers.append((b"content-type", reply.content_type))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if is_head else reply.body})
 

@@ -7,6 +7,8 @@ may come over another network.
 import re
 from hashlib import blake2b
 
+from drf_spectacular.utils import OpenApiParameter
+
 from common.errors import FieldError, InvalidInput
 from common.idempotency import IdempotencyMark
 from gateway.http import HotRequest
@@ -14,15 +16,23 @@ from gateway.http import HotRequest
 HEADER = b"idempotency-key"
 REPLAYED_HEADER = (b"idempotency-replayed", b"true")
 DIGEST_BYTES = 16
-_KEY = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="1 to 255 visible ASCII characters. A repeat with the same key gets the first answer again.",
+)
 
 
 def mark_of(request: HotRequest, route: str, account: str) -> IdempotencyMark | None:
     """The mark of a request to a hot endpoint; None when it has no Idempotency-Key. Raises InvalidInput."""
-    key = request.header(HEADER)
-    if key is None:
+    keys = [value for name, value in request.headers if name == HEADER]
+    if not keys:
         return None
-    return idempotency_mark(key, account, route, request.param.encode(), request.query_string, request.body)
+    if len(keys) > 1:
+        raise InvalidInput(FieldError("Idempotency-Key", "Comes twice."))
+    return idempotency_mark(keys[0], account, route, request.param.encode(), request.query_string, request.body)
 
 
 def idempotency_mark(key: bytes, account: str, route: str, *content: bytes) -> IdempotencyMark:

@@ -19,25 +19,19 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import connection, transaction
 from django.http import HttpResponse, QueryDict
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotencyMark
 from gateway.clients import ACCOUNT_HEADER
-from gateway.idempotency import DIGEST_BYTES, HEADER, REPLAYED_HEADER, idempotency_mark
+from gateway.idempotency import DIGEST_BYTES, HEADER, IDEMPOTENCY_KEY, REPLAYED_HEADER, idempotency_mark
 from gateway.models import IdempotencyRecord
 from gateway.spool import storage_full_named
 
 Handler = Callable[..., Response]
 SWEEP_SLICE = 5_000
-_DESCRIBED = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="1 to 255 visible ASCII characters. A repeat with the same key gets the first answer again.",
-)
 
 
 def idempotent(handler: Handler) -> Callable[..., Response | HttpResponse]:
@@ -59,7 +53,7 @@ def idempotent(handler: Handler) -> Callable[..., Response | HttpResponse]:
             return _replayed(mark) or _first(mark, request, lambda: handler(view, request, *args, **kwargs))
 
     once.is_idempotent = True  # type: ignore[attr-defined]
-    described: Callable[..., Response | HttpResponse] = extend_schema(parameters=[_DESCRIBED])(once)
+    described: Callable[..., Response | HttpResponse] = extend_schema(parameters=[IDEMPOTENCY_KEY])(once)
     return described
 
 
@@ -81,7 +75,11 @@ def _lock(mark: IdempotencyMark) -> None:
     """Until the transaction ends. 64 bits of the digest: keys that share them exclude each other while one runs."""
     (number,) = struct.unpack_from(">q", mark.digest)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+        # The handler may be busy with files for long before its first statement.
+        cursor.execute(
+            "SELECT pg_try_advisory_xact_lock(%s), set_config('idle_in_transaction_session_timeout', '10min', true)",
+            [number],
+        )
         if not cursor.fetchone()[0]:
             raise IdempotencyKeyInUse
 

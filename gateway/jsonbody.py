@@ -17,6 +17,8 @@ def load_json(body: bytes) -> Any:
 
     Raises: InvalidInput: not UTF-8, no JSON, a field that comes twice, NaN or Infinity, too deep, a number too long.
     """
+    if not body:
+        raise _invalid("Is empty; it must be JSON.")
     try:
         return _DECODER.decode(body.decode())
     except UnicodeDecodeError as exc:

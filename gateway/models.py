@@ -3,9 +3,6 @@
 from django.core.validators import RegexValidator
 from django.db import models
 
-KEY_NAME = "api_key_name"
-KEY_DIGEST = "api_key_digest"
-
 
 class ApiKey(models.Model):
     """An account. A revoked one stays, so that nobody gets its name and with it its Idempotency-Keys."""
@@ -28,8 +25,8 @@ class ApiKey(models.Model):
         verbose_name = "API key"
         ordering = ["name"]
         constraints = [
-            models.UniqueConstraint(fields=["name"], name=KEY_NAME),
-            models.UniqueConstraint(fields=["digest"], name=KEY_DIGEST),
+            models.UniqueConstraint(fields=["name"], name="api_key_name"),
+            models.UniqueConstraint(fields=["digest"], name="api_key_digest"),
         ]
 
     def __str__(self) -> str:

@@ -141,6 +141,8 @@ def as_http_response(reply: Reply) -> HttpResponse:
     response = HttpResponse(reply.body, status=reply.status, content_type=reply.content_type.decode())
     for name, value in reply.headers:
         response[name.decode()] = value.decode()
+    if not reply.body:
+        del response["Content-Type"]
     return response
 
 

@@ -5,9 +5,8 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from common.errors import FieldError, InvalidInput
 from common.stores import READ_STORE
-from common.uuids import HYPHENATED_UUID
+from common.uuids import parse_uuid
 from gateway.errors import NotFound
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
@@ -22,10 +21,7 @@ class PromotionSerializer(serializers.Serializer[None]):
 
 
 def parse_id(request: HotRequest) -> UUID:
-    if not HYPHENATED_UUID.fullmatch(request.param):
-        example = "d018ef0b-dbd9-48f1-ac1a-eb4d90e57118"
-        raise InvalidInput(FieldError("id", f"Must be a hyphenated UUID like {example}, without braces."))
-    return UUID(request.param)
+    return parse_uuid(request.param, "id")
 
 
 def reply_promotion(request: HotRequest, found: Found) -> Reply:

@@ -10,23 +10,24 @@ from contextlib import AbstractContextManager
 from django.db import connection
 from django.db.models import QuerySet
 
-from common.leases import LEASE_SECONDS, lease
+from common.leases import lease
 from promotions.models import Chunk, Import, ImportStatus, VersionTable
 
 # First keys of the advisory locks.
 IMPORT_LEASES = 1001  # the second key is the import's id
 DELIVERY = 1002
 PUBLISHING = 1003
+LEASE_SECONDS = 60
 
 
 def import_lease(import_id: int) -> AbstractContextManager[bool]:
     """Whether this connection alone may advance the import, until the block ends."""
-    return lease(IMPORT_LEASES, import_id)
+    return lease(IMPORT_LEASES, import_id, seconds=LEASE_SECONDS)
 
 
 def delivery_lease() -> AbstractContextManager[bool]:
     """Whether this connection alone delivers publications, until the block ends."""
-    return lease(DELIVERY, 0)
+    return lease(DELIVERY, 0, seconds=LEASE_SECONDS)
 
 
 def lease_keeper() -> Callable[[object], None]:

@@ -1,11 +1,16 @@
-"""Fixtures that every test may use."""
+"""What holds for every test."""
 
 from importlib import import_module
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
 from pytest_django import DjangoDbBlocker
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("floodgate", deadline=None)
+hypothesis.settings.load_profile("floodgate")
 
 # Refuse TRUNCATE, with which tests are cleaned up after.
 TRUNCATE_GUARDS = {"vouchers_transfer": "transfers_stay_all", "vouchers_profile": "profiles_stay_all"}

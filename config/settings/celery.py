@@ -32,7 +32,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-idempotency": {
         "task": "gateway.sweep_idempotency",
         "schedule": 60.0,
-        "options": {"queue": "imports", "expires": 60.0},
+        "options": {"queue": "flush", "expires": 60.0},
     },
     # One message per flusher, so that they start side by side and take different shards.
     **{

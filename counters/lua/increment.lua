@@ -1,16 +1,18 @@
 -- Adds the increments of several submissions to the open generations of their shards.
 --
 -- ARGV: key prefix, stem of names for generations (30 hex digits), shards, most pending keys, most keys of a generation,
---       seconds that marks are kept, then for each submission: digest and fingerprint of its mark (both empty without
---       one), its keys (16 bytes each), its values (with a comma between).
+--       seconds that marks are kept, most marks, then for each submission: digest and fingerprint of its mark (both
+--       empty without one), its keys (16 bytes each), its values (with a comma between).
 -- Returns for each submission a letter and, for each increment, 1 if it is added now, 2 if it was before, and 0 if its
---       sum had no room: A no mark was there, R one was, X one with another content, F the buffer is full.
+--       sum had no room: A no mark was there, R one was, X one with another content, F the buffer is full, M too many
+--       marks are kept.
 
 local prefix, stem, shards = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local most_pending, most_keys, mark_seconds = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local most_pending, most_keys = tonumber(ARGV[4]), tonumber(ARGV[5])
+local mark_seconds, most_marks = tonumber(ARGV[6]), tonumber(ARGV[7])
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-local hour = math.floor(time[1] / mark_seconds)
+local bucket = math.floor(time[1] / mark_seconds)
 
 local function pending_keys()
     local keys = 0
@@ -49,16 +51,25 @@ local function marks(at)
     return prefix .. 'marks:' .. string.format('%d', at)
 end
 
+-- In the next bucket too: the clock may have been set back.
 local function find_mark(digest)
-    return redis.call('HGET', marks(hour), digest) or redis.call('HGET', marks(hour - 1), digest)
+    for at = bucket + 1, bucket - 1, -1 do
+        local found = redis.call('HGET', marks(at), digest)
+        if found then return found end
+    end
+    return false
+end
+
+local function has_room_for_marks()
+    return redis.call('HLEN', marks(bucket)) + redis.call('HLEN', marks(bucket - 1)) < most_marks
 end
 
 -- Nearly always all were added, and then the fingerprint says it.
 local function keep_mark(digest, fingerprint, outcomes)
-    local is_first = redis.call('EXISTS', marks(hour)) == 0
+    local is_first = redis.call('EXISTS', marks(bucket)) == 0
     local after = outcomes:find('0') and outcomes:gsub('1', '2') or ''
-    redis.call('HSET', marks(hour), digest, fingerprint .. after)
-    if is_first then redis.call('EXPIRE', marks(hour), 2 * mark_seconds) end
+    redis.call('HSET', marks(bucket), digest, fingerprint .. after)
+    if is_first then redis.call('EXPIRE', marks(bucket), 2 * mark_seconds) end
 end
 
 local function add_missing(before, keys, values)
@@ -77,13 +88,14 @@ local function submit(digest, fingerprint, keys, values)
     local before = found and found:sub(#fingerprint + 1) or ''
     if found and before == '' then return 'R' .. string.rep('2', #keys / 16) end
     if is_full then return found and 'R' .. before or 'F' end
+    if digest ~= '' and not found and not has_room_for_marks() then return 'M' end
     local after = add_missing(before, keys, values)
     if digest ~= '' and after:find('1') then keep_mark(digest, fingerprint, after) end
     return (found and 'R' or 'A') .. after
 end
 
 local answers = {}
-for at = 7, #ARGV, 4 do
+for at = 8, #ARGV, 4 do
     answers[#answers + 1] = submit(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
 end
 return answers

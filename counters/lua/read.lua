@@ -1,7 +1,8 @@
 -- What all generations hold for some keys.
 --
 -- ARGV: key prefix, then for each key: shard, key (16 bytes).
--- Returns the time in ms, then for each key a flat list of: generation, delta, time in ms of the generation's first delta.
+-- Returns the time in ms, then for each key a flat list of: generation, delta, time in ms of the generation's first
+-- delta.
 
 local prefix = ARGV[1]
 local time = redis.call('TIME')

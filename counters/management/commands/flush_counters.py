@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 from redis.exceptions import RedisError
 
+from config import env
 from counters.buffer import read_backlog
 from counters.flushing import flush_counters
 
@@ -18,5 +19,5 @@ class Command(BaseCommand):
             written = flush_counters()
             waiting = read_backlog().keys
         except (OperationalError, InterfaceError, RedisError) as error:
-            raise CommandError(f"A store does not answer: {error}") from error
+            raise CommandError(f"A store does not answer; is the stack of {env.DATA_DIR} running? {error}") from error
         self.stdout.write(f"{written:,} deltas written, {waiting:,} keys wait")

@@ -5,7 +5,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
 
+from config import env
 from gateway.apikeys import create_api_key, revoke_api_keys
 from gateway.errors import ApiKeyExists
 
@@ -18,9 +20,14 @@ class Command(BaseCommand):
         parser.add_argument("--revoke", action="store_true", help="Refuse the key of this account from now on.")
 
     def handle(self, *args: Any, name: str, revoke: bool, **options: Any) -> None:
-        if revoke:
-            self._revoke(name)
-            return
+        try:
+            self._revoke(name) if revoke else self._create(name)
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(
+                f"PostgreSQL does not answer; is the stack of {env.DATA_DIR} running? {error}"
+            ) from error
+
+    def _create(self, name: str) -> None:
         try:
             self.stdout.write(create_api_key(name))
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""64 connections that increment, some readers, and the five promises about what becomes of it."""
+"""64 connections that increment, some readers, and the seven promises about what becomes of it."""
 
 import asyncio
 import random

@@ -6,8 +6,10 @@ from time import monotonic
 from typing import Any, cast
 
 import psycopg
-from redis import Redis, RedisError
+from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as StoreGone
+from redis.exceptions import TimeoutError as StoreSilent
 from redis.retry import Retry
 
 from config.env import BASE_DIR, embedded_urls
@@ -67,9 +69,10 @@ class Staleness:
     def _backlog(self) -> tuple[int, float] | None:
         """Waiting keys, and the age in seconds of the oldest delta."""
         try:
-            keys, oldest_ms, now_ms, _ = cast(list[Any], self._buffer.eval(_BACKLOG, 0, "counters:", str(SHARDS)))
-        except RedisError:
+            answer = self._buffer.eval(_BACKLOG, 0, "counters:", str(SHARDS), "3600")
+        except (StoreGone, StoreSilent):
             return None
+        keys, oldest_ms, now_ms, *_ = cast(list[Any], answer)
         return keys, (now_ms - oldest_ms) / 1000 if oldest_ms else 0.0
 
     def _is_database_up(self) -> bool:

@@ -157,7 +157,7 @@ def test_full_backlog_is_503(ask: Ask, settings: Settings) -> None:
 STRANGE_BODIES = [
     (b"", ["body"]),
     (b"[]", ["body"]),
-    (b'{"key": 1}', ["key", "value"]),
+    (b'{"key": 1}', ["value", "key"]),
     (b'{"key": "%b", "value": 0}' % KEY.encode(), ["value"]),
     (b'{"key": "{%b}", "value": 1}' % KEY.encode(), ["key"]),
     (b'{"key": "%b", "value": 1, "value": 1}' % KEY.encode(), ["value"]),

@@ -6,8 +6,9 @@ from prometheus_client.metrics_core import Metric
 
 from common import valkey
 from counters import buffer, flushing
+from counters.errors import CountersAreStale
 from counters.flushing import flush_counters
-from counters.health import CountersAreStale, staleness_seconds
+from counters.health import staleness_seconds
 from counters.metrics import counters_metrics
 from counters.standin import flush_if_late
 from tests.counters import committed, count, of_one_shard, pending, persisted

@@ -17,7 +17,7 @@ from counters.flushing import flush_counters
 from counters.models import Counter, Flush
 from counters.selectors import read_counters
 from counters.services import increment_counters
-from counters.types import MAX_VALUE, CounterValue, Increment, Submission
+from counters.types import MAX_VALUE, CounterValue, Submission
 from tests.counters import (
     assert_all_is_flushed,
     committed,
@@ -210,7 +210,7 @@ def test_slices_and_keys_compare_alike_in_both_stores() -> None:
         UUID(int=first << 120 | 8 * n + 8) for n, first in enumerate((0x00, 0x01, 0x7F, 0x80, 0x9F, 0xA0, 0xFE, 0xFF))
     ]
     assert {buffer._shard(key.bytes) for key in keys} == {0}
-    increment_counters([Submission([Increment(key.bytes, 1) for key in keys])])
+    increment_counters([Submission([(key.bytes, 1) for key in keys])])
     for stop in range(40):
         flush_as_far_as(stop)
         found = read_counters(keys)

@@ -1,6 +1,5 @@
 """Counting into the buffer: rooms, limits, generations, and requests that come again."""
 
-import time
 from collections.abc import Sequence
 from typing import cast
 
@@ -12,7 +11,7 @@ from common import valkey
 from common.idempotency import IdempotencyKeyReused, IdempotencyMark, Replayed
 from counters import buffer
 from counters.buffer import add_submissions
-from counters.errors import BacklogFull
+from counters.errors import BacklogFull, TooManyMarks
 from counters.flushing import flush_counters
 from counters.services import increment_counters
 from counters.types import MAX_VALUE, Counted, Submission
@@ -26,6 +25,7 @@ from tests.counters import (
     of_one_shard,
     pending,
     persisted,
+    shard_of,
     submission,
     submit,
     value_of,
@@ -191,32 +191,39 @@ def test_marks_may_hold_any_bytes() -> None:
     assert pending() == dict.fromkeys(range(5), 1)
 
 
-def wait_for_another(second: int) -> None:
-    while int(time.time()) == second:
-        time.sleep(0.01)
+def age_marks(buckets: int) -> None:
+    """As if ``buckets`` times IDEMPOTENCY_TTL_SECONDS went by."""
+    for name in sorted(cast(list[bytes], valkey.truth().keys("*marks*"))):
+        head, _, bucket = name.decode().rpartition(":")
+        valkey.truth().rename(name, f"{head}:{int(bucket) - buckets}")
 
 
-def test_repeat_is_known_across_the_boundary_of_two_buckets(settings: Settings) -> None:
-    settings.IDEMPOTENCY_TTL_SECONDS = 1
+def test_repeat_is_known_across_the_boundary_of_two_buckets() -> None:
     count({2: MAX_VALUE})
     assert submit((1, 1), (2, 1), mark=mark_of("a")) == Counted(b"10")
     flush_counters()
-    wait_for_another(int(time.time()))
+    age_marks(1)
     assert added(submit((1, 1), (2, 1), mark=mark_of("a"))) == "11"
     assert pending() == {2: 1}
-    wait_for_another(int(time.time()))  # the older bucket is out of reach, the newer one is not
+    age_marks(1)  # the older one is out of reach, the newer one is not
     assert submit((1, 1), (2, 1), mark=mark_of("a")) == Replayed(Counted(b"11"))
     assert pending() == {2: 1}
+
+
+def test_mark_is_forgotten_after_two_buckets() -> None:
+    submit((1, 1), mark=mark_of("a"))
+    age_marks(2)
+    assert submit((1, 1), mark=mark_of("a")) == Counted(b"1")
 
 
 def test_only_marks_expire(settings: Settings) -> None:
     settings.IDEMPOTENCY_TTL_SECONDS = 3_600
     submit((1, 1), (2, 1), mark=mark_of("a"))
-    buffer.seal_generations(0)
-    names = cast(list[bytes], valkey.truth().keys("*"))
-    kinds = {name.split(b":")[1]: valkey.truth().ttl(name) for name in names}
-    assert kinds.pop(b"marks") == pytest.approx(7_200, abs=2)
-    assert kinds == {b"pending": -1, b"generations": -1}
+    buffer.seal_generations(shard_of(1))
+    lives = {name: valkey.truth().ttl(name) for name in cast(list[bytes], valkey.truth().keys("*"))}
+    (marks,) = (name for name in lives if b"marks" in name)
+    assert lives.pop(marks) == pytest.approx(7_200, abs=2)
+    assert (len(lives), set(lives.values())) == (4, {-1})
 
 
 # Generations
@@ -296,3 +303,27 @@ def test_what_a_repeat_adds_is_counted_as_accepted() -> None:
     flush_counters()
     submit((1, 1), (2, 1), mark=mark_of("a"))
     assert sample("accepted") - before == 3
+
+
+def test_beyond_its_limit_marks_are_refused_and_all_else_goes_on(settings: Settings) -> None:
+    settings.COUNTERS_MAX_MARKS = 1
+    assert submit((1, 1), mark=mark_of("a")) == Counted(b"1")
+    assert isinstance(submit((1, 1), mark=mark_of("b")), TooManyMarks)
+    assert submit((1, 1), mark=mark_of("a")) == Replayed(Counted(b"1"))
+    assert submit((1, 1)) == Counted(b"1")
+    assert pending() == {1: 2}
+    assert buffer.read_backlog().marks == 1
+
+
+def test_mark_is_known_after_the_clock_was_set_back() -> None:
+    submit((1, 1), mark=mark_of("a"))
+    age_marks(-1)
+    assert submit((1, 1), mark=mark_of("a")) == Replayed(Counted(b"1"))
+    assert pending() == {1: 1}
+
+
+def test_mark_of_a_large_submission_is_small() -> None:
+    submit(*((number, 1) for number in range(1_000)), mark=mark_of("a"))
+    (name,) = cast(list[bytes], valkey.truth().keys("*marks*"))
+    assert [len(value) for value in cast(list[bytes], valkey.truth().hvals(name.decode()))] == [16]
+    assert submit(*((number, 1) for number in range(1_000)), mark=mark_of("a")) == Replayed(Counted(b"1" * 1_000))

@@ -1,9 +1,10 @@
 """System checks against the test run's own PostgreSQL and Valkeys."""
 
 import pytest
-from django.conf import settings
+from django.conf import settings as project
 from django.core.checks import Tags, run_checks
 from django.core.checks.registry import registry
+from pytest_django import Settings
 
 from common import valkey
 from gateway import checks
@@ -41,7 +42,14 @@ def test_a_truth_store_that_is_down_is_a_warning(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.django_db
 def test_more_threads_than_connections_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "WEB_WORKERS", 50)
+    monkeypatch.setattr(project, "WEB_WORKERS", 50)
     found = check_max_connections(databases=["default"])
     assert [message.id for message in found] == ["floodgate.E002"]
     assert str(connections_needed()) in found[0].msg
+
+
+def test_rate_limit_of_a_route_that_does_not_exist_stops_the_start(settings: Settings) -> None:
+    settings.RATE_LIMIT_POLICIES = {**settings.RATE_LIMIT_POLICIES, "incrementz": 5}
+    (found,) = checks.check_rate_limits(databases=["default"])
+    assert found.id == "floodgate.E003"
+    assert "incrementz" in found.msg

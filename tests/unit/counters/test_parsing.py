@@ -36,7 +36,7 @@ def fields(parse: Callable[[bytes], Any], content: bytes | str) -> list[str]:
 
 @pytest.mark.parametrize("key", [KEY, KEY.upper(), KEY.title(), "00000000-0000-0000-0000-000000000001"])
 def test_hyphenated_key_of_any_case_is_taken(key: str) -> None:
-    assert parse_increment(body(f'"{key}"')) == Increment(bytes.fromhex(key.replace("-", "")), 1)
+    assert parse_increment(body(f'"{key}"')) == (bytes.fromhex(key.replace("-", "")), 1)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_other_keys_are_refused(key: str) -> None:
 
 @pytest.mark.parametrize("value", [1, 2**53 + 1, MAX_VALUE])
 def test_whole_numbers_up_to_the_limit_are_exact(value: int) -> None:
-    assert parse_increment(body(value=str(value))).value == value
+    assert parse_increment(body(value=str(value)))[1] == value
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_strange_bodies_are_refused_by_name(content: bytes | str, named: list[st
 
 
 def test_whitespace_around_the_object_is_taken() -> None:
-    assert parse_increment(f"\r\n\t {GOOD} \n".encode()) == Increment(KEY_BYTES, 1)
+    assert parse_increment(f"\r\n\t {GOOD} \n".encode()) == (KEY_BYTES, 1)
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
@@ -162,7 +162,7 @@ def test_array_keeps_the_order_and_repeats() -> None:
     other = KEY.replace("d", "e")
     content = json.dumps([{"key": KEY, "value": 1}, {"value": 2, "key": other}, {"key": KEY, "value": 3}])
     found = parse_increments(content.encode())
-    assert found == [Increment(KEY_BYTES, 1), Increment(bytes.fromhex(other.replace("-", "")), 2), (KEY_BYTES, 3)]
+    assert found == [(KEY_BYTES, 1), (bytes.fromhex(other.replace("-", "")), 2), (KEY_BYTES, 3)]
 
 
 @pytest.mark.parametrize(
@@ -192,16 +192,16 @@ def test_only_the_first_errors_are_reported() -> None:
 
 def test_ten_thousand_are_taken_and_one_more_is_not() -> None:
     assert len(parse_increments(f"[{','.join([GOOD] * 10_000)}]".encode())) == 10_000
-    with pytest.raises(TooManyIncrements, match="10,001"):
+    with pytest.raises(TooManyIncrements, match="More than 10,000"):
         parse_increments(f"[{','.join([GOOD] * 10_001)}]".encode())
 
 
 def test_field_that_comes_twice_among_many_is_found_in_time() -> None:
     """Counting each name's occurrences took 6 s for 20,000 names, and ten minutes for what a body may have."""
     names = [f'"{number:05}":1' for number in range(150_000)]
-    started = time.perf_counter()
+    started = time.process_time()
     assert fields(parse_increments, f"[{{{','.join([*names, names[-1]])}}}]") == ["149999"]
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 3
 
 
 json_values = st.recursive(

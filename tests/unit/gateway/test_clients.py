@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from gateway.app import _as_django_sees_it
-from gateway.clients import Client, client_address, identify, is_open
+from gateway.clients import Client, client_address, identify, needs_no_key
 from gateway.environ import wsgi_environ
 from gateway.errors import Unauthorized
 from gateway.spool import new_spool
@@ -110,6 +110,6 @@ def test_pages_for_people_need_no_key(path: str, settings: Settings) -> None:
 )
 def test_everything_else_needs_a_key_where_keys_are_required(path: str, settings: Settings) -> None:
     settings.API_KEYS_REQUIRED = True
-    assert not is_open(path)
+    assert not needs_no_key(path)
     with pytest.raises(Unauthorized):
         asyncio.run(identify(scope(path=path)))
