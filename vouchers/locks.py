@@ -1,4 +1,4 @@
-"""Every lock of this app. Order: idempotency keys, vouchers by code, redemptions, wallet orders, wallets by phone number.
+"""Every lock of this app. Order: idempotency keys, vouchers by code, redemptions, wallet orders, wallets by number.
 
 All but the lease last until the transaction ends, and each is a statement of its own: what decides comes after it, and
 sees what the last holder committed.

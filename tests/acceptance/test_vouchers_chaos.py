@@ -18,12 +18,12 @@ def run(seconds: float, sabotage: str = "") -> list[Verdict]:
 
 
 def test_vouchers_keep_every_promise_while_all_parts_are_killed() -> None:
-    verdicts = run(seconds=16)
+    verdicts = run(seconds=14)
     assert [str(verdict) for verdict in verdicts if not verdict.is_kept] == []
     assert len(verdicts) == 9
 
 
 def test_control_without_the_row_lock_it_oversells() -> None:
-    evidence = {verdict.promise: verdict.evidence for verdict in run(4, "unlocked") if not verdict.is_kept}
+    evidence = {verdict.promise: verdict.evidence for verdict in run(3, "unlocked") if not verdict.is_kept}
     assert "of 60" in evidence[EXACTLY_THE_LIMIT]
     assert "redemptions_within_limit" in evidence[RECONCILED]
