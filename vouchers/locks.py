@@ -20,6 +20,7 @@ from vouchers.models import Generation, OrderState, Profile, Redemption, Voucher
 
 _SQL = load_sql(Path(__file__).parent / "sql" / "redeem.sql")
 DELIVERY = 3001  # first key of the advisory lock
+LEASE_SECONDS = 30  # longer than any request to the wallet
 _LOCK_CODES = Prepared("lock_vouchers", _SQL["lock_vouchers"])
 
 
@@ -63,7 +64,7 @@ def claim_generation() -> Generation | None:
 
 def delivery_lease() -> AbstractContextManager[bool]:
     """Whether this connection alone delivers wallet orders. It saves requests; exactness is the wallet's."""
-    return lease(DELIVERY, 0)
+    return lease(DELIVERY, 0, seconds=LEASE_SECONDS)
 
 
 def lock_orders(ids: Collection[UUID]) -> list[WalletOrder]:
