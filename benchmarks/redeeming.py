@@ -42,7 +42,7 @@ def measure_redemptions(stack: Stack, report: Report, *, seconds: float, rounds:
             run_load(port, _fresh_requests(spread, 1), connections=CONNECTIONS, seconds=1)
         for _ in range(rounds):
             hot.append(_redeem(stack.port, spread, seconds).per_second)
-            cold.append(_redeem(cold_port, spread, seconds).per_second)
+            cold.append(_redeemed_per_second(cold_port, spread, seconds))
             single.append(_redeem(stack.port, one, seconds).per_second)
             progress(f"hot {hot[-1]:,.0f}/s, HOT_PATH=off {cold[-1]:,.0f}/s, one voucher {single[-1]:,.0f}/s")
     _report_rates(report, hot, cold, single)
@@ -145,6 +145,13 @@ def _increments() -> list[bytes]:
 
 def _redeem(port: int, codes: Sequence[str], seconds: float, per_second: float = 0.0) -> LoadResult:
     return _run(port, _fresh_requests(codes, seconds), seconds, 200, per_second)
+
+
+def _redeemed_per_second(port: int, codes: Sequence[str], seconds: float) -> float:
+    """Of a server that may refuse some with 503: on a slow machine, 128 connections wait too long for its threads."""
+    result = run_load(port, _fresh_requests(codes, seconds), connections=CONNECTIONS, seconds=seconds)
+    assert set(result.statuses) <= {200, 503}, result.statuses
+    return result.statuses[200] / result.seconds
 
 
 def _run(port: int, requests: Sequence[bytes], seconds: float, status: int, per_second: float = 0.0) -> LoadResult:

@@ -23,7 +23,16 @@ from common.errors import FloodgateError
 from common.uuids import HYPHENATED_UUID
 from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog
 from vouchers.limits import change_limits
-from vouchers.models import LIMIT_MAX, Generation, LimitChangeRecord, Profile, Redemption, Transfer, Voucher
+from vouchers.models import (
+    LIMIT_MAX,
+    Generation,
+    LimitChangeRecord,
+    Profile,
+    Redemption,
+    Transfer,
+    Voucher,
+    WalletOrder,
+)
 from vouchers.reversing import reverse_redemptions
 from vouchers.types import LimitChange
 
@@ -152,7 +161,8 @@ class RedemptionAdmin(LargeTableAdmin):
             messages.error(request, outcome.detail)
         else:
             self.log_change(request, Redemption.objects.get(pk=object_id), "Reversed.")
-            messages.success(request, f"{outcome.redeemer}'s redemption of {outcome.voucher_code} is reversed.")
+            done = "is reversed" if outcome.reversed_at else "is reversed as soon as the wallet agrees"
+            messages.success(request, f"{outcome.redeemer}'s redemption of {outcome.voucher_code} {done}.")
         return after_dialog(request, reverse("admin:vouchers_redemption_change", args=[object_id]))
 
 
@@ -180,6 +190,20 @@ class TransferAdmin(LargeTableAdmin):
 
     def found(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
         return queryset.filter(redemption_id=term) if HYPHENATED_UUID.fullmatch(term) else queryset.none()
+
+
+@admin.register(WalletOrder)
+class WalletOrderAdmin(LargeTableAdmin):
+    list_display = ["redemption_id", "kind", "state", "attempts", "last_error", "due_at", "created_at", "answered_at"]
+    list_filter = ["state"]
+    search_fields = ["redemption_id"]
+    search_help_text = "A redemption's id"
+    ordering = ["-id"]
+    sortable_by: list[str] = []
+    fields = readonly_fields = ["id", *list_display]
+
+    def found(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        return queryset.filter(redemption=term) if HYPHENATED_UUID.fullmatch(term) else queryset.none()
 
 
 @admin.register(Generation)

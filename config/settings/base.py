@@ -127,6 +127,11 @@ UNFOLD = {
                         "link": reverse_lazy("admin:vouchers_transfer_changelist"),
                     },
                     {
+                        "title": "Wallet orders",
+                        "icon": "outbox",
+                        "link": reverse_lazy("admin:vouchers_walletorder_changelist"),
+                    },
+                    {
                         "title": "Generations",
                         "icon": "qr_code_2",
                         "link": reverse_lazy("admin:vouchers_generation_changelist"),

@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -59,6 +60,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
             running_stack(folder / "vouchers", WALLET_URL=address, WALLET_API_KEY=key, **SMALL)
         )
         yield Pair(vouchers, wallet, proxy)
+        with ThreadPoolExecutor(2) as both:
+            list(both.map(Stack.stop, [vouchers, wallet]))
 
 
 def rows(stack: Stack, query: str) -> list[tuple[Any, ...]]:
@@ -132,6 +135,44 @@ def test_everyone_is_credited_once_through_a_network_that_loses_holds_cuts_and_r
     live = "SELECT code, redeemed FROM vouchers_voucher"
     assert dict(rows(pair.vouchers, live)) == dict.fromkeys(CODES, LIMIT)
     assert_books_agree(pair, CODES)
+
+
+def test_reversal_frees_its_place_when_the_wallet_has_agreed(pair: Pair) -> None:
+    live = rows(
+        pair.vouchers,
+        "SELECT r.id FROM vouchers_redemption r JOIN vouchers_voucher v ON v.id = voucher_id WHERE code = 'SUMMER'",
+    )
+    pair.proxy.waiting.extend(["answer lost", "sent twice", "sent again later"])
+    for (redemption_id,) in live[:5]:
+        answer = httpx.post(f"{pair.vouchers.url}/api/vouchers/redemptions/{redemption_id}/reverse")
+        assert (answer.status_code, answer.json()["reversed_at"]) == (200, None)
+    wait_until_settled(pair)
+    assert rows(pair.vouchers, "SELECT redeemed FROM vouchers_voucher WHERE code = 'SUMMER'") == [(LIMIT - 5,)]
+    late = [("SUMMER", phone(user)) for user in range(USERS, USERS + 20)]
+    assert redeem_all(pair.vouchers, late) == {200: 5, 404: 15}
+    wait_until_settled(pair)
+    assert_books_agree(pair, CODES)
+
+
+def test_redemptions_go_on_while_the_wallet_stands_still(pair: Pair) -> None:
+    terms = {"code": "WINTER", "amount": 1, "limit": 5}
+    assert httpx.post(f"{pair.vouchers.url}/api/vouchers", json=terms).status_code == 201
+    pids = pair.wallet.pids("web")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert redeem_all(pair.vouchers, [("WINTER", phone(user)) for user in range(8)]) == {200: 5, 404: 3}
+        started = time.monotonic()
+        assert httpx.get(f"{pair.vouchers.url}/api/profiles/{phone(1)}", timeout=10).status_code == 503
+        assert time.monotonic() - started < 2
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    wait_until_settled(pair)
+    assert_books_agree(pair, CODES | {"WINTER": Decimal(1)})
+    ((user, balance),) = rows(pair.wallet, "SELECT phone_number, balance FROM vouchers_profile ORDER BY id LIMIT 1")
+    wait_until(lambda: httpx.get(f"{pair.vouchers.url}/api/profiles/{user}").status_code == 200, "profile", 10)
+    assert Decimal(str(httpx.get(f"{pair.vouchers.url}/api/profiles/{user}").json()["balance"])) == balance
 
 
 def kill_deliverer(stack: Stack) -> None:

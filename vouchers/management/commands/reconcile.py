@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
+from vouchers.models import OrderState, WalletOrder
 from vouchers.reconciling import reconcile
 
 
@@ -20,4 +21,6 @@ class Command(BaseCommand):
             self.stderr.write(f"{rule}: {example}")
         if found:
             raise CommandError("The books do not agree.")
-        self.stdout.write("limits, redemptions, transfers and balances agree")
+        waiting = WalletOrder.objects.filter(state=OrderState.WAITING).count()
+        doubt = f"; the wallet has not answered {waiting:,} orders" if waiting else ""
+        self.stdout.write(f"limits, redemptions, transfers and balances agree{doubt}")
