@@ -57,7 +57,7 @@ class Stack:
     def pids(self, part: str) -> list[int]:
         """The part's own process first, then all of its descendants; empty when it does not run.
 
-        Parts: postgres, truth, cache, web, worker-imports, beat.
+        Parts: postgres, truth, cache, and those of devstack/parts.py.
         """
         recorded = json.loads((self.data_dir / "parts.json").read_text()).get(part)
         return _tree(recorded["pid"]) if recorded else []

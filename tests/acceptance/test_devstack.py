@@ -15,12 +15,14 @@ from urllib.request import urlopen
 import psycopg
 import pytest
 
+from devstack.parts import application_parts
 from devstack.postgres import postgres_part
 from devstack.stores import running_stores
 from devstack.supervisor import DEATHS_ALLOWED
 from tests.acceptance.harness import Stack, as_user, running_stack, start_stack, started, wait_until
 
 ROOT = os.geteuid() == 0
+OUR_PARTS = [part.name for part in application_parts(reload=False)]
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def test_stores_of_others_are_used_and_a_read_store_is_made_and_migrated(folder:
     with running_stores(folder, durable=False) as urls:
         read_url = urls["DATABASE_URL"].replace("/floodgate?", "/read?")
         with running_stack(data_dir, READ_DATABASE_URL=read_url, **urls) as stack:
-            assert set(json.loads((data_dir / "parts.json").read_text())) == {"web", "worker-imports", "beat"}
+            assert set(json.loads((data_dir / "parts.json").read_text())) == set(OUR_PARTS)
             assert not (data_dir / "postgres").exists()
             assert stack.stdout.splitlines()[-1] == f"ready: {stack.url}"
         with psycopg.connect(read_url) as connection:
@@ -111,7 +113,7 @@ def test_data_stay_from_one_run_to_the_next(data_dir: Path) -> None:
 
 
 def test_killed_part_is_started_again_without_its_old_children(data_dir: Path) -> None:
-    parts = ["postgres", "truth", "cache", "web", "worker-imports", "beat"]
+    parts = ["postgres", "truth", "cache", *OUR_PARTS]
     with running_stack(data_dir) as stack:
         old = {(pid, started(pid)) for part in parts for pid in stack.pids(part)}
         for part in parts:
