@@ -30,6 +30,7 @@ def _web(*options: str | None) -> Part:
         command=[sys.executable, "-m", *command],
         is_ready=partial(_answers_200, "/health/ready"),
         grace_seconds=25.0,  # gunicorn gives its requests 20
+        stops_beside_others=True,
     )
 
 
@@ -44,6 +45,7 @@ def _celery(name: str, *arguments: str) -> Part:
         command=[sys.executable, "-m", "celery", "-A", "config", *arguments],
         orphan_signal=signal.SIGQUIT,  # without a supervisor the stores go too: do not wait for tasks
         restarts_on_change=True,
+        stops_beside_others=True,
     )
 
 

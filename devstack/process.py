@@ -34,6 +34,7 @@ class Part:
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGTERM  # from the kernel, when the supervisor is gone
     grace_seconds: float = 15.0  # from stop_signal to SIGKILL
+    stops_beside_others: bool = False  # need not wait for those that were started later
     restarts_on_change: bool = False  # with --reload, when a source file changes
 
 
@@ -49,6 +50,7 @@ class Process:
         self._log = log
         self._popen: subprocess.Popen[str] | None = None
         self._pump = threading.Thread()
+        self._was_asked = False
 
     @property
     def pid(self) -> int:
@@ -62,6 +64,7 @@ class Process:
     def start(self) -> None:
         """Raises: DevstackError (from ``prepare``), OSError."""
         self.part.prepare()
+        self._was_asked = False
         self._popen = subprocess.Popen(
             ["setpriv", f"--pdeathsig={self.part.orphan_signal.name[3:]}", "--", *self.part.command],
             cwd=BASE_DIR,
@@ -79,12 +82,17 @@ class Process:
         """Exit code, negative for a signal; None while it runs."""
         return self._popen.poll() if self._popen else None
 
+    def ask_to_end(self) -> None:
+        if self._popen is not None and self._popen.poll() is None and not self._was_asked:
+            self._popen.send_signal(self.part.stop_signal)
+            self._was_asked = True
+
     def stop(self) -> None:
         """Ask it to end, wait its grace, then kill what is left of its process group."""
+        self.ask_to_end()
         if self._popen is None:
             return
         if self._popen.poll() is None:
-            self._popen.send_signal(self.part.stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._popen.wait(self.part.grace_seconds)
         self.kill_group()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from typing import TextIO
 
 from devstack.errors import DevstackError, PartKeepsDying, Stopped
@@ -82,9 +83,13 @@ class Supervisor:
             self._launch(process)
 
     def stop(self) -> None:
-        """Stop all parts, the last one started first."""
-        for process in reversed(self._processes):
-            process.stop()
+        """Stop all parts, the last one started first; those that need not wait for each other together."""
+        for together, group in groupby(reversed(self._processes), lambda process: process.part.stops_beside_others):
+            processes = list(group)
+            for process in processes if together else ():
+                process.ask_to_end()
+            for process in processes:
+                process.stop()
         self._record.write({})
 
     def _launch(self, process: Process) -> None:

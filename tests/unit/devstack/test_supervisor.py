@@ -173,3 +173,16 @@ def test_process_that_only_shares_a_recorded_number_is_left_alone(tmp_path: Path
     Record(tmp_path).end_leftovers()
     assert process.exit_code() is None
     process.stop()
+
+
+def test_parts_that_need_not_wait_for_each_other_are_all_asked_first(
+    supervisor: Supervisor, output: io.StringIO
+) -> None:
+    """Each takes a while, so one after the other would show as got, done, got, done."""
+    slow = "trap 'echo got; sleep 0.5; echo done; exit 0' TERM; echo up; while :; do sleep 0.05; done"
+    for number in range(3):
+        supervisor.start(shell(f"part-{number}", slow, stops_beside_others=True))
+    tick_until(supervisor, "up", output, times=3)
+    supervisor.stop()
+    said = [line.split()[-1] for line in output.getvalue().splitlines()]
+    assert said[3:6] == ["got"] * 3
