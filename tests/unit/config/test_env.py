@@ -56,7 +56,12 @@ def test_trusted_proxies_are_networks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("TRUSTED_PROXIES", "caddy"), ("API_KEYS", "on"), ("IDEMPOTENCY_TTL_SECONDS", "0"), ("RATE_LIMIT", "maybe")],
+    [("TRUSTED_PROXIES", "caddy"), ("API_KEYS", "on"), ("IDEMPOTENCY_TTL_SECONDS", "0"), ("RATE_LIMIT", "maybe")]
+    + [
+        ("WALLET_URL", url)
+        for url in ("wallet.example", "ftp://a", "http://", "http://a:x", "http://u:p@a", "http://a?b")
+    ]
+    + [("WALLET_API_KEY", "two words")],
 )
 def test_wrong_value_stops_the_start_and_is_named(tmp_path: Path, name: str, value: str) -> None:
     assert name in refusal(tmp_path, **{name: value})
@@ -71,3 +76,9 @@ def test_policies_of_rate_limits_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("given", ["hot", "hot=0", "hot=1.5", "hot=1,django=2", "hot=1 hot=2", "hot=10000001"])
 def test_malformed_policy_stops_the_start_and_is_named(tmp_path: Path, given: str) -> None:
     assert "RATE_LIMIT_POLICIES must" in refusal(tmp_path, RATE_LIMIT_POLICIES=given)
+
+
+def test_paths_can_be_added_to_the_wallets_address(tmp_path: Path) -> None:
+    found = values(tmp_path, "WALLET_URL", WALLET_URL="https://wallet.example:8443/money/")
+    assert found == {"WALLET_URL": "https://wallet.example:8443/money"}
+    assert values(tmp_path, "WALLET_URL") == {"WALLET_URL": ""}
