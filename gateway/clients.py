@@ -33,7 +33,7 @@ class Client(NamedTuple):
 
         No account looks like an address (``ApiKey.name``).
         """
-        return self.account or (_prefix(self.address) if ":" in self.address else self.address)
+        return self.account or network_of(self.address)
 
 
 async def identify(scope: Scope) -> Client:
@@ -97,6 +97,11 @@ def _normal(text: str) -> str | None:
 @lru_cache(16_384)
 def _is_trusted(address: str, networks: tuple[str, ...]) -> bool:
     return bool(address) and any(ip_address(address) in ip_network(network) for network in networks)
+
+
+def network_of(address: str) -> str:
+    """What one customer has: an IPv4 address, or the /64 of an IPv6 address."""
+    return _prefix(address) if ":" in address else address
 
 
 @lru_cache(16_384)

@@ -4,10 +4,11 @@ The gate's answers are the database's of at most a second ago. Whoever repeats a
 is kept, whatever the flags say.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from django.db import connection
+from django.db import Error, connection
 
 from common.sqlfiles import load_sql
 from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
@@ -18,6 +19,7 @@ from vouchers.metrics import count_known_refusal, count_outcomes, count_shared_r
 from vouchers.redeeming import Outcome, kept_outcomes, redeem_vouchers
 from vouchers.types import Redeem
 
+logger = logging.getLogger(__name__)
 _SQL = load_sql(Path(__file__).parent / "sql" / "gate.sql")
 
 
@@ -44,7 +46,7 @@ def redeem_admitted(wanted: list[Redeem]) -> list[Outcome]:
     rest = [place for place in range(len(wanted)) if place not in outcomes]
     if rest:
         redeemed = redeem_vouchers([wanted[place] for place in rest])
-        flag_outcomes([wanted[place] for place in rest], redeemed, seen)
+        _flag_if_possible([wanted[place] for place in rest], redeemed, seen)
         outcomes |= dict(zip(rest, redeemed, strict=True))
     count_guesses(item for place, item in enumerate(wanted) if isinstance(outcomes[place], VoucherUnavailable))
     return [outcomes[place] for place in range(len(wanted))]
@@ -62,6 +64,14 @@ def _gate_refusals(wanted: dict[int, Redeem]) -> dict[int, Outcome]:
         refusals |= {place: found for place, found in zip(marked, kept, strict=True) if found}
     count_shared_refusals(len(refusals))
     return refusals
+
+
+def _flag_if_possible(asked: Sequence[Redeem], outcomes: Sequence[Outcome], seen: Moment) -> None:
+    """The redemptions are committed by now: an error here must not become their answer."""
+    try:
+        flag_outcomes(asked, outcomes, seen)
+    except Error:
+        logger.warning("flags_not_set", exc_info=True)
 
 
 def flag_outcomes(asked: Sequence[Redeem], outcomes: Sequence[Outcome], seen: Moment) -> None:

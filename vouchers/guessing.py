@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from common import valkey
 from common.stores import CACHE
+from gateway.clients import network_of
 from gateway.errors import RateLimited
 from gateway.ratelimits.recent import Recent
 from vouchers.types import Redeem
@@ -53,9 +54,13 @@ def throttled(wanted: Sequence[Redeem]) -> dict[int, RateLimited]:
 
 
 def count_guesses(refused: Iterable[Redeem]) -> None:
-    """Count requests that were answered with VoucherUnavailable."""
-    if settings.RATE_LIMIT != "off" and (guesses := Counter(g for item in refused for g in _guessers(item))):
-        _ask(guesses)
+    """Count requests that were answered with VoucherUnavailable: of a batch, each code once for each guesser.
+
+    A crowd behind one address that comes too late for one voucher guesses nothing.
+    """
+    tried = {(guesser, item.code) for item in refused for guesser in _guessers(item)}
+    if settings.RATE_LIMIT != "off" and tried:
+        _ask(Counter(guesser for guesser, _ in tried))
 
 
 def _ask(guesses: Mapping[Guesser, int]) -> None:
@@ -76,7 +81,7 @@ def _ask(guesses: Mapping[Guesser, int]) -> None:
 
 def _guessers(item: Redeem) -> tuple[Guesser, ...]:
     user = ("user", item.phone_number)
-    return (user, ("address", item.address)) if item.address else (user,)
+    return (user, ("address", network_of(item.address))) if item.address else (user,)
 
 
 def _limit(guesser: Guesser) -> int:

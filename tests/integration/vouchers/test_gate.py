@@ -243,6 +243,16 @@ def test_failed_batch_flags_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert FLAGS.refusal("SUMMER", phone(1)) is None
 
 
+def test_flags_that_cannot_be_read_are_no_answer_to_a_redemption(monkeypatch: pytest.MonkeyPatch) -> None:
+    voucher(limit=1)
+
+    def fail(*args: object) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(admission, "flag_outcomes", fail)
+    assert words(redeem_admitted([wanted(1), wanted(2)])) == ["Redeemed", "VoucherUnavailable"]
+
+
 # Bounds
 
 
@@ -294,6 +304,22 @@ def test_address_that_guesses_is_throttled_for_every_user(limits: None) -> None:
     assert [guess(user, f"G{user}") for user in range(5)] == ["VoucherUnavailable"] * 5
     assert guess(6, "SUMMER") == "RateLimited"
     assert guess(6, "SUMMER", "203.0.113.2") == "Redeemed"
+
+
+def test_crowd_that_is_late_for_one_voucher_is_not_throttled(limits: None) -> None:
+    used_up()
+    voucher("OPEN")
+    crowd = [Redeem("SUMMER", phone(user), None, "203.0.113.1") for user in range(100, 140)]
+    assert set(words(redeem_admitted(crowd))) == {"VoucherUnavailable"}
+    assert guess(99, "OPEN") == "Redeemed"
+
+
+def test_addresses_of_one_customer_are_throttled_together(limits: None) -> None:
+    voucher()
+    for user in range(5):
+        guess(user, f"G{user}", f"2001:db8::{user + 1}")
+    assert guess(6, "SUMMER", "2001:db8::ffff") == "RateLimited"
+    assert guess(6, "SUMMER", "2001:db8:0:1::1") == "Redeemed"
 
 
 def test_throttled_one_learns_when_to_come_again(limits: None) -> None:
