@@ -85,7 +85,7 @@ class Stack:
 
     def remember(self) -> None:
         """Note the processes of now, so that ``survivors`` can tell if one stays."""
-        self._seen |= {(pid, started(pid)) for pid in self.all_pids()}
+        self._seen |= {(pid, start) for pid in self.all_pids() if (start := started(pid))}  # some end meanwhile
 
     def survivors(self) -> list[str]:
         """Processes of this stack that run although it has ended."""

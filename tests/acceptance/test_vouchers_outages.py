@@ -125,7 +125,7 @@ def test_without_postgresql_redemptions_are_refused_in_time_and_nothing_is_half_
 
 def key_of(user: int) -> str:
     """For every other user."""
-    return f"key of {user}" if user % 2 else ""
+    return f"key-of-{user}" if user % 2 else ""
 
 
 def _redeem_timed(stack: Stack, code: str, user: int) -> tuple[httpx.Response, float]:
