@@ -21,5 +21,6 @@ def dump_exactly(value: Any) -> str:
     return json.dumps(str(value))
 
 
-def rfc3339(instant: datetime) -> str:
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+def rfc3339(instant: datetime, timespec: str = "auto") -> str:
+    """In UTC. ``timespec`` as of ``datetime.isoformat``."""
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"

@@ -26,7 +26,7 @@ class IdempotencyMark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Replayed(Generic[Result]):
-    """The result of an earlier request with the same mark; nothing was done now."""
+    """The result of an earlier request with the same mark. What took effect then did not again."""
 
     result: Result
 

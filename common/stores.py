@@ -1,9 +1,14 @@
 """The stores that requests wait for, each with its circuit."""
 
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
+from redis.exceptions import RedisError
 
 from common import valkey
 from common.circuits import Circuit
+
+# What drivers raise while a store is away or too slow.
+DATABASE_AWAY = (OperationalError, InterfaceError)
+STORE_AWAY = (*DATABASE_AWAY, RedisError)
 
 
 def ask_database(alias: str) -> None:

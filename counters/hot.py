@@ -1,12 +1,12 @@
 """Hot endpoints of counters."""
 
 import json
-from datetime import datetime
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
+from common.exactjson import rfc3339
 from common.stores import TRUTH, WRITE_STORE
 from common.uuids import EXAMPLE_UUID, parse_uuid
 from counters.errors import CounterFull
@@ -69,13 +69,9 @@ def reply_value(request: HotRequest, counter: CounterValue) -> Reply:
         "key": str(counter.key),
         "value": counter.value,
         "pending": counter.pending,
-        "as_of": _rfc3339(counter.as_of),
+        "as_of": rfc3339(counter.as_of, "milliseconds"),
     }
     return Reply(200, json.dumps(body).encode())
-
-
-def _rfc3339(instant: datetime) -> str:
-    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 register(

@@ -5,9 +5,8 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_init
-from django.db import InterfaceError, OperationalError
-from redis.exceptions import RedisError
 
+from common.stores import STORE_AWAY
 from counters.flushing import flush_counters, prune_flushes
 from counters.standin import start_standin
 
@@ -18,7 +17,7 @@ logger = logging.getLogger(__name__)
 def flush_counters_task() -> None:
     try:
         flush_counters()
-    except (OperationalError, InterfaceError, RedisError) as error:
+    except STORE_AWAY as error:
         logger.warning("flush_waits_for_store", extra={"error": str(error)})
 
 

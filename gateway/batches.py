@@ -9,11 +9,11 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
-from redis.exceptions import RedisError
+from django.db import DatabaseError, close_old_connections
 
 from common.errors import FloodgateError, StoreUnavailable
 from common.sqlstate import sqlstate
+from common.stores import STORE_AWAY
 
 logger = logging.getLogger(__name__)
 BulkFunction = Callable[[list[Any]], Sequence[Any]]
@@ -37,7 +37,7 @@ def _run_or_split(run: BulkFunction, items: list[Any]) -> list[Any]:
         return _run_with_repeats(run, items)
     except FloodgateError as error:
         return [error] * len(items)
-    except (OperationalError, InterfaceError, RedisError) as error:
+    except STORE_AWAY as error:
         logger.warning("batch_failed", exc_info=True, extra={"items": len(items), "sqlstate": sqlstate(error)})
         return [StoreUnavailable()] * len(items)
     except Exception as error:

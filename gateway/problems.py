@@ -7,14 +7,13 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from redis.exceptions import RedisError
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 
 from common.errors import FieldError, FloodgateError, InvalidInput, StoreUnavailable, Unavailable
 from common.exactjson import dump_exactly
+from common.stores import STORE_AWAY
 from gateway.errors import RateLimited, Unauthorized
 from gateway.http import Reply
 
@@ -131,7 +130,7 @@ def drf_exception_handler(exc: Exception, context: dict[str, Any]) -> Response |
 
 def store_problem(exc: Exception, request: HttpRequest) -> HttpResponse | None:
     """503 for an error that means a store is away; None for any other."""
-    if not isinstance(exc, OperationalError | InterfaceError | RedisError):
+    if not isinstance(exc, STORE_AWAY):
         return None
     logger.warning("store_unavailable", exc_info=exc)
     return as_http_response(problem_reply(StoreUnavailable(), request.headers.get("X-Correlation-ID", "")))

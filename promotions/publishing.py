@@ -10,11 +10,12 @@ import time
 from itertools import takewhile
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db import connections, transaction
 from django.db.models import Max
 from django.utils import timezone
 from redis.exceptions import RedisError
 
+from common.stores import DATABASE_AWAY
 from promotions.errors import VersionGone, VersionNotFound
 from promotions.locks import delivery_lease, lock_import, lock_imports, lock_publishing
 from promotions.models import ACTIVE, Import, ImportStatus, Publication, Version
@@ -124,7 +125,7 @@ def _deliver(publication: Publication) -> bool:
             pull_version(version.number, version.table_count)
         is_cached = _raise_key(live)  # first: a process without the cache may lag behind the others, never lead
         _move_pointer(live)
-    except (OperationalError, InterfaceError) as error:  # other work goes on meanwhile
+    except DATABASE_AWAY as error:  # other work goes on meanwhile
         logger.warning("publication_waits_for_store", extra={"epoch": live.epoch, "error": str(error)})
         return False
     if is_cached:

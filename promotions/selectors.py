@@ -5,10 +5,10 @@ from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
 from django.db import connections
-from django.db.utils import InterfaceError, OperationalError, ProgrammingError
+from django.db.utils import ProgrammingError
 
 from common.errors import FloodgateError, StoreUnavailable
-from common.stores import READ_STORE
+from common.stores import DATABASE_AWAY, READ_STORE
 from promotions.cache import MISSING, read_cache, write_cache
 from promotions.pointer import POINTER
 from promotions.routers import READ_STORE as READ_ALIAS
@@ -35,7 +35,7 @@ def find_promotions(ids: list[UUID]) -> list[Found | FloodgateError]:
             if POINTER.return_to_store() == live:
                 raise
             return find_promotions(ids)
-        except (OperationalError, InterfaceError):  # the others of this batch may be cached
+        except DATABASE_AWAY:  # the others of this batch may be cached
             READ_STORE.open()
             read = {}
         write_cache(live.version, read)

@@ -5,8 +5,8 @@ import os
 from functools import cache
 
 from celery import shared_task
-from django.db import InterfaceError, OperationalError
 
+from common.stores import DATABASE_AWAY
 from promotions.importing import work_on_imports
 from promotions.publishing import reopen_delivery_if_behind
 from promotions.retention import drop_unused_tables, remove_orphaned_files
@@ -24,7 +24,7 @@ def work_on_imports_task() -> None:
     try:
         reopen_delivery_if_behind()
         has_more = work_on_imports(TURN_SECONDS)
-    except (OperationalError, InterfaceError) as error:
+    except DATABASE_AWAY as error:
         logger.warning("imports_wait_for_store", extra={"error": str(error)})
         return
     if has_more:

@@ -3,9 +3,8 @@
 import logging
 
 from celery import shared_task
-from django.db import InterfaceError, OperationalError
-from redis.exceptions import RedisError
 
+from common.stores import DATABASE_AWAY, STORE_AWAY
 from vouchers import outbox
 from vouchers.admission import renew_flags
 from vouchers.delivering import deliver_orders
@@ -20,7 +19,7 @@ TURN_SECONDS = 5.0  # a worker that is told to stop finishes its turn, not a mil
 def generate_vouchers_task() -> None:
     try:
         has_more = generate_vouchers(TURN_SECONDS)
-    except (OperationalError, InterfaceError) as error:
+    except DATABASE_AWAY as error:
         logger.warning("generation_waits_for_store", extra={"error": str(error)})
         return
     if has_more:
@@ -31,7 +30,7 @@ def generate_vouchers_task() -> None:
 def deliver_orders_task() -> None:
     try:
         has_more = deliver_orders(TURN_SECONDS)
-    except (OperationalError, InterfaceError) as error:
+    except DATABASE_AWAY as error:
         logger.warning("wallet_orders_wait_for_store", extra={"error": str(error)})
         return
     if has_more:
@@ -42,5 +41,5 @@ def deliver_orders_task() -> None:
 def renew_flags_task() -> None:
     try:
         renew_flags()
-    except (OperationalError, InterfaceError, RedisError) as error:
+    except STORE_AWAY as error:
         logger.warning("flags_wait_for_store", extra={"error": str(error)})

@@ -3,9 +3,8 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError
-from redis.exceptions import RedisError
 
+from common.stores import STORE_AWAY
 from config import env
 from counters.buffer import read_backlog
 from counters.flushing import flush_counters
@@ -18,6 +17,6 @@ class Command(BaseCommand):
         try:
             written = flush_counters()
             waiting = read_backlog().keys
-        except (OperationalError, InterfaceError, RedisError) as error:
+        except STORE_AWAY as error:
             raise CommandError(f"A store does not answer; is the stack of {env.DATA_DIR} running? {error}") from error
         self.stdout.write(f"{written:,} deltas written, {waiting:,} keys wait")

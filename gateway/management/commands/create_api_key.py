@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError
 
+from common.stores import DATABASE_AWAY
 from config import env
 from gateway.apikeys import create_api_key, revoke_api_keys
 from gateway.errors import ApiKeyExists
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, name: str, revoke: bool, **options: Any) -> None:
         try:
             self._revoke(name) if revoke else self._create(name)
-        except (OperationalError, InterfaceError) as error:
+        except DATABASE_AWAY as error:
             raise CommandError(
                 f"PostgreSQL does not answer; is the stack of {env.DATA_DIR} running? {error}"
             ) from error

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError
 from rich.console import Console
 from rich.progress import Progress
 
+from common.stores import DATABASE_AWAY
 from vouchers.importing import ImportReport, import_vouchers
 
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
             report = _import_with_bar(path)
         except OSError as error:
             raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
-        except (OperationalError, InterfaceError) as error:
+        except DATABASE_AWAY as error:
             raise CommandError(f"PostgreSQL does not answer; run it again: {error}") from error
         self._tell(report, rejects)
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError
 
+from common.stores import DATABASE_AWAY
 from vouchers.models import OrderState, WalletOrder
 from vouchers.reconciling import reconcile
 
@@ -15,7 +15,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             found = reconcile()
-        except (OperationalError, InterfaceError) as error:
+        except DATABASE_AWAY as error:
             raise CommandError(f"PostgreSQL does not answer: {error}", returncode=2) from error
         for rule, example in found:
             self.stderr.write(f"{rule}: {example}")

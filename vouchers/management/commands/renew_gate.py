@@ -3,9 +3,8 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError
-from redis.exceptions import RedisError
 
+from common.stores import STORE_AWAY
 from vouchers.admission import renew_flags
 
 
@@ -15,6 +14,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             flagged = renew_flags()
-        except (OperationalError, InterfaceError, RedisError) as error:
+        except STORE_AWAY as error:
             raise CommandError(f"A store does not answer: {error}") from error
         self.stdout.write(f"{flagged:,} codes that are asked for cannot be redeemed")
