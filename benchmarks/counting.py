@@ -1,13 +1,10 @@
 """Counters: the hot path against HOT_PATH=off, bulk increments, and the flush of many distinct keys."""
 
 import json
-import os
 import random
-import signal
 import time
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import cast
 
 import httpx
@@ -18,7 +15,7 @@ from benchmarks.report import Report, median, progress
 from benchmarks.servers import server_without_hot_path
 from config.env import embedded_urls
 from counters.types import SUBMISSION_INCREMENTS
-from tests.acceptance.harness import Stack, wait_until
+from tests.acceptance.harness import Stack, paused, wait_until
 
 CONNECTIONS = 128
 KEYS = 1_000
@@ -84,7 +81,7 @@ def measure_flush(stack: Stack, report: Report) -> None:
     with Redis.from_url(embedded_urls(stack.data_dir)["VALKEY_URL"]) as valkey:
         wait_until(lambda: not _pending(valkey), "end of earlier flushes")
         before = _used_bytes(valkey)
-        with _paused_flushers(stack):
+        with paused(stack.pids("worker-flush")):
             _fill(stack)
             used = _used_bytes(valkey) - before
         started = time.perf_counter()
@@ -98,19 +95,6 @@ def measure_flush(stack: Stack, report: Report) -> None:
         f"<= {REACH_FLUSH_SECONDS:.0f} s",
         ok=seconds <= REACH_FLUSH_SECONDS,
     )
-
-
-@contextmanager
-def _paused_flushers(stack: Stack) -> Iterator[None]:
-    """No flusher runs meanwhile, as if the database were away."""
-    pids = stack.pids("worker-flush")
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 def _fill(stack: Stack) -> None:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,6 +142,19 @@ def start_stack(data_dir: Path, *, run_as: str | None = None, **env: str) -> Sta
 def as_user(name: str | None) -> list[str]:
     """Prefix of a command that root runs as another user; empty for our own."""
     return ["setpriv", f"--reuid={name}", f"--regid={pwd.getpwnam(name).pw_gid}", "--clear-groups"] if name else []
+
+
+@contextmanager
+def paused(pids: Iterable[int]) -> Iterator[None]:
+    """They hang until the block ends: connections to them are taken, and nobody answers."""
+    stopped = list(pids)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in reversed(stopped):
+            os.kill(pid, signal.SIGCONT)
 
 
 def wait_until(

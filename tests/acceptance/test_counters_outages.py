@@ -1,17 +1,14 @@
 """Counters while a part of the stack stands still: what must go on does, what cannot is refused in time."""
 
-import os
-import signal
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import psycopg
 import pytest
 
-from tests.acceptance.harness import Stack, running_stack, wait_until
+from tests.acceptance.harness import Stack, paused, running_stack, wait_until
 
 KEY = str(uuid.uuid4())
 
@@ -22,19 +19,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         tmp_path_factory.mktemp("counters") / "data", WEB_WORKERS="1", COUNTERS_MAX_PENDING_KEYS="50"
     ) as up:
         yield up
-
-
-@contextmanager
-def paused(stack: Stack, part: str) -> Iterator[None]:
-    """Every process of the part hangs: connections to it are taken and nobody answers."""
-    pids = stack.pids(part)
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 def increment(stack: Stack, key: str = KEY, value: int = 1) -> httpx.Response:
@@ -57,14 +41,14 @@ def test_an_increment_is_in_the_database_within_ten_seconds(stack: Stack) -> Non
 @pytest.mark.parametrize("part", ["beat", "cache"])
 def test_flushes_go_on_without_wakeups(stack: Stack, part: str) -> None:
     key = str(uuid.uuid4())
-    with paused(stack, part):
+    with paused(stack.pids(part)):
         assert increment(stack, key, 7).status_code == 200
         wait_until(lambda: persisted(stack, key) == 7, f"flush without {part}", 10)
 
 
 def test_increments_are_taken_without_postgresql_up_to_the_backlog(stack: Stack) -> None:
     keys = [str(uuid.uuid4()) for _ in range(50)]
-    with paused(stack, "postgres"):
+    with paused(stack.pids("postgres")):
         assert {increment(stack, key).status_code for key in keys} == {200}
         refused = increment(stack)
         assert (refused.status_code, refused.json()["code"]) == (503, "backlog-full")
@@ -78,7 +62,7 @@ def test_increments_are_taken_without_postgresql_up_to_the_backlog(stack: Stack)
 def test_without_the_truth_store_increments_are_refused_in_time_and_come_back(stack: Stack) -> None:
     key = str(uuid.uuid4())
     assert increment(stack, key, 3).status_code == 200
-    with paused(stack, "truth"):
+    with paused(stack.pids("truth")):
         started = time.monotonic()
         refused = increment(stack, key)
         assert time.monotonic() - started < 2

@@ -20,7 +20,7 @@ import psycopg
 import pytest
 
 from promotions.samples import write_sample
-from tests.acceptance.harness import Stack, running_stack, wait_until
+from tests.acceptance.harness import Stack, paused, running_stack, wait_until
 
 ROWS, DUPLICATES = 400_000, 400
 ENDED = ("published", "superseded", "quarantined", "failed", "cancelled")
@@ -267,16 +267,10 @@ def test_stopped_postgresql_costs_answers_but_no_waiting(stack: Stack) -> None:
     ids = [f"{n:08x}-0000-4000-8000-000000000000" for n in range(100)]
     cached, *uncached = ids
     wait_until(lambda: timed_get(stack, f"/promotions/{cached}")[0] in (200, 404), "cached answer")
-    stopped = stack.pids("postgres")
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with paused(stack.pids("postgres")):
         answers = [timed_get(stack, f"/promotions/{row_id}") for row_id in uncached[:8]]
         live = [timed_get(stack, "/health/live") for _ in range(3)]
         known = [timed_get(stack, f"/promotions/{cached}") for _ in range(3)]
-    finally:
-        for pid in reversed(stopped):
-            os.kill(pid, signal.SIGCONT)
     assert {status for status, _ in answers} == {503}
     assert max(seconds for _, seconds in answers) < 2.0
     assert [status for status, _ in live] == [200] * 3

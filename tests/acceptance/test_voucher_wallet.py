@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from config.env import BASE_DIR
-from tests.acceptance.harness import OURS, Stack, running_stack, wait_until
+from tests.acceptance.harness import OURS, Stack, paused, running_stack, wait_until
 from tests.acceptance.proxy import FaultyProxy, faulty_proxy
 from tests.vouchers import phone
 
@@ -157,17 +157,11 @@ def test_reversal_frees_its_place_when_the_wallet_has_agreed(pair: Pair) -> None
 def test_redemptions_go_on_while_the_wallet_stands_still(pair: Pair) -> None:
     terms = {"code": "WINTER", "amount": 1, "limit": 5}
     assert httpx.post(f"{pair.vouchers.url}/api/vouchers", json=terms).status_code == 201
-    pids = pair.wallet.pids("web")
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with paused(pair.wallet.pids("web")):
         assert redeem_all(pair.vouchers, [("WINTER", phone(user)) for user in range(8)]) == {200: 5, 404: 3}
         started = time.monotonic()
         assert httpx.get(f"{pair.vouchers.url}/api/profiles/{phone(1)}", timeout=10).status_code == 503
         assert time.monotonic() - started < 2
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
     wait_until_settled(pair)
     assert_books_agree(pair, CODES | {"WINTER": Decimal(1)})
     ((user, balance),) = rows(pair.wallet, "SELECT phone_number, balance FROM vouchers_profile ORDER BY id LIMIT 1")

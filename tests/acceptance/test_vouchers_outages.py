@@ -1,19 +1,16 @@
 """Redemption while stores hang or are gone: without Valkey it goes on, without PostgreSQL nothing is half done."""
 
-import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import count
 
 import httpx
 import psycopg
 import pytest
 
-from tests.acceptance.harness import Stack, running_stack, wait_until
+from tests.acceptance.harness import Stack, paused, running_stack, wait_until
 
 LIMIT = 20
 VALKEYS = ("truth", "cache")
@@ -36,18 +33,6 @@ def code(stack: Stack) -> str:
     made = client.post(f"{stack.url}/api/vouchers", json={"code": code, "amount": 2.5, "limit": LIMIT})
     assert made.status_code == 201
     return code
-
-
-@contextmanager
-def paused(pids: Sequence[int]) -> Iterator[None]:
-    """They hang: connections to them are taken, and nobody answers."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 def phone(number: int) -> str:
