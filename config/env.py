@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 BASE_DIR = Path(__file__).resolve().parent.parent
 MAX_RATE = 10_000_000  # requests a second
 _RATE = re.compile(r"([a-z0-9_]+)=([0-9]{1,8})")
+_ACCOUNT = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")  # as ApiKey.name
 MAX_SOCKET_PATH = 100  # the kernel's limit is 107 bytes, PostgreSQL adds a suffix for its lock file
 
 
@@ -108,6 +109,14 @@ def _token(name: str) -> str:
     if not re.fullmatch(r"[!-~]*", value):
         raise ImproperlyConfigured(f"{name} must be visible ASCII characters without spaces")
     return value
+
+
+def _accounts(name: str) -> tuple[str, ...]:
+    """Names of API keys; nothing that could stand for a request without one."""
+    listed = _listed(name, "")
+    if wrong := [account for account in listed if not _ACCOUNT.fullmatch(account)]:
+        raise ImproperlyConfigured(f"{name} must be names of API keys, by comma, like 'shop,kiosk', not {wrong[0]!r}")
+    return listed
 
 
 def _short_name(data_dir: Path) -> str:
@@ -204,6 +213,7 @@ VOUCHER_GUESSES_PER_USER = _int("VOUCHER_GUESSES_PER_USER", 20, at_least=1)
 VOUCHER_GUESSES_PER_ADDRESS = _int("VOUCHER_GUESSES_PER_ADDRESS", 600, at_least=1)
 WALLET_URL = _http_url("WALLET_URL")
 WALLET_API_KEY = _token("WALLET_API_KEY")
+WALLET_CLIENTS = _accounts("WALLET_CLIENTS")
 UPLOAD_MAX_BYTES = _int("UPLOAD_MAX_BYTES", 16 * 2**30)
 UNPACKED_MAX_BYTES = _int("UNPACKED_MAX_BYTES", 256 * 2**30)
 IMPORT_WORKERS = _int("IMPORT_WORKERS", 2, at_least=1)

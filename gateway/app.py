@@ -38,7 +38,7 @@ from gateway.idempotency import mark_of
 from gateway.metrics import Tally, render
 from gateway.problems import STATUS_BY_CODE, problem_reply
 from gateway.ratelimits.limiter import Limiter
-from gateway.ratelimits.policies import DJANGO, limited_routes
+from gateway.ratelimits.policies import django_route, limited_routes
 from gateway.ratelimits.verdicts import Asked
 from gateway.refusals import READING, refuse_strange
 from gateway.router import AnyEndpoint, Match, Router
@@ -138,7 +138,7 @@ class Gateway:
             await self._answer_hot(match, scope, receive, send, correlation_id, client)
             return
         started = perf_counter()
-        if refusal := await self._limit_of_django(match, client):
+        if refusal := await self._limit_of_django(match, scope["path"], client):
             await self._refuse_unread(refusal, scope, receive, send, correlation_id)
             self.tally.request("django", scope["method"], STATUS_BY_CODE[refusal.code], perf_counter() - started)
         else:
@@ -182,11 +182,11 @@ class Gateway:
     async def _on_parser(self, endpoint: AnyEndpoint, request: HotRequest) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._parser, endpoint.parse, request)
 
-    async def _limit_of_django(self, match: Match | None, client: Client) -> FloodgateError | None:
+    async def _limit_of_django(self, match: Match | None, path: str, client: Client) -> FloodgateError | None:
         """Why a request to Django is refused before its body is read, if it is; ``match`` keeps its own limit."""
         if self._limiter.is_off:
             return None
-        route = self._limited_routes[match.endpoint.name if match else DJANGO]
+        route = self._limited_routes[match.endpoint.name if match else django_route(path, client.account)]
         try:
             self._limiter.refuse_known(route, client.name)
             refusal = await self._django_limits.submit((route, client.name))

@@ -22,7 +22,12 @@ UPLOAD_MAX_BYTES = env.UPLOAD_MAX_BYTES
 API_KEYS_REQUIRED = env.API_KEYS == "required"
 TRUSTED_PROXIES = env.TRUSTED_PROXIES
 RATE_LIMIT = env.RATE_LIMIT
-RATE_LIMIT_POLICIES = {"hot": 1_000, "django": 50} | env.RATE_LIMIT_POLICIES  # per client and second
+RATE_LIMIT_POLICIES = {  # per client and second
+    "hot": 1_000,
+    "django": 50,
+    "wallet_orders": 1_000,
+    "wallet_reads": 1_000,
+} | env.RATE_LIMIT_POLICIES
 IDEMPOTENCY_TTL_SECONDS = env.IDEMPOTENCY_TTL_SECONDS
 
 FLUSH_WORKERS = env.FLUSH_WORKERS
@@ -33,6 +38,13 @@ VOUCHER_GUESSES_PER_USER = env.VOUCHER_GUESSES_PER_USER  # codes that cannot be 
 VOUCHER_GUESSES_PER_ADDRESS = env.VOUCHER_GUESSES_PER_ADDRESS
 WALLET_URL = env.WALLET_URL  # of the deployment that keeps the wallets; empty: this one
 WALLET_API_KEY = env.WALLET_API_KEY
+WALLET_CLIENTS = env.WALLET_CLIENTS  # accounts whose deployments keep their wallets here
+
+# Policy, how its paths begin, accounts that have it there; others have django's. Reads must not hold up deliveries.
+LIMITED_PATHS = [
+    ("wallet_orders", "/api/wallet/orders", WALLET_CLIENTS),
+    ("wallet_reads", "/api/wallet/", WALLET_CLIENTS),
+]
 
 IMPORT_WORKERS = env.IMPORT_WORKERS
 IMPORT_CHUNK_BYTES = env.IMPORT_CHUNK_BYTES

@@ -25,10 +25,12 @@ class Policy:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LimitedRoute:
-    """A hot endpoint, or all that is Django's; equal only to itself, so that looking one up costs little.
+    """A hot endpoint, paths of Django's with a policy of their own, or all else that is Django's.
+
+    Equal only to itself, so that looking one up costs little.
 
     Attributes:
-        name: the endpoint's, or DJANGO.
+        name: the endpoint's, the path's policy, or DJANGO.
         is_open_without_store: while the cache store is down, requests are admitted uncounted.
     """
 
@@ -38,12 +40,15 @@ class LimitedRoute:
 
 
 def limited_routes(endpoints: Iterable[AnyEndpoint]) -> dict[str, LimitedRoute]:
-    """The hot endpoints and DJANGO by name, with the policies of settings.RATE_LIMIT_POLICIES.
+    """The hot endpoints, DJANGO and settings.LIMITED_PATHS by name, with the policies of settings.RATE_LIMIT_POLICIES.
 
     Raises: ImproperlyConfigured: a policy for a route that does not exist.
     """
     per_second = settings.RATE_LIMIT_POLICIES
-    routes = {DJANGO: LimitedRoute(DJANGO, Policy(DJANGO, per_second[DJANGO]), is_open_without_store=False)}
+    of_django = [DJANGO, *(policy for policy, _, _ in settings.LIMITED_PATHS)]
+    routes = {
+        name: LimitedRoute(name, Policy(name, per_second[name]), is_open_without_store=False) for name in of_django
+    }
     for endpoint in endpoints:
         name = endpoint.name if endpoint.name in per_second else HOT
         reads = endpoint.method == "GET"
@@ -53,3 +58,11 @@ def limited_routes(endpoints: Iterable[AnyEndpoint]) -> dict[str, LimitedRoute]:
         known = " ".join(sorted(routes.keys() | {HOT}))
         raise ImproperlyConfigured(f"RATE_LIMIT_POLICIES names {' '.join(unknown)}; there are {known}")
     return routes
+
+
+def django_route(path: str, account: str) -> str:
+    """Name of the route that a request to Django counts under: one of settings.LIMITED_PATHS, or DJANGO."""
+    for policy, prefix, accounts in settings.LIMITED_PATHS:
+        if account in accounts and path.startswith(prefix):
+            return str(policy)
+    return DJANGO

@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
+from django.conf import settings as project
 from django.core.exceptions import ImproperlyConfigured
 from prometheus_client import REGISTRY
 from pytest_django import Settings
 
 from common.circuits import Circuit
+from gateway import app as app_module
 from gateway import batches
 from gateway.app import Gateway
+from gateway.clients import Client
 from gateway.hot import HotEndpoint
 from gateway.http import Message, Reply, Scope
 from gateway.ratelimits import limiter as limiter_module
@@ -49,7 +52,8 @@ class Answer(NamedTuple):
 def limits(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small enough to be met; there is no database here."""
     settings.RATE_LIMIT = "on"
-    settings.RATE_LIMIT_POLICIES = {"hot": 5, "add": 3, "django": 2}
+    settings.RATE_LIMIT_POLICIES = {"hot": 5, "add": 3, "django": 2, "orders": 4}
+    settings.LIMITED_PATHS = [("orders", "/partners/orders", ("shop",))]
     monkeypatch.setattr(batches, "close_old_connections", lambda: None)
 
 
@@ -118,6 +122,25 @@ def test_routes_without_a_policy_of_their_own_share_one() -> None:
     assert statuses("GET", "/read", 1, client=client) == [429]
     assert statuses("POST", "/add", 1, client=client) == [200]
     assert statuses("POST", "/take", 1) == [200]
+
+
+@pytest.mark.parametrize(
+    ("account", "path", "limit"),
+    [("shop", "/partners/orders", 4), ("shop", "/partners", 2), ("stranger", "/partners/orders", 2)],
+)
+def test_path_has_a_policy_of_its_own_for_the_accounts_that_are_named(
+    account: str, path: str, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{account}-{uuid4()}"
+
+    async def identified(scope: Scope) -> Client:
+        return Client("192.0.2.1", name)
+
+    monkeypatch.setattr(app_module, "identify", identified)
+    monkeypatch.setattr(project, "LIMITED_PATHS", [("orders", "/partners/orders", (name,) * (account == "shop"))])
+    assert statuses("POST", path, limit + 1) == [299] * limit + [429]
+    if path == "/partners/orders" and account == "shop":  # counted apart from all else
+        assert statuses("POST", "/elsewhere", 1) == [299]
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/metrics"])
@@ -252,6 +275,7 @@ def test_stuck_lanes_of_hot_endpoints_do_not_hold_up_the_rest(settings: Settings
 
 
 def test_a_policy_for_a_route_that_does_not_exist_stops_the_start(settings: Settings) -> None:
-    settings.RATE_LIMIT_POLICIES = {"hot": 5, "django": 2, "ad": 3}
-    with pytest.raises(ImproperlyConfigured, match="RATE_LIMIT_POLICIES names ad; there are add django hot read take"):
+    settings.RATE_LIMIT_POLICIES = {"hot": 5, "django": 2, "orders": 4, "ad": 3}
+    known = "add django hot orders read take"
+    with pytest.raises(ImproperlyConfigured, match=f"RATE_LIMIT_POLICIES names ad; there are {known}"):
         Gateway(django, ENDPOINTS)

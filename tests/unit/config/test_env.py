@@ -61,7 +61,7 @@ def test_trusted_proxies_are_networks(tmp_path: Path) -> None:
         ("WALLET_URL", url)
         for url in ("wallet.example", "ftp://a", "http://", "http://a:x", "http://u:p@a", "http://a?b")
     ]
-    + [("WALLET_API_KEY", "two words")],
+    + [("WALLET_API_KEY", "two words"), ("WALLET_CLIENTS", "shop,10.0.0.1")],
 )
 def test_wrong_value_stops_the_start_and_is_named(tmp_path: Path, name: str, value: str) -> None:
     assert name in refusal(tmp_path, **{name: value})
@@ -82,3 +82,10 @@ def test_paths_can_be_added_to_the_wallets_address(tmp_path: Path) -> None:
     found = values(tmp_path, "WALLET_URL", WALLET_URL="https://wallet.example:8443/money/")
     assert found == {"WALLET_URL": "https://wallet.example:8443/money"}
     assert values(tmp_path, "WALLET_URL") == {"WALLET_URL": ""}
+
+
+def test_nobody_is_a_client_of_the_wallet_unless_named(tmp_path: Path) -> None:
+    assert values(tmp_path, "WALLET_CLIENTS") == {"WALLET_CLIENTS": []}
+    assert values(tmp_path, "WALLET_CLIENTS", WALLET_CLIENTS=" shop,,kiosk.2 ") == {
+        "WALLET_CLIENTS": ["shop", "kiosk.2"]
+    }
