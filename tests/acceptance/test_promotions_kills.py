@@ -234,12 +234,17 @@ def small_file(stack: Stack, ids: list[str], price: int) -> str:
     return path.name
 
 
+def publish_small(stack: Stack, ids: list[str], price: int) -> None:
+    """Make a small file live, whatever was live before: the shrink gate would keep it away."""
+    with psycopg.connect(stack.database_url) as connection:
+        connection.execute("UPDATE promotions_version SET row_count = %s WHERE retired_at IS NULL", [len(ids)])
+    assert ended(stack, submit(stack, small_file(stack, ids, price)))["status"] == "published"
+
+
 def test_readers_see_no_error_no_mix_and_no_step_back_through_20_publishes(stack: Stack) -> None:
     """Every price of a file is the file's own number, so each answer tells which file it came from."""
     ids = [f"{n:08x}-0000-4000-8000-000000000000" for n in range(0, 2**32, 2**32 // 200)]
-    with psycopg.connect(stack.database_url) as connection:  # the shrink gate would keep so small a file away
-        connection.execute("UPDATE promotions_version SET row_count = 200 WHERE retired_at IS NULL")
-    ended(stack, submit(stack, small_file(stack, ids, 1)))
+    publish_small(stack, ids, 1)
     with readers(stack, ids, 4) as reading:
         published: list[int] = []
         for price in range(2, 22):
@@ -266,6 +271,7 @@ def timed_get(stack: Stack, path: str) -> tuple[int, float]:
 def test_stopped_postgresql_costs_answers_but_no_waiting(stack: Stack) -> None:
     ids = [f"{n:08x}-0000-4000-8000-000000000000" for n in range(100)]
     cached, *uncached = ids
+    publish_small(stack, ids, 22)
     wait_until(lambda: timed_get(stack, f"/promotions/{cached}")[0] in (200, 404), "cached answer")
     with paused(stack.pids("postgres")):
         answers = [timed_get(stack, f"/promotions/{row_id}") for row_id in uncached[:8]]
