@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+from collections.abc import Iterator
 from importlib import import_module
 
 import hypothesis
@@ -7,6 +8,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from pytest_django import DjangoDbBlocker
+
+from tests.counters import forget_everything
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("floodgate", deadline=None)
@@ -26,3 +29,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         for table, guard in TRUNCATE_GUARDS.items():
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {guard}")
+
+
+@pytest.fixture
+def empty_counter_stores(transactional_db: None) -> Iterator[None]:
+    """For tests of counters in whichever folder: ``tests.counters.committed``."""
+    forget_everything()
+    yield
+    forget_everything()
