@@ -14,12 +14,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from pytest_django import Settings
 
+from common.errors import InvalidInput
 from tests.integration.vouchers.test_interruptions import Interrupted, interrupt_at
 from tests.roads import django
 from tests.vouchers import APPS, redeem, voucher
 from vouchers import generating, importing
 from vouchers.generating import generate_vouchers
-from vouchers.importing import ImportReport, import_vouchers
+from vouchers.importing import ImportReport, RejectedRow, import_vouchers
 from vouchers.models import Generation, Profile, Voucher
 
 pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
@@ -37,11 +38,17 @@ Imported = Callable[[str | bytes], ImportReport]
 
 
 @pytest.fixture
-def imported(tmp_path: Path) -> Imported:
+def rejects() -> list[RejectedRow]:
+    """Of all that the test imports."""
+    return []
+
+
+@pytest.fixture
+def imported(tmp_path: Path, rejects: list[RejectedRow]) -> Imported:
     def work(content: str | bytes) -> ImportReport:
         path = tmp_path / "vouchers.csv"
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return import_vouchers(path)
+        return import_vouchers(path, rejects.append)
 
     return work
 
@@ -64,7 +71,9 @@ def test_rows_become_vouchers(imported: Imported) -> None:
     ]
 
 
-def test_bad_rows_are_refused_by_line_and_column_and_the_others_taken(imported: Imported) -> None:
+def test_bad_rows_are_refused_by_line_and_column_and_the_others_taken(
+    imported: Imported, rejects: list[RejectedRow]
+) -> None:
     report = imported(
         HEADER
         + "A,5,300\n"
@@ -79,7 +88,7 @@ def test_bad_rows_are_refused_by_line_and_column_and_the_others_taken(imported: 
         + ",5,1\n"
         + "J,5,1\n"
     )
-    assert [(line, reason.split(":")[0]) for line, reason in report.rejects] == [
+    assert [(line, reason.split(":")[0]) for line, reason in rejects] == [
         (3, "code"),
         (4, "amount"),
         (5, "amount"),
@@ -91,6 +100,49 @@ def test_bad_rows_are_refused_by_line_and_column_and_the_others_taken(imported: 
     ]
     assert counts(report) == (2, 0, 8)
     assert sorted(Voucher.objects.values_list("code", flat=True)) == ["A", "J"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "limit,code,amount\n300,A,5\n7,B,0.10\n",
+        "\ufeff\n code , limit , amount \r\nA,300,5\r\nB,7,0.10\r\n",
+        "expires_at,starts_at,code,limit,amount\n,,A,300,5\n,,B,7,0.10\n",
+        "A,5,300\nB,0.10,7\n",
+    ],
+)
+def test_header_says_the_order_of_columns(imported: Imported, content: str) -> None:
+    assert counts(imported(content)) == (2, 0, 0)
+    terms = {("A", Decimal("5.00"), 300), ("B", Decimal("0.10"), 7)}
+    assert set(Voucher.objects.values_list("code", "amount", "limit")) == terms
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("code,price,limit", "'price' is no column. amount is missing."),
+        ("code,amount", "limit is missing."),
+        ("code,amount,limit,amount", "amount comes twice."),
+        ("code;amount;limit", "'code;amount;limit' is no column. code is missing."),
+        ("Code,limit,amount", "'Code' is no column. code is missing."),
+        ("code,limit,amount,", "'' is no column."),
+        (b"code,limit,amount,\xff", "is no column."),
+    ],
+)
+def test_header_that_is_not_understood_stops_before_the_first_row(
+    imported: Imported, header: str | bytes, said: str
+) -> None:
+    first = header if isinstance(header, bytes) else header.encode()
+    with pytest.raises(InvalidInput) as stopped:
+        imported(b"\n" + first + b"\nA,5,300\n")
+    assert stopped.value.errors[0].field == "header in line 2"
+    assert said in stopped.value.errors[0].detail
+    assert "Columns are code, amount, limit, starts_at, expires_at" in stopped.value.errors[0].detail
+    assert not Voucher.objects.exists()
+
+
+def test_first_row_may_have_the_name_of_a_column_as_its_code(imported: Imported) -> None:
+    assert counts(imported("code,5,300\namount,5,300\n")) == (2, 0, 0)
 
 
 def test_line_that_is_no_text_is_refused_alone(imported: Imported) -> None:
@@ -127,8 +179,31 @@ def test_command_tells_counts_and_refusals(tmp_path: Path) -> None:
         call_command("import_vouchers", path, "--rejects", rejects, stdout=io.StringIO(), stderr=errors)
     assert "line 2: limit: Must be a whole number" in errors.getvalue()
     assert rejects.read_text().startswith("line,reason\n2,")
-    with pytest.raises(CommandError, match="cannot be read"):
+    with pytest.raises(CommandError, match=r"nothing.csv cannot be read"):
         call_command("import_vouchers", tmp_path / "nothing.csv")
+
+
+def test_rejects_file_has_all_of_them_and_the_screen_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "SLICE", 1_000)
+    path, rejects, errors = tmp_path / "vouchers.csv", tmp_path / "rejects.csv", io.StringIO()
+    path.write_text("A,5,1\n" + "B,5,0\n" * 2_500)
+    with pytest.raises(CommandError, match="2,500 rows were rejected"):
+        call_command("import_vouchers", path, "--rejects", rejects, stdout=io.StringIO(), stderr=errors)
+    lines = [int(line.partition(",")[0]) for line in rejects.read_text().splitlines()[1:]]
+    assert lines == list(range(2, 2_502))
+    assert len(errors.getvalue().splitlines()) == 20
+
+
+def test_command_stops_before_it_writes_over_anything_or_guesses_columns(tmp_path: Path) -> None:
+    path = tmp_path / "vouchers.csv"
+    path.write_text("code,price,limit\nA,5,1\n")
+    with pytest.raises(CommandError, match=r"header in line 1: 'price' is no column\."):
+        call_command("import_vouchers", path)
+    with pytest.raises(CommandError, match="is the file that is imported"):
+        call_command("import_vouchers", path, "--rejects", path)
+    assert path.read_text().startswith("code,price")
+    with pytest.raises(CommandError, match=r"missing.rejects.csv cannot be read or written: No such file"):
+        call_command("import_vouchers", path, "--rejects", tmp_path / "missing" / "rejects.csv")
 
 
 def test_reconcile_command_ends_with_0_or_names_what_is_wrong() -> None:
