@@ -29,6 +29,7 @@ class VouchersConfig(AppConfig):
                 "profile-exists": HTTPStatus.CONFLICT,
                 "balance-too-low": HTTPStatus.UNPROCESSABLE_ENTITY,
                 "wallet-elsewhere": HTTPStatus.CONFLICT,
+                "not-a-wallet-client": HTTPStatus.FORBIDDEN,
                 "wallet-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
             }
         )

@@ -3,22 +3,25 @@
 Answers are kept for ever with the transfers, in one transaction; a transfer per redemption and kind is UNIQUE besides.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from common.sqlfiles import load_sql
 from vouchers.errors import BalanceTooLow
-from vouchers.models import VOUCHERS_ACCOUNT, Profile, Transfer, TransferKind, WalletAnswer
+from vouchers.models import VOUCHERS_ACCOUNT, Profile, Redemption, Transfer, TransferKind, WalletAnswer
+from vouchers.outbox import orders_of
 from vouchers.types import Order, OrderAnswer, OrderOutcome
 
 ORDERS_MAX = 1_000  # of one call
 CONFLICT, NOT_CREDITED, INVALID = "order-conflict", "redemption-not-credited", "invalid-input"
+OURS = "redemption-of-this-deployment"
+ATTEMPTS = 3
 _SQL = load_sql(Path(__file__).parent / "sql" / "orders.sql")
 
 
@@ -32,6 +35,7 @@ class _Books:
         self.answers: dict[UUID, str] = dict(WalletAnswer.objects.filter(pk__in=ids).values_list("id", "code"))
         self.transfers = {(transfer.redemption_id, transfer.kind): transfer for transfer in transfers}
         self.balances: dict[str, Decimal] = dict(profiles.values_list("phone_number", "balance"))
+        self.ours = _ours({order.redemption_id for order in orders})
         self.added: list[Transfer] = []
 
     def add(self, transfer: Transfer) -> None:
@@ -49,15 +53,35 @@ def apply_orders(orders: list[Order]) -> list[OrderAnswer]:
     Raises:  DatabaseError: nothing was done, or all of it when the connection broke in the commit.
     Source:  docs/vouchers.md.
     """
-    with transaction.atomic():
-        now = timezone.now()
-        _lock_wallets(_phone_numbers(orders), now)
-        books = _Books(orders)
-        known = set(books.answers)
-        answers = [_answer(order, books, now) for order in orders]
-        Transfer.objects.bulk_create(books.added)
-        _keep([order for order in orders if order.id not in known], books, now)
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return _apply(orders)
+        except IntegrityError:  # somebody decided on one of them at the same time; the next attempt sees how
+            continue
+    return _apply(orders)
+
+
+@transaction.atomic
+def _apply(orders: Sequence[Order]) -> list[OrderAnswer]:
+    """Wallets are locked, but not orders: such as no wallet can take have none. There the ids are UNIQUE, and are
+    written in one order.
+
+    Raises: IntegrityError: another transaction decided on one of them meanwhile.
+    """
+    now = timezone.now()
+    _lock_wallets(_phone_numbers(orders), now)
+    books = _Books(orders)
+    known = set(books.answers)
+    answers = [_answer(order, books, now) for order in orders]
+    Transfer.objects.bulk_create(sorted(books.added, key=lambda transfer: str(transfer.redemption_id)))
+    _keep([order for order in orders if order.id not in known], books, now)
     return answers
+
+
+def _ours(redemption_ids: Collection[UUID]) -> set[UUID]:
+    """Those of redemptions of this deployment's own vouchers, whose wallets are here without any order."""
+    found = set(Redemption.objects.filter(pk__in=redemption_ids).values_list("id", flat=True))
+    return found - orders_of(found).keys()
 
 
 def _phone_numbers(orders: Iterable[Order]) -> set[str]:
@@ -71,6 +95,8 @@ def _lock_wallets(phone_numbers: set[str], now: datetime) -> None:
 
 
 def _answer(order: Order, books: _Books, now: datetime) -> OrderAnswer:
+    if order.redemption_id in books.ours:  # reversed by order, it could never be reversed here
+        return OrderAnswer(order.id, OrderOutcome.CONFLICT, OURS)
     if code := books.answers.get(order.id):
         return OrderAnswer(order.id, OrderOutcome.REFUSED, code)
     made = books.transfers.get((order.redemption_id, order.kind))
@@ -134,5 +160,5 @@ def _keep(orders: Iterable[Order], books: _Books, now: datetime) -> None:
             code=books.answers[order.id],
             answered_at=now,
         )
-        for order in decided.values()
+        for _, order in sorted(decided.items())
     )

@@ -68,7 +68,7 @@ def read_remote_statement(phone_number: str, *, limit: int, before: int | None) 
     """As ``selectors.statement_of``. Raises ProfileNotFound, WalletUnavailable."""
     cursor = f"&cursor={before}" if before is not None else ""
     with _understood():
-        path = f"/api/profiles/{quote(phone_number)}/transactions?limit={limit}{cursor}"
+        path = f"/api/wallet/profiles/{quote(phone_number)}/transactions?limit={limit}{cursor}"
         found = _ask("GET", path, _READING, missing="profile-not-found")
         if found is None:
             raise ProfileNotFound(phone_number)

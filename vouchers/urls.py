@@ -15,5 +15,10 @@ urlpatterns = [
     path("api/profiles/<str:phone>/transactions", api.StatementView.as_view(), name="statement"),
     path("api/wallet/orders", walletapi.WalletOrdersView.as_view(), name="wallet-orders"),
     path("api/wallet/profiles", walletapi.WalletProfilesView.as_view(), name="wallet-profiles"),
+    path(
+        "api/wallet/profiles/<str:phone>/transactions",
+        walletapi.WalletStatementView.as_view(),
+        name="wallet-statement",
+    ),
     path("api/transactions", api.TransactionsView.as_view(), name="transactions"),
 ]

@@ -4,18 +4,27 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.errors import FieldError, InvalidInput
+from gateway.clients import ACCOUNT_HEADER
 from gateway.idempotent import idempotent
-from vouchers.api import ExactView, refuse_elsewhere
+from vouchers.api import ExactView, StatementView, refuse_elsewhere
+from vouchers.errors import NotAWalletClient
 from vouchers.models import TransferKind
 from vouchers.orders import ORDERS_MAX, apply_orders
 from vouchers.parsing import CENT, Field, Shape, money, phone_number, read_fields, uuid
 from vouchers.selectors import read_wallets
-from vouchers.serializers import ProfileSerializer, WalletOrderAnswerSerializer, WalletOrderSerializer
+from vouchers.serializers import (
+    ProfileSerializer,
+    StatementQuerySerializer,
+    StatementSerializer,
+    WalletOrderAnswerSerializer,
+    WalletOrderSerializer,
+)
 from vouchers.types import Order, Wallet
 
 
@@ -46,7 +55,17 @@ ORDER: Shape = {
 }
 
 
-class WalletOrdersView(ExactView):
+class WalletView(ExactView):
+    """For the accounts of settings.WALLET_CLIENTS only."""
+
+    def check_permissions(self, request: Request) -> None:
+        """Raises NotAWalletClient. The gateway alone writes the header."""
+        account = request.headers.get(ACCOUNT_HEADER.decode(), "")
+        if account not in settings.WALLET_CLIENTS:
+            raise NotAWalletClient(account)
+
+
+class WalletOrdersView(WalletView):
     """Carry out transfers for redemptions of another deployment, each once for ever; answers come in order."""
 
     @extend_schema(
@@ -60,7 +79,7 @@ class WalletOrdersView(ExactView):
         return Response([answer._asdict() for answer in apply_orders(orders)])
 
 
-class WalletProfilesView(ExactView):
+class WalletProfilesView(WalletView):
     """Profiles of phone numbers, in order; null where there is none."""
 
     @extend_schema(
@@ -72,6 +91,17 @@ class WalletProfilesView(ExactView):
     def post(self, request: Request) -> Response:
         numbers = _each(request.data, "phone numbers", _phone_number)
         return Response([asdict(found) if isinstance(found, Wallet) else None for found in read_wallets(numbers)])
+
+
+class WalletStatementView(WalletView, StatementView):
+    """A user's transfers, as another deployment asks for them."""
+
+    @extend_schema(
+        operation_id="read_wallet_statement", parameters=[StatementQuerySerializer], responses=StatementSerializer
+    )
+    def get(self, request: Request, phone: str) -> Response:
+        refuse_elsewhere()
+        return super().get(request, phone)
 
 
 def _phone_number(given: Any) -> str:

@@ -53,7 +53,9 @@ def manage(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("wallet")
     with ExitStack() as running:
-        wallet = running.enter_context(running_stack(folder / "wallet", API_KEYS="required", **SMALL))
+        wallet = running.enter_context(
+            running_stack(folder / "wallet", API_KEYS="required", WALLET_CLIENTS="vouchers", **SMALL)
+        )
         key = manage(wallet, "create_api_key", "vouchers").stdout.split()[-1]
         proxy, address = running.enter_context(faulty_proxy(wallet.port))
         vouchers = running.enter_context(

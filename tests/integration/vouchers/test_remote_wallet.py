@@ -205,8 +205,81 @@ def test_order_that_no_wallet_can_take_is_refused_and_its_neighbours_pass() -> N
     assert outcomes(bad._replace(amount=FIVE)) == ["invalid-input"]
 
 
+@pytest.mark.parametrize("kind", ["redemption", "reversal"])
+def test_redemption_of_the_wallets_own_deployment_is_no_other_ones(kind: str) -> None:
+    voucher()
+    own = redeem(1)
+    theft = Order(uuid4(), kind, own.id, phone(1), FIVE)
+    assert outcomes(theft, theft, credit(2)) == ["redemption-of-this-deployment"] * 2 + ["applied"]
+    assert balances() == {phone(1): FIVE, phone(2): FIVE}
+    assert words(reverse_redemptions([own.id])) == ["ReversedRedemption"]
+    assert outcomes(theft) == ["redemption-of-this-deployment"]
+    assert (balances()[phone(1)], reconcile()) == (Decimal(0), [])
+
+
+@pytest.mark.parametrize(
+    ("users", "amount", "told"),
+    [
+        ((None, None), None, {"invalid-input"}),
+        ((1, 2), None, {"invalid-input"}),
+        ((1, 2), FIVE, {"applied", "order-conflict"}),
+    ],
+)
+def test_same_order_twice_at_once_without_a_wallet_in_common_is_decided_once(
+    users: tuple[int | None, ...], amount: Decimal | None, told: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No lock makes one wait for the other: both look before either has decided."""
+    order, both, real = credit(amount=amount), threading.Barrier(2), wallet._Books.__init__
+    first_looks = iter([both, both])
+
+    def together(books: Any, orders: Any) -> None:
+        real(books, orders)
+        if look := next(first_looks, None):
+            look.wait(10)
+
+    def apply(user: int | None) -> str:
+        try:
+            return outcomes(order._replace(phone_number=phone(user) if user else None))[0]
+        finally:
+            connections.close_all()
+
+    monkeypatch.setattr(wallet._Books, "__init__", together)
+    with ThreadPoolExecutor(2) as threads:
+        assert set(threads.map(apply, users)) == told
+    assert (WalletAnswer.objects.count(), len(transfers()), reconcile()) == (1, int(amount is not None), [])
+
+
+SHOP = {"X_Floodgate_Account": "shop"}
+
+
+@pytest.fixture(autouse=True)
+def shop_is_a_client(settings: Settings) -> None:
+    settings.WALLET_CLIENTS = ("kiosk", "shop")
+
+
 def post_orders(*orders: Any) -> Answer:
-    return django("POST", "/api/wallet/orders", dump_exactly([*orders]).encode())
+    return django("POST", "/api/wallet/orders", dump_exactly([*orders]).encode(), **SHOP)
+
+
+@pytest.mark.parametrize(("account", "told"), [("", "and send that key"), ("stranger", "`stranger`")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/wallet/orders"),
+        ("POST", "/api/wallet/profiles"),
+        ("GET", f"/api/wallet/profiles/{phone(1)}/transactions"),
+    ],
+)
+def test_only_named_accounts_may_ask_for_another_deployment(
+    method: str, path: str, account: str, told: str, settings: Settings
+) -> None:
+    refused = django(method, path, [], X_Floodgate_Account=account)
+    assert (refused.status, refused.json["code"]) == (403, "not-a-wallet-client")
+    assert told in refused.json["detail"]
+    assert "WALLET_CLIENTS" in refused.json["detail"]
+    assert django(method, path, [], **SHOP).status in (400, 404)
+    settings.WALLET_CLIENTS = ()
+    assert django(method, path, [], **SHOP).status == 403
 
 
 def test_view_answers_in_order() -> None:
@@ -239,7 +312,7 @@ def test_bad_request_is_400_and_names_the_field(orders: Any, field: str) -> None
 
 def test_profiles_are_read_in_order() -> None:
     apply_orders([credit(1)])
-    answered = django("POST", "/api/wallet/profiles", [phone(2), phone(1)])
+    answered = django("POST", "/api/wallet/profiles", [phone(2), phone(1)], **SHOP)
     assert [found and (found["phone_number"], found["balance"]) for found in answered.json] == [None, (phone(1), 5.0)]
 
 
