@@ -1,8 +1,9 @@
 """The wallet of another deployment of this project, over HTTP.
 
 Each call is answered completely or not at all: whatever is not a whole answer is WalletUnavailable, and says nothing
-about what the wallet did. There are timeouts for connecting and for the whole call, however slowly bytes drip. The
-standard library's client: it is one request at a time, and nothing may repeat or redirect it.
+about what the wallet did. There are timeouts for connecting, look-up of the name included, and for the whole call,
+however slowly bytes drip. The standard library's client: it is one request at a time, and nothing may repeat or
+redirect it.
 """
 
 import http.client
@@ -24,6 +25,7 @@ from django.conf import settings
 from common.errors import InvalidInput
 from common.exactjson import dump_exactly
 from gateway.jsonbody import load_json
+from vouchers.connecting import connect
 from vouchers.errors import ProfileNotFound, WalletUnavailable
 from vouchers.types import Order, OrderAnswer, OrderOutcome, Statement, StatementLine, Wallet
 
@@ -140,7 +142,7 @@ def _headers() -> dict[str, str]:
 def _connected(host: str, port: int, is_https: bool, patience: _Patience) -> Iterator[socket.socket]:
     """A connection that is cut when the time for the whole call is over."""
     until = time.monotonic() + patience.total_seconds
-    connection = socket.create_connection((host, port), patience.connect_seconds)
+    connection = connect(host, port, patience.connect_seconds)
     if is_https:
         context = ssl.create_default_context()
         connection = context.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)

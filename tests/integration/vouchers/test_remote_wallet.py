@@ -5,6 +5,7 @@ whatever the test wants and by default is the wallet itself.
 """
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -419,6 +420,65 @@ def test_wallet_that_is_not_there_is_unknown(settings: Settings) -> None:
     settings.WALLET_URL = "http://127.0.0.1:1"
     with pytest.raises(WalletUnavailable):
         send_orders([credit()])
+
+
+def test_name_server_that_is_silent_is_waited_for_once_and_not_for_long(
+    remote: Remote, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, real, asked = threading.Event(), socket.getaddrinfo, []
+
+    def silent(host: str, *args: Any, **kwargs: Any) -> Any:
+        asked.append(host)
+        answers.wait(10)
+        return real("127.0.0.1", *args, **kwargs)
+
+    def probe(_: int) -> float:
+        started = time.monotonic()
+        with pytest.raises(WalletUnavailable):
+            remotewallet.probe_wallet()
+        return time.monotonic() - started
+
+    settings.WALLET_URL = settings.WALLET_URL.replace("127.0.0.1", "wallet.example")
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    with ThreadPoolExecutor(3) as threads:
+        assert max(threads.map(probe, range(3))) < 2
+    assert asked == ["wallet.example"]
+    answers.set()
+    wait_for_look_ups()
+    assert outcome_of(send_orders([credit()])) == "applied"
+
+
+def test_host_is_reached_at_its_second_address_when_the_first_is_silent(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, connect = socket.getaddrinfo, socket.socket.connect
+
+    def two(host: str, port: int, **kwargs: Any) -> Any:
+        return [*real("127.0.0.9", port, **kwargs), *real(host, port, **kwargs)]
+
+    def to_one_only(connection: socket.socket, address: Any) -> None:
+        if address[0] == "127.0.0.9":
+            threading.Event().wait(connection.gettimeout())
+            raise TimeoutError
+        connect(connection, address)
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    monkeypatch.setattr(socket.socket, "connect", to_one_only)
+    monkeypatch.setattr(remotewallet, "_DELIVERY", remotewallet._Patience(0.4, 5))
+    started = time.monotonic()
+    assert outcome_of(send_orders([credit()])) == "applied"
+    assert time.monotonic() - started < 2
+
+
+def outcome_of(answers: list[OrderAnswer]) -> str:
+    (answer,) = answers
+    return answer.outcome
+
+
+def wait_for_look_ups() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "look-up":
+            thread.join(10)
 
 
 def test_pauses_grow_up_to_a_limit(remote: Remote) -> None:
