@@ -1,6 +1,8 @@
 """The admin's pages of rows that only the system writes."""
 
-from django.http import HttpRequest, HttpResponse
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from unfold.admin import ModelAdmin
 
@@ -21,8 +23,17 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
         return False
 
     def has_operate_permission(self, request: HttpRequest, object_id: object = None) -> bool:
-        """For actions: the rows are not edited, but whoever may change them may operate on them."""
-        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+        """For actions: the rows are not edited, but whoever may change them may operate on them. Raises Http404."""
+        if not request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"):
+            return False
+        return object_id is None or bool(self.get_object(request, str(object_id)))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Raises Http404: there is no such row, or the id is none."""
+        found = super().get_object(request, object_id, from_field)
+        if found is None:
+            raise Http404
+        return found
 
 
 def after_dialog(request: HttpRequest, address: str) -> HttpResponse:

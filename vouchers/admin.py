@@ -59,7 +59,15 @@ class LimitChangeInline(TabularInline):  # type: ignore[misc]
         return False
 
 
-class LargeTableAdmin(ReadOnlyAdmin):
+class FilteredAdmin(ReadOnlyAdmin):
+    """Addresses ask for what the page's filters offer and nothing else: other columns have no index."""
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        offered = {f"{name}__exact" for name in self.get_list_filter(request)}
+        return lookup in offered and "\x00" not in value  # which PostgreSQL's text cannot have
+
+
+class LargeTableAdmin(FilteredAdmin):
     """There may be many millions of rows, so nothing here counts them, and they are sorted by their keys only."""
 
     paginator = InfinitePaginator
@@ -139,8 +147,8 @@ class RedemptionAdmin(LargeTableAdmin):
         return queryset.filter(voucher=voucher_id) if voucher_id else queryset.none()
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        is_live = Redemption.objects.filter(pk=object_id, reversed_at=None).exists()
-        return list(super().get_actions_detail(request, object_id)) if is_live else []
+        actions = super().get_actions_detail(request, object_id)  # asks whether there is such a row
+        return list(actions) if Redemption.objects.filter(pk=object_id, reversed_at=None).exists() else []
 
     @action(  # type: ignore[untyped-decorator]
         description="Reverse the redemption",
@@ -207,6 +215,6 @@ class WalletOrderAdmin(LargeTableAdmin):
 
 
 @admin.register(Generation)
-class GenerationAdmin(ReadOnlyAdmin):
+class GenerationAdmin(FilteredAdmin):
     list_display = ["id", "count", "made", "prefix", "amount", "limit", "created_at", "finished_at"]
     fields = readonly_fields = [*list_display[:-2], "starts_at", "expires_at", "correlation_id", *list_display[-2:]]

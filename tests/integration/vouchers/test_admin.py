@@ -1,14 +1,16 @@
 """The admin as a person uses it: looking, changing limits, taking redemptions back."""
 
 import re
+from urllib.parse import quote
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db.models import Model
 from django.test import Client
 
 from tests.vouchers import redeem, taken, voucher
-from vouchers.models import Generation, LimitChangeRecord, Profile, Redemption, Transfer, Voucher
+from vouchers.models import Generation, LimitChangeRecord, Profile, Redemption, Transfer, Voucher, WalletOrder
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +86,51 @@ def test_redemption_is_taken_back_once(people: Client) -> None:
     assert "is reversed" in people.post(f"{where}/reverse/", CONFIRMED, follow=True).content.decode()
     assert taken() == 0
     assert "was reversed already" in people.post(f"{where}/reverse/", CONFIRMED, follow=True).content.decode()
+
+
+MODELS = (Voucher, Redemption, Profile, Transfer, WalletOrder, Generation)
+NO_IDS = (
+    "abc",
+    "0",
+    "-1",
+    "1.5",
+    "9" * 25,
+    "9" * 5_000,
+    "00000000-0000-0000-0000-000000000000",
+    "a/b",
+    "a\x00b",
+    "_00",
+    "é",
+)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_row_that_is_not_there_is_404(people: Client, model: type[Model]) -> None:
+    pages = {Voucher: ["change-limit"], Redemption: ["reverse"]}.get(model, [])
+    for wrong in NO_IDS:
+        for page in ("change", "history", *pages):
+            where = f"{ADMIN}/{model._meta.model_name}/{quote(wrong)}/{page}/"
+            assert people.get(where).status_code == 404, where
+            assert people.post(where, CONFIRMED | {"limit": "5"}).status_code == 404, where
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_addresses_of_lists_may_hold_anything(people: Client, model: type[Model]) -> None:
+    where = f"{ADMIN}/{model._meta.model_name}/"
+    columns = [field.name for field in model._meta.get_fields()]
+    lookups = [f"{name}{how}" for name in columns for how in ("", "__exact", "__regex", "__range", "__in", "__isnull")]
+    queries = [f"{lookup}={value}" for lookup in lookups for value in ("%00", "(", "abc")]
+    others = [
+        f"{name}={value}" for name in ("q", "p", "o", "e", "_to_field") for value in ("%00", "abc", "9" * 30, "-1")
+    ]
+    for query in queries + others:
+        assert people.get(f"{where}?{query}").status_code in (200, 302, 400), query
+
+
+def test_orders_are_filtered_by_state_and_no_list_by_other_columns(people: Client) -> None:
+    assert people.get(f"{ADMIN}/walletorder/?state__exact=waiting").status_code == 200
+    assert people.get(f"{ADMIN}/walletorder/?last_error=x").status_code == 400
+    assert people.get(f"{ADMIN}/redemption/?redeemer__contains=1").status_code == 400
 
 
 def test_staff_without_rights_do_nothing(client: Client) -> None:
