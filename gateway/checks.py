@@ -18,7 +18,7 @@ from gateway.hot import hot_endpoints
 from gateway.ratelimits.policies import limited_routes
 
 TRUTH_POLICY = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
-WATCHING_THREADS = 7  # health checks, metrics and API keys of one web worker
+WATCHING_THREADS = 8  # health checks, metrics and API keys of one web worker
 OTHER_WORKERS = 2  # of the queues batches and events
 SPARE_CONNECTIONS = 15  # beat, commands, psql, reserved for superusers
 

@@ -2,6 +2,7 @@ from http import HTTPStatus
 
 from django.apps import AppConfig
 
+from gateway.health import register_check
 from gateway.metrics import register_collector
 from gateway.problems import register_codes
 
@@ -10,9 +11,12 @@ class VouchersConfig(AppConfig):
     name = "vouchers"
 
     def ready(self) -> None:
-        from vouchers.metrics import vouchers_metrics  # models are there only now
+        from vouchers import checks  # noqa: F401  (registers the system checks; models are there only now)
+        from vouchers.health import wallet_lag_seconds
+        from vouchers.metrics import vouchers_metrics
 
         register_collector(vouchers_metrics)
+        register_check("vouchers:walletLag", wallet_lag_seconds, required=False)
         register_codes(
             {
                 "voucher-unavailable": HTTPStatus.NOT_FOUND,
@@ -31,5 +35,7 @@ class VouchersConfig(AppConfig):
                 "wallet-elsewhere": HTTPStatus.CONFLICT,
                 "not-a-wallet-client": HTTPStatus.FORBIDDEN,
                 "wallet-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+                "wallet-behind": HTTPStatus.SERVICE_UNAVAILABLE,
+                "wallet-orders-stranded": HTTPStatus.SERVICE_UNAVAILABLE,
             }
         )

@@ -11,6 +11,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -33,10 +34,14 @@ _SQL = load_sql(Path(__file__).parent / "sql" / "orders.sql")
 def deliver_orders(seconds: float = inf) -> bool:
     """Send what is due, for about ``seconds``.
 
-    Returns: whether there may be more to do; False when nothing is due, another worker sends, or the wallet is away.
+    Returns: whether there may be more to do; False when nothing is due, another worker sends, or the wallet is away
+             or unknown.
     Raises:  DatabaseError: call again later; what the wallet answered is asked again.
     Source:  docs/vouchers.md.
     """
+    if not settings.WALLET_URL:
+        logger.error("wallet_orders_stranded")  # a wake-up says that some wait
+        return False
     until = time.monotonic() + seconds
     with delivery_lease() as is_mine:
         while is_mine and time.monotonic() < until:

@@ -18,7 +18,9 @@ FloodgateError
 ├── WalletElsewhere             money is moved in the deployment that keeps the wallets
 ├── NotAWalletClient            whose account may not move money for another deployment
 └── Unavailable
-    └── WalletUnavailable       that deployment did not answer
+    ├── WalletUnavailable       that deployment did not answer
+    ├── WalletIsBehind          for long: it has not credited a redemption
+    └── WalletOrdersStranded    orders wait, and WALLET_URL is not set
 """
 
 from dataclasses import asdict
@@ -160,3 +162,13 @@ class WalletUnavailable(Unavailable):
     def __init__(self, reason: str) -> None:
         super().__init__()
         self.reason = reason
+
+
+class WalletIsBehind(Unavailable):
+    code = "wallet-behind"
+    default_detail = "The wallet has not credited a redemption for a minute."
+
+
+class WalletOrdersStranded(Unavailable):
+    code = "wallet-orders-stranded"
+    default_detail = "Orders wait for a wallet, and WALLET_URL is not set: nobody delivers them."

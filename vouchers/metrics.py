@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import Metric
 
 from common.errors import FloodgateError
 from common.idempotency import Replayed
-from vouchers.models import Redemption, RedemptionState
+from vouchers.models import OrderState, Redemption, RedemptionState, WalletOrder
 
 REDEEMED = Counter("floodgate_vouchers_redeemed", "Redemptions.")
 REFUSED = Counter("floodgate_vouchers_refused", "Requests to redeem that were refused.", ["reason"])
@@ -52,3 +52,5 @@ def vouchers_metrics() -> Iterator[Metric]:
         "floodgate_vouchers_pending", "Redemptions that the wallet has not confirmed.", waiting["count"]
     )
     yield GaugeMetricFamily("floodgate_vouchers_ledger_lag_seconds", "Age of the oldest of them.", lag_seconds)
+    orders = WalletOrder.objects.filter(state=OrderState.WAITING).count()
+    yield GaugeMetricFamily("floodgate_vouchers_wallet_orders_waiting", "Orders without an answer.", orders)

@@ -81,3 +81,8 @@ FROM vouchers_walletanswer answer
 LEFT JOIN vouchers_transfer transfer
     ON transfer.redemption_id = answer.redemption_id AND transfer.kind = answer.kind
 WHERE answer.code = '' GROUP BY answer.id HAVING count(transfer.id) <> 1 LIMIT %(examples)s
+
+-- name: wallet_order_is_answered_within_an_hour
+SELECT 'order ' || id || ': a ' || kind || ' waits since ' || created_at || ' after ' || attempts || ' attempts'
+    || coalesce(', ' || nullif(last_error, ''), '')
+FROM vouchers_walletorder WHERE state = 'waiting' AND created_at < now() - interval '1 hour' LIMIT %(examples)s

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.core.checks import Tags, run_checks
 from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 from pytest_django import Settings
@@ -26,8 +27,11 @@ from tests.roads import Answer, django
 from tests.vouchers import APPS, balances, phone, redeem, taken, transfers, voucher, wanted, words
 from vouchers import orders as wallet
 from vouchers import remotewallet
+from vouchers.checks import check_orders_have_a_wallet
 from vouchers.delivering import deliver_orders
-from vouchers.errors import WalletUnavailable
+from vouchers.errors import WalletIsBehind, WalletOrdersStranded, WalletUnavailable
+from vouchers.health import wallet_lag_seconds
+from vouchers.metrics import vouchers_metrics
 from vouchers.models import Redemption, TransferKind, WalletAnswer, WalletOrder
 from vouchers.orders import ORDERS_MAX, apply_orders
 from vouchers.reconciling import reconcile
@@ -610,6 +614,68 @@ def test_a_thousand_orders_are_two_requests(remote: Remote) -> None:
     assert (len(remote.seen), waiting(), len(transfers()), reconcile()) == (2, [], 1_000, [])
 
 
+# Orders that nobody answers
+
+
+def strand(settings: Settings) -> WalletOrder:
+    """An order that waits, and no WALLET_URL any more."""
+    voucher()
+    redeem(1)
+    settings.WALLET_URL = ""
+    return WalletOrder.objects.get()
+
+
+def test_start_is_refused_while_orders_wait_for_a_wallet_that_is_not_set(remote: Remote, settings: Settings) -> None:
+    url = settings.WALLET_URL
+    assert check_orders_have_a_wallet(databases=["default"]) == []
+    strand(settings)
+    (found,) = run_checks(tags=[Tags.database], databases=["default"])
+    assert (found.id, found.msg) == ("floodgate.E004", "1 wallet orders wait, and WALLET_URL is not set.")
+    assert check_orders_have_a_wallet() == []
+    settings.WALLET_URL = url
+    assert check_orders_have_a_wallet(databases=["default"]) == []
+    deliver_orders()
+    settings.WALLET_URL = ""
+    assert check_orders_have_a_wallet(databases=["default"]) == []
+
+
+def test_check_of_orders_passes_before_the_first_migration(settings: Settings) -> None:
+    settings.WALLET_URL = ""
+    with transaction.atomic():
+        connection.cursor().execute("ALTER TABLE vouchers_walletorder RENAME TO elsewhere")
+        assert check_orders_have_a_wallet(databases=["default"]) == []
+        transaction.set_rollback(True)
+
+
+def test_health_says_when_orders_are_stranded_or_old(remote: Remote, settings: Settings) -> None:
+    assert wallet_lag_seconds() == 0
+    url, order = settings.WALLET_URL, strand(settings)
+    with pytest.raises(WalletOrdersStranded):
+        wallet_lag_seconds()
+    settings.WALLET_URL = url
+    assert 0 <= wallet_lag_seconds() < 10
+    Redemption.objects.update(created_at=order.created_at - timedelta(minutes=2))
+    with pytest.raises(WalletIsBehind):
+        wallet_lag_seconds()
+    deliver_orders()
+    assert wallet_lag_seconds() == 0
+
+
+def test_without_a_wallet_nothing_is_asked_and_orders_keep_their_turn(remote: Remote, settings: Settings) -> None:
+    order = strand(settings)
+    reverse_redemptions([order.redemption_id])
+    assert deliver_orders() is False
+    assert set(WalletOrder.objects.values_list("state", "attempts")) == {("waiting", 0)}
+    assert remote.seen == []
+
+
+def test_metrics_count_orders_that_wait(remote: Remote) -> None:
+    voucher()
+    reverse_redemptions([redeem(1).id])
+    found = {family.name: family.samples[0].value for family in vouchers_metrics()}
+    assert (found["floodgate_vouchers_pending"], found["floodgate_vouchers_wallet_orders_waiting"]) == (1, 2)
+
+
 # Reads and hands
 
 
@@ -646,6 +712,8 @@ DAMAGE = {
     "reversal_agrees_with_its_order": "UPDATE vouchers_redemption SET reversed_at = now()",
     "redemption_is_credited_once": "DELETE FROM vouchers_walletorder; DELETE FROM vouchers_transfer",
     "wallet_answer_agrees_with_transfers": "DELETE FROM vouchers_transfer",
+    "wallet_order_is_answered_within_an_hour": "UPDATE vouchers_walletorder SET state = 'waiting', "
+    "created_at = now() - interval '61 minutes'; UPDATE vouchers_redemption SET state = 'pending'",
 }
 
 
