@@ -16,7 +16,7 @@ from common.sqlfiles import load_sql
 from vouchers.errors import BalanceTooLow
 from vouchers.models import VOUCHERS_ACCOUNT, Profile, Redemption, Transfer, TransferKind, WalletAnswer
 from vouchers.outbox import orders_of
-from vouchers.types import Order, OrderAnswer, OrderOutcome
+from vouchers.types import Order, OrderAnswer, OrderedTransfer, OrderOutcome
 
 ORDERS_MAX = 1_000  # of one call
 CONFLICT, NOT_CREDITED, INVALID = "order-conflict", "redemption-not-credited", "invalid-input"
@@ -119,6 +119,12 @@ def _decide(order: Order, books: _Books, now: datetime) -> OrderAnswer:
     books.add(_transfer(order, order.phone_number, order.amount, now))
     books.answers[order.id] = ""
     return _applied(order)
+
+
+def transfers_of(redemption_ids: Collection[UUID]) -> list[OrderedTransfer]:
+    """What is in this ledger of these redemptions, in the order in which it was written."""
+    rows = Transfer.objects.filter(redemption_id__in=redemption_ids).order_by("id")
+    return [OrderedTransfer(row.redemption_id, row.kind, _user(row), row.amount) for row in rows if row.redemption_id]
 
 
 def _applied(order: Order) -> OrderAnswer:

@@ -27,7 +27,7 @@ from common.exactjson import dump_exactly
 from gateway.jsonbody import load_json
 from vouchers.connecting import connect
 from vouchers.errors import ProfileNotFound, WalletUnavailable
-from vouchers.types import Order, OrderAnswer, OrderOutcome, Statement, StatementLine, Wallet
+from vouchers.types import Order, OrderAnswer, OrderedTransfer, OrderOutcome, Statement, StatementLine, Wallet
 
 ANSWER_BYTES = 2 * 2**20  # a thousand lines of a statement are a tenth of it
 
@@ -77,6 +77,13 @@ def read_remote_statement(phone_number: str, *, limit: int, before: int | None) 
         return Statement([_line(given) for given in found["transactions"]], found["cursor"])
 
 
+def read_remote_transfers(redemption_ids: Sequence[UUID]) -> list[OrderedTransfer]:
+    """What the wallet has of these redemptions, at most orders.ORDERS_MAX, in any order. Raises WalletUnavailable."""
+    with _understood():
+        found = _ask("POST", "/api/wallet/transfers", _DELIVERY, list(redemption_ids))
+        return [_transfer(given) for given in found]
+
+
 def probe_wallet() -> None:
     """Ask for a sign of life. Raises WalletUnavailable."""
     _ask("GET", "/health/live", _READING)
@@ -84,6 +91,11 @@ def probe_wallet() -> None:
 
 def _order_answer(given: Any) -> OrderAnswer:
     return OrderAnswer(UUID(given["id"]), OrderOutcome(given["outcome"]), str(given.get("code", "")))
+
+
+def _transfer(given: Any) -> OrderedTransfer:
+    redemption_id, amount = UUID(given["redemption_id"]), Decimal(given["amount"])
+    return OrderedTransfer(redemption_id, str(given["kind"]), str(given["phone_number"]), amount)
 
 
 def _line(given: Any) -> StatementLine:

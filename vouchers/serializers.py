@@ -138,3 +138,10 @@ class WalletOrderAnswerSerializer(serializers.Serializer[None]):
         help_text="applied and refused are final; with conflict nothing was done.",
     )
     code = serializers.CharField(help_text="Why it was not applied, or empty.")
+
+
+class OrderedTransferSerializer(serializers.Serializer[None]):
+    redemption_id = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=[TransferKind.REDEMPTION.value, TransferKind.REVERSAL.value])
+    phone_number = serializers.CharField(help_text="E.164.")
+    amount = _money()

@@ -179,3 +179,12 @@ class OrderAnswer(NamedTuple):
     id: UUID
     outcome: OrderOutcome
     code: str = ""
+
+
+class OrderedTransfer(NamedTuple):
+    """A transfer of a redemption, as both deployments know it. Attributes: kind: redemption or reversal."""
+
+    redemption_id: UUID
+    kind: str
+    phone_number: str
+    amount: Decimal

@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/profiles", api.ProfilesView.as_view(), name="profiles"),
     path("api/profiles/<str:phone>/transactions", api.StatementView.as_view(), name="statement"),
     path("api/wallet/orders", walletapi.WalletOrdersView.as_view(), name="wallet-orders"),
+    path("api/wallet/transfers", walletapi.WalletTransfersView.as_view(), name="wallet-transfers"),
     path("api/wallet/profiles", walletapi.WalletProfilesView.as_view(), name="wallet-profiles"),
     path(
         "api/wallet/profiles/<str:phone>/transactions",

@@ -15,10 +15,11 @@ from gateway.idempotent import idempotent
 from vouchers.api import ExactView, StatementView, refuse_elsewhere
 from vouchers.errors import NotAWalletClient
 from vouchers.models import TransferKind
-from vouchers.orders import ORDERS_MAX, apply_orders
-from vouchers.parsing import CENT, Field, Shape, money, phone_number, read_fields, uuid
+from vouchers.orders import ORDERS_MAX, apply_orders, transfers_of
+from vouchers.parsing import CENT, Field, Shape, money, phone_number, read_fields, read_redemption_id, uuid
 from vouchers.selectors import read_wallets
 from vouchers.serializers import (
+    OrderedTransferSerializer,
     ProfileSerializer,
     StatementQuerySerializer,
     StatementSerializer,
@@ -77,6 +78,20 @@ class WalletOrdersView(WalletView):
     def post(self, request: Request) -> Response:
         orders = _each(request.data, "orders", lambda given: Order(**read_fields(given, ORDER)))
         return Response([answer._asdict() for answer in apply_orders(orders)])
+
+
+class WalletTransfersView(WalletView):
+    """What this ledger has of redemptions, so that their deployment can compare."""
+
+    @extend_schema(
+        operation_id="read_wallet_transfers",
+        request={"application/json": {"type": "array", "items": {"type": "string", "format": "uuid"}}},
+        responses=OrderedTransferSerializer(many=True),
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        found = transfers_of(_each(request.data, "redemption ids", read_redemption_id))
+        return Response([transfer._asdict() for transfer in found])
 
 
 class WalletProfilesView(WalletView):

@@ -4,6 +4,7 @@ One database plays both: their tables are different ones. ``answering`` puts a r
 whatever the test wants and by default is the wallet itself.
 """
 
+import io
 import json
 import socket
 import threading
@@ -18,6 +19,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.core.checks import Tags, run_checks
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 from pytest_django import Settings
@@ -25,15 +27,16 @@ from pytest_django import Settings
 from common.exactjson import dump_exactly
 from tests.roads import Answer, django
 from tests.vouchers import APPS, balances, phone, redeem, taken, transfers, voucher, wanted, words
+from vouchers import comparing, remotewallet
 from vouchers import orders as wallet
-from vouchers import remotewallet
 from vouchers.checks import check_orders_have_a_wallet
+from vouchers.comparing import compare_with_wallet
 from vouchers.delivering import deliver_orders
 from vouchers.errors import WalletIsBehind, WalletOrdersStranded, WalletUnavailable
 from vouchers.health import wallet_lag_seconds
 from vouchers.metrics import vouchers_metrics
 from vouchers.models import Redemption, TransferKind, WalletAnswer, WalletOrder
-from vouchers.orders import ORDERS_MAX, apply_orders
+from vouchers.orders import ORDERS_MAX, apply_orders, transfers_of
 from vouchers.reconciling import reconcile
 from vouchers.redeeming import redeem_vouchers
 from vouchers.remotewallet import read_remote_wallets, send_orders
@@ -272,6 +275,7 @@ def post_orders(*orders: Any) -> Answer:
     [
         ("POST", "/api/wallet/orders"),
         ("POST", "/api/wallet/profiles"),
+        ("POST", "/api/wallet/transfers"),
         ("GET", f"/api/wallet/profiles/{phone(1)}/transactions"),
     ],
 )
@@ -726,3 +730,121 @@ def test_reconciliation_names_what_is_wrong(remote: Remote, rule: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET session_replication_role = replica; {DAMAGE[rule]}; SET session_replication_role = origin")
     assert rule in {found.rule for found in reconcile()}
+
+
+# Comparison with the wallet
+
+
+def transfers_here(request: BaseHTTPRequestHandler, body: bytes) -> None:
+    """As the wallet's own view does; deliveries too."""
+    if request.path.endswith("/orders"):
+        return apply_here(request, body)
+    try:
+        answer(request, [found._asdict() for found in transfers_of([UUID(id_) for id_ in json.loads(body)])])
+    finally:
+        connections.close_all()
+
+
+def in_the_books(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET session_replication_role = replica; {statement}; SET session_replication_role = origin")
+
+
+LOSSES = {
+    "wallet_has_the_transfer": ("DELETE FROM vouchers_transfer WHERE kind = 'reversal'", ["reversal of 5.00"]),
+    "wallet_has_no_other_transfer": (
+        "UPDATE vouchers_walletorder SET state = 'refused' WHERE kind = 'reversal'",
+        ["reversal of 5.00"],
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", LOSSES)
+def test_comparison_finds_what_one_side_has_and_the_other_not(remote: Remote, rule: str) -> None:
+    remote.respond = transfers_here
+    voucher()
+    first = redeem(1)
+    redeem(2)
+    deliver_orders()
+    reverse_redemptions([first.id])
+    redeem(3)
+    assert compare_with_wallet() == (3, [])  # a reversal and a credit wait
+    deliver_orders()
+    assert compare_with_wallet() == (3, [])
+    damage, expected = LOSSES[rule]
+    in_the_books(damage)
+    found = compare_with_wallet().found
+    assert [(one.rule, one.example) for one in found] == [
+        (rule, f"redemption {first.id}: {what} for {phone(1)}") for what in expected
+    ]
+
+
+def test_comparison_knows_another_amount_from_both_sides(remote: Remote) -> None:
+    remote.respond = transfers_here
+    voucher()
+    redeem(1)
+    deliver_orders()
+    in_the_books("UPDATE vouchers_transfer SET amount = 6")
+    assert [one.rule for one in compare_with_wallet().found] == list(LOSSES)
+
+
+def test_reversal_during_the_comparison_is_no_difference(remote: Remote) -> None:
+    def reverse_first(request: BaseHTTPRequestHandler, body: bytes) -> None:
+        """Ordered and carried out, and the answer has not come."""
+        reverse_redemptions([redemption.id])
+        order = WalletOrder.objects.get(kind="reversal")
+        apply_orders([Order(order.pk, order.kind, redemption.id, redemption.redeemer, redemption.amount)])
+        transfers_here(request, body)
+
+    voucher()
+    redemption = redeem(1)
+    deliver_orders()
+    remote.respond = reverse_first
+    assert compare_with_wallet() == (1, [])
+    assert balances() == {phone(1): Decimal(0)}
+
+
+def test_comparison_asks_for_pages_of_the_newest_that_are_kept_there(
+    remote: Remote, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere, settings.WALLET_URL = settings.WALLET_URL, ""
+    voucher(limit=9)
+    redeem(9)  # this one's wallet is here
+    settings.WALLET_URL = elsewhere
+    redeem_vouchers([wanted(user) for user in range(8)])
+    deliver_orders()
+    remote.respond = transfers_here
+    del remote.seen[:]
+    monkeypatch.setattr(comparing, "PAGE", 3)
+    assert compare_with_wallet() == (8, [])
+    assert len(remote.seen) == 3
+    monkeypatch.setattr(comparing, "COMPARED", 3)
+    assert compare_with_wallet() == (3, [])
+
+
+def test_reconcile_command_compares_with_the_wallet(remote: Remote) -> None:
+    remote.respond = transfers_here
+    voucher()
+    redeem(1)
+    deliver_orders()
+    out, errors = io.StringIO(), io.StringIO()
+    call_command("reconcile", stdout=out)
+    assert out.getvalue().startswith("1 redemptions were compared with the wallet's transfers\n")
+    in_the_books("DELETE FROM vouchers_transfer; DELETE FROM vouchers_walletanswer; DELETE FROM vouchers_profile")
+    with pytest.raises(CommandError) as ended:
+        call_command("reconcile", stdout=out, stderr=errors)
+    assert (ended.value.returncode, errors.getvalue().split(":")[0]) == (1, "wallet_has_the_transfer")
+    remote.respond = wrong({"code": "not-a-wallet-client"}, 403)
+    with pytest.raises(CommandError, match="403 not-a-wallet-client") as unknown:
+        call_command("reconcile", stdout=out)
+    assert unknown.value.returncode == 2
+
+
+def test_wallet_tells_what_it_has_of_redemptions() -> None:
+    order = credit(1)
+    apply_orders([order, credit(2), reversal(order)])
+    answered = django("POST", "/api/wallet/transfers", [str(order.id), str(uuid4())], **SHOP)
+    common = {"redemption_id": str(order.id), "phone_number": phone(1), "amount": 5.0}
+    assert answered.json == [common | {"kind": "redemption"}, common | {"kind": "reversal"}]
+    wrong_id = django("POST", "/api/wallet/transfers", [str(order.id), 7], **SHOP)
+    assert (wrong_id.status, wrong_id.json["errors"][0]["field"]) == (400, "[1].id")
