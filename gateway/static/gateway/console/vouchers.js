@@ -31,10 +31,11 @@ onSubmit("voucher-redeem", result, async ({ phone_number, code }) => {
 function statement(transfers) {
   const table = element("table", "", "statement");
   const head = table.createTHead().insertRow();
-  head.append(...["When", "What", "Amount"].map((name) => element("th", name)));
+  head.append(...["When (UTC)", "What", "Amount"].map((name) => element("th", name)));
   const body = table.createTBody();
   for (const transfer of transfers) {
-    body.insertRow().append(...[transfer.created_at, transfer.kind, transfer.amount].map((text) => element("td", text)));
+    const when = transfer.created_at.slice(0, 19).replace("T", " ");
+    body.insertRow().append(...[when, transfer.kind, transfer.amount].map((text) => element("td", text)));
   }
   return table;
 }
