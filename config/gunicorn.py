@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 from typing import Any
 
@@ -17,6 +18,7 @@ timeout = 30
 graceful_timeout = 20
 backlog = 2048
 UNSENT_MILLISECONDS = 30_000
+ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 control_socket_disable = True  # several instances on one machine, read-only containers
 
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(env.PROMETHEUS_MULTIPROC_DIR)
@@ -36,6 +38,15 @@ def when_ready(server: Any) -> None:
     """Connections inherit it: one whose peer takes nothing for this long is gone, with what the kernel holds for it."""
     for listener in server.LISTENERS:
         listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNSENT_MILLISECONDS)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """A signal that came before the worker's loop runs would be lost, and its end waited for in vain."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+
+
+def post_worker_init(worker: Any) -> None:
+    worker.loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDING)
 
 
 def child_exit(server: Any, worker: Any) -> None:
