@@ -12,15 +12,17 @@ from django.db import Error, connection
 
 from common.sqlfiles import load_sql
 from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
-from vouchers.flags import FLAG_SECONDS, FLAGS, REDEEMERS_KEPT, UNKNOWN, Stamp
+from vouchers.flags import FLAG_SECONDS, FLAGS
 from vouchers.gate import Moment, asked_codes, flag_codes, read_shared_flags
 from vouchers.guessing import count_guesses, known_guesser, throttled
 from vouchers.metrics import count_known_refusal, count_outcomes, count_shared_refusals
+from vouchers.redeemers import UNKNOWN, Stamp
 from vouchers.redeeming import Outcome, kept_outcomes, redeem_vouchers
 from vouchers.types import Redeem
 
 logger = logging.getLogger(__name__)
 _SQL = load_sql(Path(__file__).parent / "sql" / "gate.sql")
+LEARNT_AT_ONCE = 2_000  # redeemers, by a batch
 
 
 def refuse_known(item: Redeem) -> None:
@@ -88,14 +90,15 @@ def flag_outcomes(asked: Sequence[Redeem], outcomes: Sequence[Outcome], seen: Mo
 
 
 def _learn_redeemers(stamps: dict[str, Stamp]) -> None:
-    """Read who has places of these vouchers, where this process does not know it yet."""
-    missing = [code for code, stamp in stamps.items() if (code, stamp) not in FLAGS.redeemers]
-    if not missing:
+    """Read some of those who have places of these vouchers, where this process does not know them all."""
+    slices = FLAGS.redeemers.missing(stamps, LEARNT_AT_ONCE)
+    if not slices:
         return
+    codes, afters, mosts = map(list, zip(*slices, strict=True))
     with connection.cursor() as cursor:
-        cursor.execute(_SQL["redeemers"], {"codes": missing, "most": REDEEMERS_KEPT})
-        for code, revision, redeemed, phone_numbers in cursor.fetchall():
-            FLAGS.redeemers.keep(code, Stamp(revision, redeemed), phone_numbers)
+        cursor.execute(_SQL["redeemers"], {"codes": codes, "afters": afters, "mosts": mosts})
+        for code, after, revision, redeemed, phone_numbers in cursor.fetchall():
+            FLAGS.redeemers.add(code, after, Stamp(revision, redeemed), phone_numbers)
 
 
 def renew_flags() -> int:

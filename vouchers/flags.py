@@ -4,36 +4,21 @@ A flag holds for at most a second from the read of the database that it comes fr
 a refusal is never older than that, also when the process that changed the voucher died before it could say so. Nothing
 is counted here.
 
-A user who has a place of a voucher is told so rather than refused. What a voucher's revision and number of redemptions
-say together is which users have places, so their numbers are kept by that stamp, hashed, and read once per stamp.
+A user who has a place of a voucher is told so rather than refused (``redeemers.py``).
 """
 
 import time
-from array import array
-from bisect import bisect_left
-from collections import OrderedDict
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from common.errors import FloodgateError
 from gateway.ratelimits.recent import Recent
 from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
+from vouchers.redeemers import Redeemers, Stamp
 from vouchers.types import Redeemed
 
 FLAG_SECONDS = 1.0
 CODES_KEPT = 50_000
 USERS_KEPT = 50_000
-REDEEMERS_KEPT = 1_000_000  # 8 MB; a voucher with more is asked of the database each time
-
-
-class Stamp(NamedTuple):
-    """What a voucher was when it was read; 0, 0 for a code that is unknown. Later stamps are greater."""
-
-    revision: int
-    redeemed: int
-
-
-UNKNOWN = Stamp(0, 0)
 
 
 class _Flag(NamedTuple):
@@ -45,36 +30,6 @@ class _First(NamedTuple):
     redemption: Redeemed
     revision: int
     until: float
-
-
-class Redeemers:
-    """Who has places, by code and stamp; the sets that were used last, within REDEEMERS_KEPT users. For lanes."""
-
-    def __init__(self) -> None:
-        self._sets: OrderedDict[tuple[str, Stamp], array[int]] = OrderedDict()
-        self._users = 0
-
-    def __contains__(self, key: tuple[str, Stamp]) -> bool:
-        return key[1].redeemed == 0 or key in self._sets
-
-    def keep(self, code: str, stamp: Stamp, phone_numbers: Iterable[str]) -> None:
-        hashes = array("q", sorted(map(hash, phone_numbers)))
-        if (code, stamp) in self._sets or len(hashes) > REDEEMERS_KEPT:
-            return
-        self._sets[code, stamp] = hashes
-        self._users += len(hashes)
-        while self._users > REDEEMERS_KEPT:
-            self._users -= len(self._sets.popitem(last=False)[1])
-
-    def may_have(self, code: str, stamp: Stamp, phone_number: str) -> bool:
-        """False only when the user has no place; two in 2^63 users share a hash."""
-        if stamp.redeemed == 0:
-            return False
-        hashes = self._sets.get((code, stamp))
-        if hashes is None:
-            return True
-        place = bisect_left(hashes, hash(phone_number))
-        return place < len(hashes) and hashes[place] == hash(phone_number)
 
 
 class Flags:

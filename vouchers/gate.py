@@ -16,7 +16,8 @@ from redis.exceptions import RedisError
 
 from common import valkey
 from common.stores import CACHE
-from vouchers.flags import FLAG_SECONDS, FLAGS, Stamp
+from vouchers.flags import FLAG_SECONDS, FLAGS
+from vouchers.redeemers import Stamp
 
 logger = logging.getLogger(__name__)
 

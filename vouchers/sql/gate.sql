@@ -1,9 +1,12 @@
 -- name: redeemers
-SELECT code, revision, redeemed, ARRAY(
-    SELECT redeemer FROM vouchers_redemption redemption
-    WHERE redemption.voucher_id = voucher.id AND redemption.reversed_at IS NULL
+-- A slice for each voucher, from the index of one_live_redemption_per_user, which has them in this order.
+SELECT wanted.code, wanted.after, revision, redeemed, ARRAY(
+    SELECT redeemer FROM vouchers_redemption
+    WHERE voucher_id = voucher.id AND reversed_at IS NULL AND redeemer > wanted.after
+    ORDER BY redeemer LIMIT wanted.most
 )
-FROM vouchers_voucher voucher WHERE code = ANY(%(codes)s) AND redeemed BETWEEN 1 AND %(most)s
+FROM unnest(%(codes)s::text[], %(afters)s::text[], %(mosts)s::bigint[]) AS wanted (code, after, most)
+CROSS JOIN LATERAL (SELECT id, revision, redeemed FROM vouchers_voucher WHERE code = wanted.code LIMIT 1) voucher
 
 -- name: stamps
 SELECT code, revision, redeemed, redeemed < "limit"

@@ -19,9 +19,10 @@ from gateway.ratelimits.recent import Recent
 from tests.vouchers import APPS, forget_local_flags, phone, redeem, taken, voucher, wanted, words
 from vouchers import admission, flags, gate, guessing
 from vouchers.admission import redeem_admitted, refuse_known, renew_flags
-from vouchers.flags import FLAGS, REDEEMERS_KEPT, Redeemers, Stamp
+from vouchers.flags import FLAGS
 from vouchers.limits import change_limits
 from vouchers.models import Redemption, Voucher
+from vouchers.redeemers import UNKNOWN, Stamp
 from vouchers.reversing import reverse_redemptions
 from vouchers.types import LimitChange, Redeem, Redeemed
 
@@ -155,7 +156,7 @@ def test_refusal_seen_before_a_change_cannot_come_after_it(change: Callable[[], 
 def test_unknown_code_seen_before_its_creation_cannot_come_after_it() -> None:
     seen = gate.read_shared_flags()
     voucher()
-    gate.flag_codes({"SUMMER": flags.UNKNOWN}, seen)
+    gate.flag_codes({"SUMMER": UNKNOWN}, seen)
     forget_local_flags()
     assert ask(1) == "Redeemed"
 
@@ -251,20 +252,6 @@ def test_flags_that_cannot_be_read_are_no_answer_to_a_redemption(monkeypatch: py
 
     monkeypatch.setattr(admission, "flag_outcomes", fail)
     assert words(redeem_admitted([wanted(1), wanted(2)])) == ["Redeemed", "VoucherUnavailable"]
-
-
-# Bounds
-
-
-def test_redeemers_are_bounded_by_users_and_large_vouchers_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flags, "REDEEMERS_KEPT", 100)
-    kept = Redeemers()
-    for number in range(5):
-        kept.keep(str(number), Stamp(1, 40), map(phone, range(40)))
-    kept.keep("large", Stamp(1, 101), map(phone, range(101)))
-    assert [(str(number), Stamp(1, 40)) in kept for number in range(5)] == [False] * 3 + [True] * 2
-    assert ("large", Stamp(1, 101)) not in kept
-    assert REDEEMERS_KEPT > 100
 
 
 # Guessing
