@@ -18,7 +18,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": "1.0.0",
     "DESCRIPTION": "Bulk writes with exact answers: promotions, counters.",
     "SERVE_INCLUDE_SCHEMA": False,
-    "ENUM_NAME_OVERRIDES": {"IncrementStatus": ["added", "refused"]},
+    "ENUM_NAME_OVERRIDES": {
+        "IncrementStatus": ["added", "refused"],
+        "WalletOrderKind": ["redemption", "reversal"],
+    },
     "APPEND_COMPONENTS": {"securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}}},
     "SECURITY": [{"apiKey": []}, {}],
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -45,15 +45,20 @@ class FaultyProxy:
         with self._lock:
             self.deliveries += 1
             fault = self.waiting.popleft() if self.waiting else ""
-            late, self._kept = self._kept, b""
-        if late:
-            self._forward(late)
+        self.send_kept()
         if not fault:
             return self._forward(request)
         try:
             return self.faults[fault](request)
         finally:
             self.happened.append(fault)
+
+    def send_kept(self) -> None:
+        """What "sent again later" keeps for the next delivery, should there be none."""
+        with self._lock:
+            late, self._kept = self._kept, b""
+        if late:
+            self._forward(late)
 
     def _forward(self, request: bytes) -> bytes:
         with socket.create_connection(("127.0.0.1", self._upstream), 10) as connection:
