@@ -150,7 +150,7 @@ class Gateway:
         started = perf_counter()
         endpoint = match.endpoint
         request = HotRequest(match.param, scope["query_string"], scope["headers"], correlation_id)
-        request.address = client.address
+        request.address, request.account = client.address, client.account
         try:
             self._limiter.refuse_known(self._limited_routes[endpoint.name], client.name)
             reply = await self._run_hot(endpoint, request, receive, client)

@@ -71,8 +71,8 @@ def _hot_request(request: HttpRequest, param: str, endpoint: HotEndpoint[Any, An
         correlation_id=request.headers.get("X-Correlation-ID", ""),
         body=request.body if endpoint.body_limit_bytes else b"",
         address=request.META.get("REMOTE_ADDR", ""),
+        account=request.headers.get(ACCOUNT_HEADER.decode(), ""),
     )
     if endpoint.method == "POST":
-        account = (hot_request.header(ACCOUNT_HEADER) or b"").decode()
-        hot_request.mark = mark_of(hot_request, endpoint.name, account)
+        hot_request.mark = mark_of(hot_request, endpoint.name, hot_request.account)
     return hot_request

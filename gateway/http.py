@@ -36,6 +36,7 @@ class HotRequest:
         body: whole, within the endpoint's limit.
         mark: from the Idempotency-Key, where the client gave one.
         address: the client's IP address.
+        account: name of its API key, empty without one.
     """
 
     param: str
@@ -45,6 +46,7 @@ class HotRequest:
     body: bytes = field(default=b"", repr=False)
     mark: IdempotencyMark | None = None
     address: str = ""
+    account: str = ""
 
     def header(self, name: bytes) -> bytes | None:
         return find_header(self.headers, name)

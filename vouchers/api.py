@@ -17,12 +17,14 @@ from rest_framework.views import APIView
 
 from common.errors import FloodgateError
 from common.exactjson import dump_exactly, rfc3339
+from gateway.clients import ACCOUNT_HEADER
 from gateway.drf import twin_of
 from gateway.idempotent import idempotent
 from gateway.jsonbody import load_json
 from vouchers.creating import create_vouchers
 from vouchers.errors import WalletElsewhere
 from vouchers.generating import order_generation
+from vouchers.guessing import counted_lookup
 from vouchers.hot import READ_VOUCHER
 from vouchers.parsing import (
     GENERATION,
@@ -54,7 +56,7 @@ from vouchers.serializers import (
     WantedProfileSerializer,
     WantedVoucherSerializer,
 )
-from vouchers.types import Movement, VoucherTerms
+from vouchers.types import Lookup, Movement, VoucherTerms
 from vouchers.wallets import move_money, open_profiles
 
 
@@ -153,8 +155,14 @@ class ReportView(ExactView):
     @extend_schema(operation_id="report_redemptions", parameters=[ReportQuerySerializer], responses=ReportSerializer)
     def get(self, request: Request) -> Response:
         fields = _fields(request)
-        page = redemptions_of(fields["code"], limit=fields["limit"], offset=fields["offset"], after=fields["cursor"])
+        code = fields["code"]
+        with counted_lookup(_lookup(request, code)):
+            page = redemptions_of(code, limit=fields["limit"], offset=fields["offset"], after=fields["cursor"])
         return Response({"length": len(page.redemptions), **asdict(page)})
+
+
+def _lookup(request: Request, code: str) -> Lookup:
+    return Lookup(code, request.headers.get(ACCOUNT_HEADER.decode(), ""), request.META.get("REMOTE_ADDR", ""))
 
 
 def _fields(request: Request) -> dict[str, Any]:

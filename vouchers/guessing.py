@@ -1,14 +1,19 @@
 """Who is refused too often is not answered for a while: codes must not be found by trying.
 
-Counts refusals per user and per address in the cache Valkey. Refusals by a flag of this process are not counted: they
-repeat what somebody was told within the last second, so they find nothing, and the late-comers of a popular voucher who
-share an address would throttle each other. Without the store nobody is throttled.
+Counts refusals per user and per address in the cache Valkey, and reads of codes that are not there per account or
+address. Refusals by a flag of this process are not counted: they repeat what somebody was told within the last second,
+so they find nothing, and the late-comers of a popular voucher who share an address would throttle each other. Without
+the store nobody is throttled.
+
+An API key speaks for many users, of whom one who tries codes must not lock out all others: what is redeemed with it
+counts for the user alone.
 """
 
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -22,20 +27,23 @@ from common.stores import CACHE
 from gateway.clients import network_of
 from gateway.errors import RateLimited
 from gateway.ratelimits.recent import Recent
-from vouchers.types import Redeem
+from vouchers.errors import VoucherNotFound
+from vouchers.types import Lookup, Redeem
 
 logger = logging.getLogger(__name__)
 
 POLICY = "guesses"
 WINDOW_SECONDS = 60
+_WINDOW = WINDOW_SECONDS * 1_000_000  # in microseconds
 GUESSERS_KEPT = 10_000
-Guesser = tuple[str, str]  # "user" or "address", and which
+Guesser = tuple[str, str]  # "user", "address" or "account", and which
+Attempt = Redeem | Lookup
 
 _throttled_until: Recent[Guesser, float] = Recent(GUESSERS_KEPT)
 
 
-def known_guesser(item: Redeem) -> RateLimited | None:
-    """The refusal of a user or address that is throttled, as far as this process knows; asks nobody."""
+def known_guesser(item: Attempt) -> RateLimited | None:
+    """The refusal of one who is throttled, as far as this process knows; asks nobody."""
     now = time.monotonic()
     for guesser in _guessers(item):
         until = _throttled_until.get(guesser)
@@ -44,17 +52,31 @@ def known_guesser(item: Redeem) -> RateLimited | None:
     return None
 
 
-def throttled(wanted: Sequence[Redeem]) -> dict[int, RateLimited]:
-    """Refusals of those who were refused too often, by their places in ``wanted``."""
+def throttled(wanted: Sequence[Attempt]) -> dict[int, RateLimited]:
+    """Refusals by their places in ``wanted``: of those who were refused too often, and of the codes for which one has
+    no guesses left, since nobody knows yet which of them will be refused.
+    """
     if settings.RATE_LIMIT != "on":
         return {}
-    _ask(dict.fromkeys((guesser for item in wanted for guesser in _guessers(item)), 0))
-    refusals = ((place, known_guesser(item)) for place, item in enumerate(wanted))
+    left = _ask(dict.fromkeys((guesser for item in wanted for guesser in _guessers(item)), 0))
+    tried: dict[Guesser, set[str]] = {guesser: set() for guesser in left}
+    refusals = ((place, known_guesser(item) or _beyond(item, left, tried)) for place, item in enumerate(wanted))
     return {place: refusal for place, refusal in refusals if refusal}
 
 
-def count_guesses(refused: Iterable[Redeem]) -> None:
-    """Count requests that were answered with VoucherUnavailable: of a batch, each code once for each guesser.
+def _beyond(item: Attempt, left: Mapping[Guesser, int], tried: Mapping[Guesser, set[str]]) -> RateLimited | None:
+    """The refusal of an item whose code is one too many; else the code is tried."""
+    guessers = [guesser for guesser in _guessers(item) if guesser in left and item.code not in tried[guesser]]
+    for guesser in guessers:
+        if len(tried[guesser]) >= left[guesser]:
+            return _refusal(guesser, WINDOW_SECONDS / _limit(guesser))
+    for guesser in guessers:
+        tried[guesser].add(item.code)
+    return None
+
+
+def count_guesses(refused: Iterable[Attempt]) -> None:
+    """Count requests whose code was unavailable or not there: of a batch, each code once for each guesser.
 
     A crowd behind one address that comes too late for one voucher guesses nothing.
     """
@@ -63,25 +85,46 @@ def count_guesses(refused: Iterable[Redeem]) -> None:
         _ask(Counter(guesser for guesser, _ in tried))
 
 
-def _ask(guesses: Mapping[Guesser, int]) -> None:
+@contextmanager
+def counted_lookup(item: Lookup) -> Iterator[None]:
+    """Around one read: VoucherNotFound is a guess. Raises RateLimited instead of reading."""
+    for refusal in throttled([item]).values():
+        raise refusal
+    try:
+        yield
+    except VoucherNotFound:
+        count_guesses([item])
+        raise
+
+
+def _ask(guesses: Mapping[Guesser, int]) -> dict[Guesser, int]:
+    """Count these, and answer how many each has left; nothing while the store does not answer."""
     if CACHE.is_open:
-        return
+        return {}
     arguments = [part for guesser, more in guesses.items() for part in (_limit(guesser), WINDOW_SECONDS, more)]
     try:
-        waits = cast(list[int], _script()(keys=[valkey.key(POLICY, *guesser) for guesser in guesses], args=arguments))
+        debts = cast(list[int], _script()(keys=[valkey.key(POLICY, *guesser) for guesser in guesses], args=arguments))
     except RedisError:
         logger.warning("guess_store_failed", exc_info=True)
         CACHE.open()
-        return
-    now = time.monotonic()
-    for guesser, microseconds in zip(guesses, waits, strict=True):
-        if microseconds and settings.RATE_LIMIT == "on":
-            _throttled_until.set(guesser, now + microseconds / 1e6)
+        return {}
+    return {guesser: _left(guesser, debt) for guesser, debt in zip(guesses, debts, strict=True)}
 
 
-def _guessers(item: Redeem) -> tuple[Guesser, ...]:
-    user = ("user", item.phone_number)
-    return (user, ("address", network_of(item.address))) if item.address else (user,)
+def _left(guesser: Guesser, debt: int) -> int:
+    """Guesses that are left after ``debt`` microseconds' worth of them; notes who has none."""
+    limit = _limit(guesser)
+    left = max(0, _WINDOW - debt) * limit // _WINDOW
+    if left == 0 and settings.RATE_LIMIT == "on":
+        _throttled_until.set(guesser, time.monotonic() + (debt - _WINDOW + _WINDOW / limit) / 1e6)
+    return left
+
+
+def _guessers(item: Attempt) -> tuple[Guesser, ...]:
+    if isinstance(item, Lookup) and item.account:
+        return (("account", item.account),)
+    address = (("address", network_of(item.address)),) if item.address else ()
+    return address if isinstance(item, Lookup) else (("user", item.phone_number), *address)
 
 
 def _limit(guesser: Guesser) -> int:

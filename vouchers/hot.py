@@ -10,18 +10,20 @@ from common.stores import WRITE_STORE
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 from vouchers.admission import redeem_admitted, refuse_known
+from vouchers.lookups import look_up_vouchers, refuse_known_lookup
 from vouchers.parsing import BY_CODE, REDEEM, read_body, read_phone_number, read_query
 from vouchers.remotewallet import probe_wallet
-from vouchers.selectors import read_vouchers, read_wallets
+from vouchers.selectors import read_wallets
 from vouchers.serializers import ProfileSerializer, RedeemSerializer, RedemptionSerializer, VoucherSerializer
-from vouchers.types import Redeem, Redeemed, VoucherState, Wallet
+from vouchers.types import Lookup, Redeem, Redeemed, VoucherState, Wallet
 
 REDEEM_BATCH = 500
 
 
 def parse_redeem(request: HotRequest) -> Redeem:
     fields = read_body(request.body, REDEEM)
-    item = Redeem(fields["code"], fields["phone_number"], request.mark, request.address)
+    address = "" if request.account else request.address
+    item = Redeem(fields["code"], fields["phone_number"], request.mark, address)
     refuse_known(item)
     return item
 
@@ -35,9 +37,10 @@ def reply_redeemed(request: HotRequest, redeemed: Redeemed) -> Reply:
     return Reply(200, body.encode())
 
 
-def parse_code(request: HotRequest) -> str:
-    code: str = read_query(request.query_string, BY_CODE)["code"]
-    return code
+def parse_lookup(request: HotRequest) -> Lookup:
+    item = Lookup(read_query(request.query_string, BY_CODE)["code"], request.account, request.address)
+    refuse_known_lookup(item)
+    return item
 
 
 def reply_voucher(request: HotRequest, voucher: VoucherState) -> Reply:
@@ -56,8 +59,8 @@ READ_VOUCHER = HotEndpoint(
     name="read_voucher",
     method="GET",
     path="/api/vouchers",
-    parse=parse_code,
-    run=read_vouchers,
+    parse=parse_lookup,
+    run=look_up_vouchers,
     reply=reply_voucher,
     store=WRITE_STORE,
     has_view=True,

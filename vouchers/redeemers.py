@@ -1,8 +1,8 @@
 """Who has places of the vouchers that this process refuses, so that they are told so.
 
 A voucher's stamp says which users have places, so what several statements read under one stamp belongs together. So a
-set is learnt a slice per batch: all redeemers of a large voucher, read at once, would hold up a batch for a second. Until
-a set is whole, its voucher is not flagged, and PostgreSQL is asked.
+set is learnt a slice per batch: all redeemers of a large voucher, read at once, would hold up a batch for a second.
+Until a set is whole, its voucher is not flagged, and PostgreSQL is asked.
 """
 
 import time

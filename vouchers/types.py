@@ -11,11 +11,22 @@ from common.idempotency import IdempotencyMark
 
 
 class Redeem(NamedTuple):
-    """Attributes: code: of the voucher; phone_number: the redeemer's, E.164; address: where the request came from."""
+    """Attributes: code: of the voucher; phone_number: the redeemer's, E.164; address: where the request came from.
+
+    ``address`` is empty for a request with an API key: it speaks for many users.
+    """
 
     code: str
     phone_number: str
     mark: IdempotencyMark | None = None
+    address: str = ""
+
+
+class Lookup(NamedTuple):
+    """A read that tells whether there is a voucher. Attributes: account: of the API key, empty without one; address."""
+
+    code: str
+    account: str = ""
     address: str = ""
 
 

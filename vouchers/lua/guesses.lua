@@ -1,7 +1,7 @@
--- GCRA of refusals: counts what was refused, and says who was refused too often.
+-- GCRA of refusals: counts what was refused, and says how much of a window each has used up.
 --
 -- KEYS: one per guesser. ARGV: for each the refusals that a window allows, the window in seconds, the refusals to add.
--- Returns for each the microseconds for which nothing more is answered, 0 where something still may be.
+-- Returns for each the microseconds until all of its refusals are paid; each of them costs window / limit.
 
 local EPOCH = 1767225600 -- 2026, so that a double holds fractions of a microsecond
 local time = redis.call('TIME')
@@ -15,6 +15,6 @@ for place, key in ipairs(KEYS) do
         paid_at = math.min(paid_at + more * window / limit, now + 2 * window)
         redis.call('SET', key, string.format('%.17g', paid_at), 'PX', math.ceil((paid_at - now) / 1000))
     end
-    answer[place] = math.ceil(math.max(0, paid_at + window / limit - window - now))
+    answer[place] = math.ceil(paid_at - now)
 end
 return answer

@@ -14,10 +14,9 @@ from redis.exceptions import ConnectionError as StoreGone
 from common import valkey
 from common.errors import FloodgateError
 from common.stores import CACHE
-from gateway.errors import RateLimited
 from gateway.ratelimits.recent import Recent
 from tests.vouchers import APPS, forget_local_flags, phone, redeem, taken, voucher, wanted, words
-from vouchers import admission, flags, gate, guessing
+from vouchers import admission, flags, gate
 from vouchers.admission import redeem_admitted, refuse_known, renew_flags
 from vouchers.flags import FLAGS
 from vouchers.limits import change_limits
@@ -252,81 +251,6 @@ def test_flags_that_cannot_be_read_are_no_answer_to_a_redemption(monkeypatch: py
 
     monkeypatch.setattr(admission, "flag_outcomes", fail)
     assert words(redeem_admitted([wanted(1), wanted(2)])) == ["Redeemed", "VoucherUnavailable"]
-
-
-# Guessing
-
-
-@pytest.fixture
-def limits(settings: Settings) -> None:
-    settings.RATE_LIMIT = "on"
-    settings.VOUCHER_GUESSES_PER_USER, settings.VOUCHER_GUESSES_PER_ADDRESS = 3, 5
-
-
-def guess(user: int, code: str, address: str = "203.0.113.1") -> str:
-    item = Redeem(code, phone(user), None, address)
-    try:
-        refuse_known(item)
-    except FloodgateError as error:
-        return type(error).__name__
-    return words(redeem_admitted([item]))[0]
-
-
-def test_user_who_guesses_is_throttled_on_every_code(limits: None) -> None:
-    voucher()
-    assert [guess(1, f"G{n}", f"203.0.113.{n}") for n in range(3)] == ["VoucherUnavailable"] * 3
-    assert guess(1, "SUMMER", "203.0.113.9") == "RateLimited"
-    assert guess(2, "SUMMER", "203.0.113.9") == "Redeemed"
-
-
-def test_other_processes_throttle_too(limits: None) -> None:
-    for n in range(3):
-        guess(1, f"G{n}")
-    guessing._throttled_until = Recent(10)
-    assert guess(1, "SUMMER") == "RateLimited"
-
-
-def test_address_that_guesses_is_throttled_for_every_user(limits: None) -> None:
-    voucher()
-    assert [guess(user, f"G{user}") for user in range(5)] == ["VoucherUnavailable"] * 5
-    assert guess(6, "SUMMER") == "RateLimited"
-    assert guess(6, "SUMMER", "203.0.113.2") == "Redeemed"
-
-
-def test_crowd_that_is_late_for_one_voucher_is_not_throttled(limits: None) -> None:
-    used_up()
-    voucher("OPEN")
-    crowd = [Redeem("SUMMER", phone(user), None, "203.0.113.1") for user in range(100, 140)]
-    assert set(words(redeem_admitted(crowd))) == {"VoucherUnavailable"}
-    assert guess(99, "OPEN") == "Redeemed"
-
-
-def test_addresses_of_one_customer_are_throttled_together(limits: None) -> None:
-    voucher()
-    for user in range(5):
-        guess(user, f"G{user}", f"2001:db8::{user + 1}")
-    assert guess(6, "SUMMER", "2001:db8::ffff") == "RateLimited"
-    assert guess(6, "SUMMER", "2001:db8:0:1::1") == "Redeemed"
-
-
-def test_throttled_one_learns_when_to_come_again(limits: None) -> None:
-    for n in range(4):
-        guess(1, f"G{n}")
-    with pytest.raises(RateLimited) as refused:
-        refuse_known(wanted(1))
-    assert refused.value.policy == "guesses-per-user"
-    assert 1 <= refused.value.retry_after_seconds <= 60
-
-
-def test_repeats_of_a_flagged_code_are_no_guesses(limits: None) -> None:
-    used_up()
-    assert {guess(user, "SUMMER") for user in range(1, 9)} == {"VoucherUnavailable"}
-
-
-def test_success_is_no_guess(limits: None) -> None:
-    voucher(limit=50)
-    assert {guess(user, "SUMMER") for user in range(20)} == {"Redeemed"}
-    assert {guess(1, "SUMMER") for _ in range(9)} == {"AlreadyRedeemed"}
 
 
 def test_amount_is_exact_after_a_refusal() -> None:
