@@ -22,5 +22,5 @@ def check_orders_have_a_wallet(databases: Sequence[str] | None = None, **kwargs:
         return []
     if not waiting:
         return []
-    hint = "Set WALLET_URL and WALLET_API_KEY again until `manage.py reconcile` names no waiting order."
+    hint = "Set WALLET_URL and WALLET_API_KEY again until all are answered; `manage.py reconcile` counts them."
     return [Error(f"{waiting:,} wallet orders wait, and WALLET_URL is not set.", hint=hint, id="floodgate.E004")]

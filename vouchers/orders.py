@@ -63,8 +63,7 @@ def apply_orders(orders: list[Order]) -> list[OrderAnswer]:
 
 @transaction.atomic
 def _apply(orders: Sequence[Order]) -> list[OrderAnswer]:
-    """Wallets are locked, but not orders: such as no wallet can take have none. There the ids are UNIQUE, and are
-    written in one order.
+    """One attempt. Orders on one wallet wait for each other; others meet at the UNIQUE ids, which are written sorted.
 
     Raises: IntegrityError: another transaction decided on one of them meanwhile.
     """
