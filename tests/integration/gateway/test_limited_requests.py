@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
-from django.conf import settings as project
 from django.core.exceptions import ImproperlyConfigured
 from prometheus_client import REGISTRY
 from pytest_django import Settings
@@ -129,7 +128,7 @@ def test_routes_without_a_policy_of_their_own_share_one() -> None:
     [("shop", "/partners/orders", 4), ("shop", "/partners", 2), ("stranger", "/partners/orders", 2)],
 )
 def test_path_has_a_policy_of_its_own_for_the_accounts_that_are_named(
-    account: str, path: str, limit: int, monkeypatch: pytest.MonkeyPatch
+    account: str, path: str, limit: int, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"{account}-{uuid4()}"
 
@@ -137,7 +136,7 @@ def test_path_has_a_policy_of_its_own_for_the_accounts_that_are_named(
         return Client("192.0.2.1", name)
 
     monkeypatch.setattr(app_module, "identify", identified)
-    monkeypatch.setattr(project, "LIMITED_PATHS", [("orders", "/partners/orders", (name,) * (account == "shop"))])
+    settings.LIMITED_PATHS = [("orders", "/partners/orders", (name,) * (account == "shop"))]
     assert statuses("POST", path, limit + 1) == [299] * limit + [429]
     if path == "/partners/orders" and account == "shop":  # counted apart from all else
         assert statuses("POST", "/elsewhere", 1) == [299]
