@@ -17,6 +17,7 @@ from typing import NamedTuple
 REDEEMERS_KEPT = 1_000_000  # 8 MB; a voucher with more is asked of the database each time
 SET_WEIGHT = 50  # what a set takes beside its users, in users: 400 bytes
 IN_USE_SECONDS = 10.0
+NOTED_SECONDS = 1.0  # after which a use is noted again: most refusals take no lock
 
 
 class Stamp(NamedTuple):
@@ -51,6 +52,9 @@ class _Set:
         return SET_WEIGHT + self.stamp.redeemed
 
 
+_NOBODY = _Set(UNKNOWN, 0.0)
+
+
 class Redeemers:
     """One set per code, within REDEEMERS_KEPT in all. Thread-safe.
 
@@ -64,12 +68,10 @@ class Redeemers:
 
     def __contains__(self, key: tuple[str, Stamp]) -> bool:
         """Whether all redeemers of this code under this stamp are known."""
-        return key[1].redeemed == 0 or self._whole(*key) is not None
+        return self._whole(*key) is not None
 
     def may_have(self, code: str, stamp: Stamp, phone_number: str) -> bool:
         """False only when the user has no place."""
-        if stamp.redeemed == 0:
-            return False
         found = self._whole(code, stamp)
         if found is None:
             return True
@@ -98,11 +100,15 @@ class Redeemers:
                 found.last = phone_numbers[-1]
 
     def _whole(self, code: str, stamp: Stamp) -> _Set | None:
-        with self._lock:
-            found = self._sets.get(code)
-            if found is None or found.stamp != stamp or len(found.numbers) < stamp.redeemed:
-                return None
-            return self._used(code, found)
+        if stamp.redeemed == 0:
+            return _NOBODY  # and looked through all the same: an unknown code takes as long as a used-up one
+        found = self._sets.get(code)
+        if found is None or found.stamp != stamp or len(found.numbers) < stamp.redeemed:
+            return None
+        if time.monotonic() - found.used_at > NOTED_SECONDS:
+            with self._lock:
+                self._note_use(code, found)
+        return found
 
     def _begun(self, code: str, stamp: Stamp) -> _Set | None:
         """The set of this stamp, opened if there is room for it."""
@@ -113,7 +119,10 @@ class Redeemers:
         if found is None and stamp.redeemed and self._has_room(SET_WEIGHT + stamp.redeemed):
             found = self._sets[code] = _Set(stamp, 0.0)
             self._weight += found.weight
-        return self._used(code, found) if found and found.stamp == stamp else None
+        if found is None or found.stamp != stamp:
+            return None
+        self._note_use(code, found)
+        return found
 
     def _has_room(self, weight: int) -> bool:
         idle_since = time.monotonic() - IN_USE_SECONDS
@@ -124,10 +133,10 @@ class Redeemers:
             self._drop(code)
         return weight <= REDEEMERS_KEPT
 
-    def _used(self, code: str, found: _Set) -> _Set:
-        self._sets.move_to_end(code)
+    def _note_use(self, code: str, found: _Set) -> None:
         found.used_at = time.monotonic()
-        return found
+        if self._sets.get(code) is found:  # not dropped meanwhile
+            self._sets.move_to_end(code)
 
     def _drop(self, code: str) -> None:
         self._weight -= self._sets.pop(code).weight

@@ -1,7 +1,7 @@
 """Who has places, as a process learns it: a slice per batch, within bounds, exactly."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import Random
 from threading import Thread
 
@@ -151,16 +151,28 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redeemers, "REDEEMERS_KEPT", 3 * (SET_WEIGHT + 10))
 
 
-def test_set_that_was_used_longest_ago_makes_room(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+Forward = Callable[[float], None]
+
+
+@pytest.fixture
+def forward(monkeypatch: pytest.MonkeyPatch) -> Forward:
+    """Sets the clock this many seconds after the test's beginning."""
+    began = time.monotonic()
+    return lambda seconds: monkeypatch.setattr(time, "monotonic", lambda: began + seconds)
+
+
+def test_set_that_was_used_longest_ago_makes_room(small: None, forward: Forward) -> None:
     kept = Redeemers()
-    stamp = learnt(kept, "A", range(10))
-    learnt(kept, "B", range(10))
-    learnt(kept, "C", range(10))
+    forward(0)
+    for code in "ABC":
+        stamp = learnt(kept, code, range(10))
+    forward(redeemers.IN_USE_SECONDS / 2)
     assert not kept.may_have("A", stamp, phone(99))
-    later = time.monotonic() + redeemers.IN_USE_SECONDS + 1
-    monkeypatch.setattr(time, "monotonic", lambda: later)
+    forward(redeemers.IN_USE_SECONDS + 1)
     learnt(kept, "D", range(10))
-    assert [(code, stamp) in kept for code in "ABCD"] == [True, False, True, True]
+    learnt(kept, "E", range(10))
+    assert [(code, stamp) in kept for code in "ABCDE"] == [True, False, False, True, True]
+    assert kept.missing({"F": stamp}, 100) == []
 
 
 def test_sets_in_use_stay_and_are_not_read_over_and_over(small: None) -> None:
@@ -172,11 +184,10 @@ def test_sets_in_use_stay_and_are_not_read_over_and_over(small: None) -> None:
     assert kept.may_have("D", stamp, phone(99))
 
 
-def test_set_that_can_never_fit_drops_no_other(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_set_that_can_never_fit_drops_no_other(small: None, forward: Forward) -> None:
     kept = Redeemers()
     stamp = learnt(kept, "A", range(10))
-    later = time.monotonic() + redeemers.IN_USE_SECONDS + 1
-    monkeypatch.setattr(time, "monotonic", lambda: later)
+    forward(redeemers.IN_USE_SECONDS + 1)
     assert kept.missing({"LARGE": Stamp(1, 1_000)}, 100) == []
     assert ("A", stamp) in kept
 
