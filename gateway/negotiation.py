@@ -1,4 +1,8 @@
-"""Every address has one format, whatever Accept says: a browser that asks for HTML gets the JSON, not 406."""
+"""Every address has one format, whatever Accept says: a browser that asks for HTML gets the JSON, not 406.
+
+Where an address takes one format only, bodies are read as that, whatever Content-Type says, as hot endpoints do: ``curl
+-d`` calls JSON a form. Content-Type decides where there are several formats. A view that takes no body has no parsers.
+"""
 
 from collections.abc import Iterable
 
@@ -11,6 +15,9 @@ from rest_framework.utils.mediatypes import media_type_matches
 
 class OneFormat(BaseContentNegotiation):
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
+        parsers = tuple(parsers)
+        if len(parsers) == 1:
+            return parsers[0]
         return next((parser for parser in parsers if media_type_matches(parser.media_type, request.content_type)), None)
 
     def select_renderer(

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.response import Response
 
 from common.errors import FieldError, FloodgateError, InvalidInput, StoreUnavailable, Unavailable
@@ -118,7 +118,7 @@ def drf_exception_handler(exc: Exception, context: dict[str, Any]) -> Response |
         return problem_response(request, HTTPStatus.NOT_FOUND, "not-found", str(exc) or "There is nothing here.")
     if not isinstance(exc, APIException):
         return None
-    errors = _field_errors(exc.detail) if isinstance(exc, ValidationError) else []
+    errors = _field_errors(exc.detail) if isinstance(exc, ValidationError | ParseError) else []
     code = "invalid-input" if errors else HTTPStatus(exc.status_code).phrase.lower().replace(" ", "-")
     detail = InvalidInput.default_detail if errors else str(exc.detail)
     response = problem_response(request, exc.status_code, code, detail, errors=errors)

@@ -105,6 +105,8 @@ class ImportView(APIView):
 class CancelImportView(APIView):
     """Stop an import that has not ended."""
 
+    parser_classes = []  # takes no body
+
     @extend_schema(operation_id="cancel_import", request=None, responses=ImportSerializer)
     @idempotent
     def post(self, request: Request, import_id: int) -> Response:
@@ -156,6 +158,8 @@ class ActivateVersionView(APIView):
     """Serve a version again. 202 when that is decided but not delivered: the read store or the cache does not answer,
     or the request has an Idempotency-Key, whose answer is kept before the delivery starts.
     """
+
+    parser_classes = []  # takes no body
 
     @extend_schema(
         operation_id="activate_version", request=None, responses={200: VersionSerializer, 202: VersionSerializer}

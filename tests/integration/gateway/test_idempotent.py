@@ -51,6 +51,8 @@ class RowView(APIView):
 
 
 class BodylessView(APIView):
+    parser_classes = []
+
     @idempotent
     def post(self, request: Request) -> Response:
         return handle(request)

@@ -1,11 +1,13 @@
 """The HTTP contract of vouchers and wallets; hot endpoints on both roads."""
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.test import Client
 from pytest_django import Settings
 
 from tests.roads import Answer, django, hot_path
@@ -207,6 +209,17 @@ def test_largest_amount_stays_exact() -> None:
 )
 def test_bad_voucher_is_400_and_names_the_field(change: dict[str, Any], wrong: str) -> None:
     assert fields(django("POST", "/api/vouchers", TERMS | change)) == [wrong]
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data", ""])
+def test_body_is_json_whatever_its_type_says(content_type: str) -> None:
+    def send(path: str, body: object) -> Any:
+        return Client().post(path, json.dumps(body).encode(), content_type=content_type)
+
+    assert send("/api/vouchers", TERMS).status_code == 201
+    assert send(REDEEM, wanted()).status_code == 200
+    refused = Client().post("/api/vouchers", b"code=A", content_type=content_type)
+    assert (refused.status_code, [error["field"] for error in refused.json()["errors"]]) == (400, ["body"])
 
 
 @pytest.mark.parametrize("amount", [b"1e400", b"1e99999999999999999999", b"NaN", b"1e-400", b"5.0000000000000000001"])

@@ -6,7 +6,7 @@ from django.db import OperationalError
 from django.http import Http404, HttpResponse
 from django.test import RequestFactory
 from redis.exceptions import ConnectionError as RedisConnectionError
-from rest_framework.exceptions import UnsupportedMediaType, ValidationError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType, ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -87,6 +87,11 @@ def test_nested_field_errors_become_a_flat_list() -> None:
         {"field": "rows.price", "detail": "Too odd."},
         {"field": "id", "detail": "Required."},
     ]
+
+
+def test_body_that_cannot_be_parsed_is_named() -> None:
+    problem = json.loads(handled(ParseError("JSON parse error")).content)
+    assert problem["errors"] == [{"field": "body", "detail": "JSON parse error"}]
 
 
 def test_a_wrong_method_names_the_right_ones() -> None:
