@@ -54,5 +54,6 @@ register(
         answers_without_store=True,
         reserved=frozenset({"versions"}),
         response_serializer=PromotionSerializer,
+        description="One promotion of the live version, which X-Data-Version names. 304 for an If-None-Match.",
     )
 )

@@ -91,13 +91,14 @@ def _answer(outcome: Any, status: int = 200) -> Response:
 
 
 class VouchersView(ExactView):
-    """One voucher by its code, or a fresh one."""
+    """Vouchers one by one."""
 
     get = twin_of(READ_VOUCHER)
 
     @extend_schema(operation_id="create_voucher", request=WantedVoucherSerializer, responses={201: VoucherSerializer})
     @idempotent
     def post(self, request: Request) -> Response:
+        """Create a voucher. Without a window it can be redeemed at once and for ever."""
         terms = VoucherTerms(**read_fields(request.data, VOUCHER))
         check_window(terms.starts_at, terms.expires_at)
         return _answer(create_vouchers([terms])[0], 201)
@@ -206,6 +207,7 @@ class StatementView(ExactView):
     """A user's transfers, the newest first."""
 
     @extend_schema(operation_id="read_statement", parameters=[StatementQuerySerializer], responses=StatementSerializer)
-    def get(self, request: Request, phone: str) -> Response:
+    def get(self, request: Request, phone_number: str) -> Response:
         fields = read_query(request.META["QUERY_STRING"].encode("latin-1"), STATEMENT)
-        return Response(asdict(statement_of(read_phone_number(phone), limit=fields["limit"], before=fields["cursor"])))
+        user = read_phone_number(phone_number)
+        return Response(asdict(statement_of(user, limit=fields["limit"], before=fields["cursor"])))

@@ -222,6 +222,14 @@ def test_body_is_json_whatever_its_type_says(content_type: str) -> None:
     assert (refused.status_code, [error["field"] for error in refused.json()["errors"]]) == (400, ["body"])
 
 
+def test_examples_of_openapi_are_taken_as_they_stand() -> None:
+    paths = django("GET", "/openapi.json").json["paths"]
+    for path in ("/api/vouchers", "/api/vouchers/generate", "/api/profiles", "/api/transactions", REDEEM):
+        (example,) = paths[path]["post"]["requestBody"]["content"]["application/json"]["examples"].values()
+        answer = django("POST", path, example["value"])
+        assert answer.status in (200, 201, 202), answer.json
+
+
 @pytest.mark.parametrize("amount", [b"1e400", b"1e99999999999999999999", b"NaN", b"1e-400", b"5.0000000000000000001"])
 def test_strange_number_is_400(amount: bytes) -> None:
     assert fields(django("POST", "/api/vouchers", b'{"code": "A", "limit": 1, "amount": %b}' % amount))
