@@ -33,11 +33,13 @@ from vouchers.parsing import (
     REPORT,
     STATEMENT,
     VOUCHER,
+    check_place,
     check_window,
     read_fields,
     read_phone_number,
     read_query,
     read_redemption_id,
+    refuse_fields,
 )
 from vouchers.reversing import reverse_redemptions
 from vouchers.selectors import generated_vouchers, read_generation, redemptions_of, statement_of
@@ -156,9 +158,10 @@ class ReportView(ExactView):
     @extend_schema(operation_id="report_redemptions", parameters=[ReportQuerySerializer], responses=ReportSerializer)
     def get(self, request: Request) -> Response:
         fields = _fields(request)
+        check_place(fields["offset"], fields["cursor"])
         code = fields["code"]
         with counted_lookup(_lookup(request, code)):
-            page = redemptions_of(code, limit=fields["limit"], offset=fields["offset"], after=fields["cursor"])
+            page = redemptions_of(code, limit=fields["limit"], offset=fields["offset"] or 0, after=fields["cursor"])
         return Response({"length": len(page.redemptions), **asdict(page)})
 
 
@@ -179,6 +182,7 @@ class ReverseView(ExactView):
     @extend_schema(operation_id="reverse_redemption", request=None, responses=ReversedRedemptionSerializer)
     @idempotent
     def post(self, request: Request, redemption_id: str) -> Response:
+        refuse_fields(request.data)
         return _answer(reverse_redemptions([read_redemption_id(redemption_id)])[0])
 
 

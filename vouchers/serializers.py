@@ -88,8 +88,8 @@ class ReversedRedemptionSerializer(serializers.Serializer[None]):
 class ReportQuerySerializer(serializers.Serializer[None]):
     code = serializers.CharField()
     limit = serializers.IntegerField(min_value=1, max_value=PAGE_MAX, default=PAGE_DEFAULT)
-    offset = serializers.IntegerField(min_value=0, max_value=OFFSET_MAX, default=0)
-    cursor = serializers.UUIDField(required=False)
+    offset = serializers.IntegerField(min_value=0, max_value=OFFSET_MAX, default=0, help_text="Not with a cursor.")
+    cursor = serializers.UUIDField(required=False, help_text="Of the page before.")
 
 
 class ReportedRedemptionSerializer(serializers.Serializer[None]):
