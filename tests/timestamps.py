@@ -8,12 +8,13 @@ from common import valkey
 from timestamps import stream
 from timestamps.models import DeadLetter, RecordTable, TableState
 from timestamps.tables import create_record_table, record_table
-from timestamps.types import Position
+from timestamps.types import START, Position
 
 
 def empty_everything() -> None:
     """Stores as after the first migration. FLUSHDB: other test processes have other databases."""
     valkey.truth().flushdb()
+    stream.set_trimmed_once(START)
     valkey.cache_store().flushdb()
     with connection.cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'timestamps_record\\_%'")
@@ -28,7 +29,7 @@ def empty_everything() -> None:
 def put_entry(fields: dict[str, str | bytes]) -> Position:
     """Into the stream as it stands, whole or broken."""
     name = valkey.truth().xadd(stream.stream_key(), fields)  # type: ignore[arg-type]
-    return Position.parse(name.decode())
+    return Position.parse(str(name, "ascii"))  # type: ignore[arg-type]
 
 
 def rows(number: int = 1) -> list[tuple[UUID, str, UUID]]:

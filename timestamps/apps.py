@@ -2,6 +2,8 @@ from http import HTTPStatus
 
 from django.apps import AppConfig
 
+from gateway.health import register_check
+from gateway.metrics import register_collector
 from gateway.problems import register_codes
 
 
@@ -9,6 +11,11 @@ class TimestampsConfig(AppConfig):
     name = "timestamps"
 
     def ready(self) -> None:
+        from timestamps.health import lag_seconds
+        from timestamps.metrics import timestamps_metrics  # models are there only now
+
+        register_collector(timestamps_metrics)
+        register_check("timestamps:lag", lag_seconds, required=False)
         register_codes(
             {
                 "too-many-timestamps": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -16,6 +23,9 @@ class TimestampsConfig(AppConfig):
                 "too-many-log-marks": HTTPStatus.SERVICE_UNAVAILABLE,
                 "rebuilding": HTTPStatus.SERVICE_UNAVAILABLE,
                 "timestamps-late": HTTPStatus.SERVICE_UNAVAILABLE,
+                "archive-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+                "archive-is-broken": HTTPStatus.SERVICE_UNAVAILABLE,
+                "replay-refused": HTTPStatus.CONFLICT,
                 "broken-entry": HTTPStatus.UNPROCESSABLE_ENTITY,
                 "table-is-broken": HTTPStatus.SERVICE_UNAVAILABLE,
             }

@@ -7,8 +7,11 @@ FloodgateError
 │   └── TimestampNotFound   this id was never handed out
 ├── Unavailable
 │   ├── LogFull             too many entries wait for the database or the archive
+│   ├── ArchiveUnavailable  the store of the archive does not answer
 │   ├── TooManyLogMarks     too many Idempotency-Keys were used within the hour
 │   └── Rebuilding          the database is behind the log, so nobody can say yet whether the id exists
+├── ArchiveIsBroken         a segment or manifest is missing or is not what was archived
+├── ReplayRefused           this replay cannot begin, go on or be cancelled
 ├── BrokenEntry             an entry of the log that says nothing we understand
 └── TableIsBroken           a table of records lacks what its position says it has
 """
@@ -46,6 +49,21 @@ class Rebuilding(Unavailable):
     code = "rebuilding"
     default_detail = "The database is being rebuilt from the log and does not have this id yet; ask again."
     retry_after_seconds = 2
+
+
+class ArchiveUnavailable(Unavailable):
+    code = "archive-unavailable"
+    default_detail = "The archive of the log does not answer."
+
+
+class ArchiveIsBroken(FloodgateError):
+    code = "archive-is-broken"
+    default_detail = "The archive of the log is not what was written."
+
+
+class ReplayRefused(FloodgateError):
+    code = "replay-refused"
+    default_detail = "This replay cannot begin, go on or be cancelled."
 
 
 class ConsumerIsLate(FloodgateError):

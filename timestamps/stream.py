@@ -8,19 +8,80 @@ range looks at it first, and the script that trims sets it.
 Each function is one command or script call, so it happens wholly or not at all.
 """
 
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
+from django.conf import settings
 from redis.commands.core import Script
 
 from common import valkey
-from timestamps.types import START, Entry, Position
+from timestamps.types import START, Entry, Position, Submission
+
+APPENDED, REPLAYED, REUSED, FULL, NO_MARKS = b"A", b"R", b"X", b"F", b"M"
+SETTLE_ENTRIES = 1_000  # of one call: 2 ms of the server
+
+
+class Waiting(NamedTuple):
+    """An entry of the index: in the log, and perhaps not in the database yet."""
+
+    event_timestamp: str
+    correlation_id: str
+
+
+def append_submissions(submissions: Sequence[tuple[str, Submission]]) -> list[bytes]:
+    """Append all that find room; one round trip.
+
+    Args:    submissions: each with the id of its first entry, whose last eight digits count up.
+    Returns: for each one of APPENDED, REPLAYED, REUSED, FULL and NO_MARKS, after the first two with its first id.
+    Raises:  RedisError: unknown whether anything was appended.
+    """
+    arguments: list[Any] = [
+        settings.TIMESTAMPS_MAX_BACKLOG,
+        settings.IDEMPOTENCY_TTL_SECONDS,
+        settings.TIMESTAMPS_MAX_MARKS,
+    ]
+    for first_id, (event_timestamps, correlation_id, mark) in submissions:
+        arguments += (*(mark or (b"", b"")), first_id, correlation_id, ",".join(event_timestamps))
+    return cast(list[bytes], run("append", *arguments))
+
+
+def look(command_ids: Iterable[str]) -> tuple[Position, list[Waiting | None]]:
+    """``persisted``, and what the index has of each id, in order and of one moment. Raises RedisError."""
+    through, found = cast(tuple[bytes, list[bytes | None]], run("look", *command_ids))
+    return Position.parse(through.decode()), [_waiting(value) for value in found]
+
+
+def settle(through: Position, dead: Iterable[Position]) -> None:
+    """Take what is in the database out of the index, up to a position, except dead letters.
+
+    May be repeated; does nothing when it was done. Raises RedisError.
+    """
+    names = [str(position) for position in dead]
+    while run("settle", str(through), SETTLE_ENTRIES, *names) == SETTLE_ENTRIES:
+        pass
+
+
+def keep_waiting(entries: Iterable[tuple[str, Waiting]]) -> None:
+    """Have these ids in the index, where they are not: no table has them. Raises RedisError."""
+    with valkey.truth().pipeline(transaction=False) as pipeline:
+        for command_id, (event_timestamp, correlation_id) in entries:
+            value = f"{event_timestamp} {correlation_id}".encode(errors="surrogateescape")
+            pipeline.hsetnx(prefix() + "pending", command_id, value)
+        pipeline.execute()
+
+
+def stop_waiting(command_ids: Sequence[str]) -> None:
+    """Take these ids out of the index: the live table has them. Raises RedisError."""
+    if command_ids:
+        valkey.truth().hdel(prefix() + "pending", *command_ids)
 
 
 def read_after(position: Position, limit: int) -> list[Entry] | None:
     """The next entries after ``position``, at most ``limit``; None when the stream does not reach that far back.
 
+    Without the mark ``trimmed`` nobody knows how far it reaches: None.
     Raises: RedisError.
     """
     found = cast(list[Any] | None, run("read_after", str(position), limit))
@@ -35,6 +96,37 @@ def persisted() -> Position:
 def trimmed() -> Position:
     """Through which the stream has lost its entries to the archive. Raises RedisError."""
     return _position(valkey.truth().get(prefix() + "trimmed"))
+
+
+def trim(through: Position) -> None:
+    """Remove the entries up to a position, which the archive has, and set the mark. Raises RedisError."""
+    run("trim", str(through), str(Position(through.ms, through.seq + 1)))
+
+
+def set_trimmed_once(through: Position) -> bool:
+    """Give a store its mark ``trimmed``; whether it had none. Raises RedisError."""
+    return bool(valkey.truth().set(prefix() + "trimmed", str(through), nx=True))
+
+
+def first_position() -> Position | None:
+    """Of the oldest entry in the stream. Raises RedisError."""
+    found = cast(list[Any], valkey.truth().xrange(stream_key(), count=1))
+    return Position.parse(found[0][0].decode()) if found else None
+
+
+def oldest_after(position: Position) -> Position | None:
+    """Of the first entry that the stream has after ``position``. Raises RedisError."""
+    found = cast(list[Any], valkey.truth().xrange(stream_key(), min=f"({position}", count=1))
+    return Position.parse(found[0][0].decode()) if found else None
+
+
+def sizes() -> tuple[int, int]:
+    """Entries of the index, and of the stream. Raises RedisError."""
+    with valkey.truth().pipeline(transaction=False) as pipeline:
+        pipeline.hlen(prefix() + "pending")
+        pipeline.xlen(stream_key())
+        waiting, entries = pipeline.execute()
+    return int(waiting), int(entries)
 
 
 def run(script: str, *arguments: Any) -> Any:
@@ -58,6 +150,10 @@ def _script(name: str) -> Script:
 
 def _position(found: Any) -> Position:
     return Position.parse(found.decode()) if found else START
+
+
+def _waiting(value: bytes | None) -> Waiting | None:
+    return Waiting(*value.decode(errors="replace").rsplit(" ", 1)) if value else None
 
 
 def _entry(name: bytes, flat: list[bytes]) -> Entry:

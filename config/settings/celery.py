@@ -64,6 +64,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": GATE_SECONDS,
         "options": {"queue": "events", "expires": GATE_SECONDS},
     },
+    "consume-timestamps": {
+        "task": "timestamps.consume",
+        "schedule": 1.0,
+        "options": {"queue": "events", "expires": 1.0},
+    },
     "prune-flushes": {
         "task": "counters.prune",
         "schedule": 60.0,

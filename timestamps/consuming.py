@@ -1,0 +1,58 @@
+"""The consumer: keeps the live table up with the log, and the index down to what the table lacks."""
+
+import logging
+import time
+
+from timestamps import stream
+from timestamps.advancing import STEP_ENTRIES, advance
+from timestamps.deadletters import dead_between
+from timestamps.errors import TableIsBroken
+from timestamps.locks import consumer_lease
+from timestamps.models import RecordTable, TableState
+
+logger = logging.getLogger(__name__)
+
+BUSY_SECONDS = 5.0  # then its worker may end; the next call goes on
+
+
+def consume_log() -> int:
+    """Bring the log into the live table until they are level, or for BUSY_SECONDS, unless another process does.
+
+    Returns: entries taken.
+    Raises:  DatabaseError, RedisError: a store is away; the next call goes on from there.
+    Source:  docs/timestamps.md.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    total = 0
+    with consumer_lease() as is_mine:
+        while is_mine:
+            taken = _step()
+            total += taken
+            if taken < STEP_ENTRIES or time.monotonic() > until:
+                break
+    return total
+
+
+def _step() -> int:
+    """One transaction's worth. The index is cleared after its commit, also of what an earlier consumer died with."""
+    table = live_table()
+    try:
+        taken = advance(table.number)
+    except TableIsBroken:
+        logger.error("live_table_is_broken", extra={"table": table.number})
+        return 0
+    table.refresh_from_db()
+    settle_index(table)
+    return taken
+
+
+def live_table() -> RecordTable:
+    """Raises RecordTable.DoesNotExist."""
+    return RecordTable.objects.get(state=TableState.LIVE)
+
+
+def settle_index(table: RecordTable) -> None:
+    """Take what the live table has out of the index. May be repeated."""
+    persisted = stream.persisted()
+    if table.position > persisted:
+        stream.settle(table.position, dead_between(persisted, table.position))

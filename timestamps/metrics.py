@@ -1,0 +1,48 @@
+"""Metrics: what was appended in this process, and what the stores know, asked at each scrape."""
+
+import time
+from collections import Counter as Tally
+from collections.abc import Iterator, Sequence
+
+from django.db.models import Count, Q
+from prometheus_client import Counter
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from common.idempotency import IdempotencyKeyReused
+from timestamps import stream
+from timestamps.errors import LogFull, TooManyLogMarks
+from timestamps.lagging import read_lag
+from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
+from timestamps.types import Submission
+
+APPENDED = Counter("floodgate_timestamps_appended", "Entries that were appended to the log.")
+REFUSED = Counter("floodgate_timestamps_refused", "Requests of which nothing was appended.", ["reason"])
+_REASONS = {
+    stream.FULL: LogFull.code,
+    stream.NO_MARKS: TooManyLogMarks.code,
+    stream.REUSED: IdempotencyKeyReused.code,
+}
+
+
+def count_answers(answers: Sequence[bytes], submissions: Sequence[Submission]) -> None:
+    """Tally the log's answers to one batch."""
+    pairs = zip(answers, submissions, strict=True)
+    APPENDED.inc(sum(len(submission.event_timestamps) for answer, submission in pairs if answer[:1] == stream.APPENDED))
+    for reason, count in Tally(_REASONS[answer] for answer in answers if answer in _REASONS).items():
+        REFUSED.labels(reason).inc(count)
+
+
+def timestamps_metrics() -> Iterator[Metric]:
+    """Raises: RedisError, DatabaseError: a store is down; the scrape then leaves these metrics out."""
+    lag = read_lag(time.time())
+    yield GaugeMetricFamily("floodgate_timestamps_lag_entries", "Entries that are not in the database.", lag.entries)
+    yield GaugeMetricFamily("floodgate_timestamps_lag_seconds", "Age of the oldest of them.", lag.seconds)
+    yield GaugeMetricFamily("floodgate_timestamps_stream_entries", "Entries of the stream.", lag.stream_entries)
+    live = RecordTable.objects.filter(state=TableState.LIVE).values_list("records", flat=True).first()
+    yield GaugeMetricFamily("floodgate_timestamps_persisted", "Records of the live table.", live or 0)
+    letters = DeadLetter.objects.aggregate(
+        waiting=Count("pk", filter=Q(state=DeadLetterState.WAITING)), all=Count("pk")
+    )
+    yield GaugeMetricFamily("floodgate_timestamps_dead_letters", "Dead letters that wait.", letters["waiting"])
+    yield CounterMetricFamily("floodgate_timestamps_buried", "Entries that no table could take.", letters["all"])
