@@ -38,7 +38,8 @@ case "$role" in
         case "$*" in
             imports) processes="${IMPORT_WORKERS:-2}" ;;
             flush) processes="${FLUSH_WORKERS:-2}" ;;
-            batches | events) processes=1 ;;
+            batches) processes=1 ;;
+            events) processes=2 ;; # the consumer keeps one busy
             *) usage "'worker' takes one of these queues: imports, flush, batches, events" ;;
         esac
         ;;
