@@ -2,13 +2,18 @@
 
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from common import valkey
+from common.errors import FloodgateError
 from timestamps import stream
 from timestamps.models import DeadLetter, RecordTable, TableState
+from timestamps.selectors import read_timestamps
+from timestamps.services import append_timestamps
 from timestamps.tables import create_record_table, record_table
-from timestamps.types import START, Position
+from timestamps.types import START, Appended, Position, Query, Submission, Timestamp
+
+CORRELATION_ID = "123e4567-e89b-12d3-a456-426614174000"
 
 
 def empty_everything() -> None:
@@ -40,3 +45,27 @@ def rows(number: int = 1) -> list[tuple[UUID, str, UUID]]:
             " ORDER BY position_ms, position_seq"
         )
         return [(command, f"{event:%Y-%m-%dT%H:%M:%S.%fZ}", correlation) for command, event, correlation in cursor]
+
+
+def append(count: int, correlation_id: str = CORRELATION_ID) -> list[UUID]:
+    """This many instants, of one second after the other, in one submission; their ids."""
+    instants = [f"2018-08-04T{at // 3600:02d}:{at // 60 % 60:02d}:{at % 60:02d}Z" for at in range(count)]
+    [appended] = append_timestamps([Submission(instants, correlation_id)])
+    assert isinstance(appended, Appended)
+    return appended.ids()
+
+
+def read(command_id: UUID) -> Timestamp | FloodgateError:
+    return read_timestamps([Query(command_id)])[0]
+
+
+def build_table(number: int) -> None:
+    """Beside the live one, empty."""
+    create_record_table(number)
+    RecordTable.objects.create(number=number, state=TableState.BUILDING)
+
+
+@transaction.atomic
+def make_live(number: int) -> None:
+    RecordTable.objects.filter(state=TableState.LIVE).update(state=TableState.RETIRED)
+    RecordTable.objects.filter(pk=number).update(state=TableState.LIVE)

@@ -21,7 +21,7 @@ from common.stores import DATABASE_AWAY, TRUTH, WRITE_STORE
 from timestamps import stream
 from timestamps.advancing import UNDEFINED_TABLE
 from timestamps.errors import Rebuilding, TimestampNotFound
-from timestamps.models import RecordTable, TableState
+from timestamps.models import TableState
 from timestamps.tables import record_table
 from timestamps.types import Position, Query, Timestamp
 
@@ -39,6 +39,7 @@ FROM (
 ) live LEFT JOIN {table} record ON record.command_id = ANY(%s)
 """
 _READ = "SELECT command_id, event_timestamp, correlation_id, created_at FROM {table} WHERE command_id = ANY(%s)"
+_NUMBERS = "SELECT number FROM timestamps_recordtable WHERE state = ANY(%s) ORDER BY number"
 
 Answer = Timestamp | FloodgateError
 
@@ -128,7 +129,7 @@ def _read_live(ids: list[UUID]) -> _Database:
     """From the live table, whichever that is: asks again when it was not the one that this process knew."""
     asked = _Pointer.number
     rows = _select(_READ_LIVE, asked, ids)
-    number = rows[0][0] if rows else _live_number()
+    number = rows[0][0] if rows else next(iter(_numbers(TableState.LIVE)), None)
     if number == asked:
         return _as_database(rows)
     if number is None:
@@ -148,20 +149,23 @@ def _as_database(rows: Sequence[Any]) -> _Database:
 
 def _read_building(ids: list[UUID]) -> dict[UUID, Timestamp]:
     """From tables that are being built, or have been until a moment ago."""
-    tables = RecordTable.objects.filter(state__in=(TableState.BUILDING, TableState.LIVE))
-    numbers = list(tables.values_list("number", flat=True))
+    numbers = _numbers(TableState.BUILDING, TableState.LIVE)
     return _records(row for number in numbers for row in _select(_READ, number, ids))
 
 
-def _live_number() -> int | None:
-    return RecordTable.objects.filter(state=TableState.LIVE).values_list("number", flat=True).first()
+def _numbers(*states: TableState) -> list[int]:
+    return [number for (number,) in _rows(_NUMBERS, list(states))]
 
 
 def _select(sql: str, number: int, ids: list[UUID]) -> list[Any]:
-    """Rows; none where the table does not exist."""
+    return _rows(sql.format(table=record_table(number)), ids)
+
+
+def _rows(sql: str, parameter: object) -> list[Any]:
+    """None where a table does not exist: it was dropped, or the database is a fresh one."""
     try:
         with connection.cursor() as cursor:
-            cursor.execute(sql.format(table=record_table(number)), [ids])
+            cursor.execute(sql, [parameter])
             return list(cursor.fetchall())
     except ProgrammingError as error:
         if sqlstate(error) != UNDEFINED_TABLE:
