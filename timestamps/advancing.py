@@ -71,7 +71,8 @@ def _take(table: RecordTable, entries: list[Entry]) -> None:
     table.last_command_id = last.command_id if last else table.last_command_id
     table.position = entries[-1].position
     table.records += inserted
-    table.save(update_fields=["last_command_id", "position_ms", "position_seq", "records"])
+    table.repeats += len(records) - len(refused) - inserted
+    table.save(update_fields=["last_command_id", "position_ms", "position_seq", "records", "repeats"])
     _log(table, records, len(entries), inserted)
 
 

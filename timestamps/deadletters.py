@@ -89,7 +89,8 @@ def _retry(ids: Collection[int]) -> list[Record]:
         inserted, refused = write_records(table.number, passed)
         reasons |= {record.position: reason for record, reason in refused}
         table.records += inserted
-        table.save(update_fields=["records"])
+        table.repeats += len(passed) - len(refused) - inserted
+        table.save(update_fields=["records", "repeats"])
     for position, letter in letters.items():
         letter.reason = reasons.get(position, letter.reason)
         if position not in reasons:

@@ -27,7 +27,14 @@ class RecordTable(models.Model):
     position_ms = models.BigIntegerField(default=0)
     position_seq = models.BigIntegerField(default=0)
     records = models.BigIntegerField(default=0)
+    repeats = models.BigIntegerField(default=0)  # entries whose id the table had already
     last_command_id = models.UUIDField(null=True)  # a record that is in the table, unless somebody emptied it
+    # Where its replay began: records through there are copied from the live table, in the order of their ids.
+    from_ms = models.BigIntegerField(default=0)
+    from_seq = models.BigIntegerField(default=0)
+    copied_through = models.UUIDField(null=True)
+    is_copied = models.BooleanField(default=True)
+    error = models.TextField(blank=True)  # why its replay was given up, or what it waits for
     started_at = models.DateTimeField(default=timezone.now)
     live_at = models.DateTimeField(null=True)
     retired_at = models.DateTimeField(null=True)
@@ -36,6 +43,9 @@ class RecordTable(models.Model):
         ordering = ["-number"]
         constraints = [
             models.UniqueConstraint(fields=["state"], condition=Q(state=TableState.LIVE), name="one_live_record_table"),
+            models.UniqueConstraint(
+                fields=["state"], condition=Q(state=TableState.BUILDING), name="one_building_record_table"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -48,6 +58,11 @@ class RecordTable(models.Model):
     @position.setter
     def position(self, position: Position) -> None:
         self.position_ms, self.position_seq = position
+
+    @property
+    def replayed_after(self) -> Position:
+        """Its records through here are copies."""
+        return Position(self.from_ms, self.from_seq)
 
 
 class DeadLetterState(models.TextChoices):
