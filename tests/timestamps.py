@@ -1,5 +1,6 @@
 """What tests about timestamps share: an empty log with a live table at its start, and appending by hand."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -31,9 +32,9 @@ def empty_everything() -> None:
     RecordTable.objects.create(number=1, state=TableState.LIVE)
 
 
-def put_entry(fields: dict[str, str | bytes]) -> Position:
+def put_entry(fields: Mapping[str, str | bytes]) -> Position:
     """Into the stream as it stands, whole or broken."""
-    name = valkey.truth().xadd(stream.stream_key(), fields)  # type: ignore[arg-type]
+    name = valkey.truth().xadd(stream.stream_key(), dict(fields))  # type: ignore[arg-type]
     return Position.parse(str(name, "ascii"))  # type: ignore[arg-type]
 
 
@@ -69,3 +70,9 @@ def build_table(number: int) -> None:
 def make_live(number: int) -> None:
     RecordTable.objects.filter(state=TableState.LIVE).update(state=TableState.RETIRED)
     RecordTable.objects.filter(pk=number).update(state=TableState.LIVE)
+
+
+def pretend_all_is_persisted() -> None:
+    """As if the live table had whatever the log will have."""
+    RecordTable.objects.filter(state=TableState.LIVE).update(position_ms=2**62)
+    valkey.truth().set(stream.prefix() + "persisted", f"{2**62}-0")

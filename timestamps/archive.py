@@ -52,11 +52,15 @@ class Archive:
     def newest(self) -> Manifest:
         """NO_MANIFEST while the archive is empty."""
         if self._newest == 0:
-            stems = [name.removesuffix(".json") for name in self.store.names()]
-            self._newest = max((int(stem) for stem in stems if stem.isdigit()), default=0)
+            self._newest = self.newest_listed()
         while self._find(self._newest + 1):
             self._newest += 1
         return self.manifest(self._newest)
+
+    def newest_listed(self) -> int:
+        """The highest number that any manifest has, readable or not; 0: there is none."""
+        stems = [name.removesuffix(".json") for name in self.store.names()]
+        return max((int(stem) for stem in stems if stem.isdigit()), default=0)
 
     def manifest(self, number: int) -> Manifest:
         found = self._find(number)

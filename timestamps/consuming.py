@@ -1,6 +1,5 @@
 """The consumer: keeps the live table up with the log, and the index down to what the table lacks."""
 
-import logging
 import time
 
 from timestamps import stream
@@ -9,8 +8,7 @@ from timestamps.deadletters import dead_between
 from timestamps.errors import TableIsBroken
 from timestamps.locks import consumer_lease
 from timestamps.models import RecordTable, TableState
-
-logger = logging.getLogger(__name__)
+from timestamps.replays import rebuild
 
 BUSY_SECONDS = 5.0  # then its worker may end; the next call goes on
 
@@ -39,7 +37,7 @@ def _step() -> int:
     try:
         taken = advance(table.number)
     except TableIsBroken:
-        logger.error("live_table_is_broken", extra={"table": table.number})
+        rebuild()
         return 0
     table.refresh_from_db()
     settle_index(table)

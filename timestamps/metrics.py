@@ -10,7 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from common.idempotency import IdempotencyKeyReused
-from timestamps import stream
+from timestamps import archive, stream
+from timestamps.archiving import oldest_waiting_seconds
 from timestamps.errors import LogFull, TooManyLogMarks
 from timestamps.lagging import read_lag
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
@@ -46,3 +47,13 @@ def timestamps_metrics() -> Iterator[Metric]:
     )
     yield GaugeMetricFamily("floodgate_timestamps_dead_letters", "Dead letters that wait.", letters["waiting"])
     yield CounterMetricFamily("floodgate_timestamps_buried", "Entries that no table could take.", letters["all"])
+
+
+def archive_metrics() -> Iterator[Metric]:
+    """Raises: ArchiveUnavailable, ArchiveIsBroken, RedisError: the scrape then leaves these metrics out."""
+    newest = archive.current().newest()
+    yield GaugeMetricFamily("floodgate_timestamps_segments", "Segments of the archive.", newest.number)
+    yield GaugeMetricFamily("floodgate_timestamps_segment_bytes", "Size of all segments.", newest.total_size)
+    yield GaugeMetricFamily("floodgate_timestamps_archived_entries", "Entries of all segments.", newest.total_entries)
+    age_seconds = oldest_waiting_seconds()
+    yield GaugeMetricFamily("floodgate_timestamps_unarchived_seconds", "Age of what only the stream has.", age_seconds)

@@ -20,7 +20,16 @@ from common import valkey
 from timestamps.types import START, Entry, Position, Submission
 
 APPENDED, REPLAYED, REUSED, FULL, NO_MARKS = b"A", b"R", b"X", b"F", b"M"
+TAIL_ENTRIES = 20_000  # that are counted one by one: 60 ms
 SETTLE_ENTRIES = 1_000  # of one call: 2 ms of the server
+
+
+class Tail(NamedTuple):
+    """The stream at one moment: its mark, its entries, and how many of them come after a position, up to a limit."""
+
+    trimmed: Position
+    entries: int
+    after: int
 
 
 class Waiting(NamedTuple):
@@ -127,6 +136,16 @@ def sizes() -> tuple[int, int]:
         pipeline.xlen(stream_key())
         waiting, entries = pipeline.execute()
     return int(waiting), int(entries)
+
+
+def tail(position: Position, limit: int = TAIL_ENTRIES) -> Tail:
+    """Raises RedisError."""
+    with valkey.truth().pipeline(transaction=True) as pipeline:
+        pipeline.get(prefix() + "trimmed")
+        pipeline.xlen(stream_key())
+        pipeline.xrange(stream_key(), min=f"({position}", count=limit)
+        trimmed, entries, after = pipeline.execute()
+    return Tail(_position(trimmed), int(entries), len(after))
 
 
 def run(script: str, *arguments: Any) -> Any:

@@ -28,7 +28,7 @@ def trim_segment() -> bool:
     if manifest is None or manifest.last > _needed_from():
         return False
     check_segment(found, manifest)
-    _compare_with_stream(trimmed, manifest, found.checked_lines(manifest))
+    compare_with_stream(trimmed, manifest, found.checked_lines(manifest))
     stream.trim(manifest.last)
     return True
 
@@ -55,6 +55,13 @@ def restore_mark() -> bool:
     return stream.set_trimmed_once(mark)
 
 
+def compare_with_stream(trimmed: Position, manifest: Manifest, lines: list[bytes]) -> None:
+    """The segment may have more: a stream that was restored lacks what came after its backup."""
+    archived = iter(lines)
+    if not all(line in archived for line in _stream_lines(trimmed, manifest.last)):
+        raise ArchiveIsBroken(f"Segment {manifest.segment} lacks entries that the stream has.")
+
+
 def _last_segment_before(position: Position) -> Position:
     """Where the last segment ends that is wholly before ``position``."""
     found = archive.current()
@@ -66,13 +73,6 @@ def _needed_from() -> Position:
     """The log up to here is in all tables that are filled from it, and the index needs no look at it any more."""
     filled = RecordTable.objects.filter(state__in=(TableState.LIVE, TableState.BUILDING))
     return min([stream.persisted(), *(table.position for table in filled)])
-
-
-def _compare_with_stream(trimmed: Position, manifest: Manifest, lines: list[bytes]) -> None:
-    """The segment may have more: a stream that was restored lacks what came after its backup."""
-    archived = iter(lines)
-    if not all(line in archived for line in _stream_lines(trimmed, manifest.last)):
-        raise ArchiveIsBroken(f"Segment {manifest.segment} lacks entries that the stream has.")
 
 
 def _stream_lines(after: Position, through: Position) -> Iterator[bytes]:

@@ -7,7 +7,8 @@ from django.conf import settings
 from pytest_django import Settings
 
 from common import valkey
-from tests.timestamps import put_entry
+from tests.counters import side_by_side
+from tests.timestamps import pretend_all_is_persisted, put_entry
 from timestamps import archive, archiving, log, stream
 from timestamps.archivestore import ArchiveStore
 from timestamps.archiving import archive_step
@@ -25,12 +26,6 @@ def small_segments(settings: Settings) -> None:
 def put(count: int) -> list[Entry]:
     """This many entries into the stream; what the log holds then."""
     return [Entry(put_entry({"command_id": str(number)}), {"command_id": str(number)}) for number in range(count)]
-
-
-def persist_all() -> None:
-    """As if the live table had everything."""
-    RecordTable.objects.update(position_ms=2**62)
-    valkey.truth().set(stream.prefix() + "persisted", f"{2**62}-0")
 
 
 def archive_all() -> None:
@@ -65,7 +60,7 @@ def test_old_entries_do_not_wait_for_a_full_segment(settings: Settings) -> None:
 
 def test_persisted_segments_leave_the_stream() -> None:
     everything = put(35)
-    persist_all()
+    pretend_all_is_persisted()
     archive_all()
     assert in_stream() == 5
     assert stream.trimmed() == everything[29].position
@@ -75,7 +70,7 @@ def test_persisted_segments_leave_the_stream() -> None:
 @pytest.mark.parametrize("limit", [1, 3, 10, 100])
 def test_log_reads_on_from_archive_to_stream_from_any_position(limit: int) -> None:
     everything = put(20)
-    persist_all()
+    pretend_all_is_persisted()
     archive_all()
     everything += put(15)
     archive_step()
@@ -104,7 +99,7 @@ def test_only_whole_segments_that_every_filled_table_has_are_trimmed() -> None:
 def test_segment_that_changed_after_it_was_written_stays_in_the_stream() -> None:
     everything = put(20)
     archive_all()
-    persist_all()
+    pretend_all_is_persisted()
     (broken, *_) = sorted(Path(settings.ARCHIVE_URL).glob("*.zst"))
     broken.write_bytes(broken.read_bytes()[:-1] + b"x")
     with pytest.raises(ArchiveIsBroken, match=broken.name):
@@ -116,7 +111,7 @@ def test_segment_that_changed_after_it_was_written_stays_in_the_stream() -> None
 def test_segment_that_lacks_an_entry_of_the_stream_is_not_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A defect of the archiver must not cost the log anything."""
     put(20)
-    persist_all()
+    pretend_all_is_persisted()
     next_entries = archiving._next_entries
     monkeypatch.setattr(archiving, "_next_entries", lambda position, limit: next_entries(position, limit)[::2])
     with pytest.raises(ArchiveIsBroken, match="lacks entries that the stream has"):
@@ -138,7 +133,7 @@ def test_disk_that_reads_back_something_else_gets_no_manifest(monkeypatch: pytes
 
 def test_archive_that_is_away_stops_trimming_and_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
     put(10)
-    persist_all()
+    pretend_all_is_persisted()
 
     def away(store: ArchiveStore, name: str, content: bytes) -> None:
         raise ArchiveUnavailable
@@ -157,7 +152,7 @@ def test_archiver_that_dies_at_any_step_is_followed_by_one_that_goes_on(
     step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything = put(25)
-    persist_all()
+    pretend_all_is_persisted()
     archive.current().newest()
 
     def dies(*arguments: object) -> None:
@@ -175,8 +170,6 @@ def test_archiver_that_dies_at_any_step_is_followed_by_one_that_goes_on(
 
 def test_second_archiver_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     put(10)
-    from tests.counters import side_by_side
-
     with archiver_lease() as is_mine:
         assert is_mine
         assert side_by_side(archive_step) == [False]
@@ -185,7 +178,7 @@ def test_second_archiver_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_store_that_came_back_empty_gets_its_mark_from_the_archive() -> None:
     everything = put(20)
-    persist_all()
+    pretend_all_is_persisted()
     archive_all()
     valkey.truth().flushdb()
     assert log.read_after(START, 100) == everything
@@ -203,7 +196,7 @@ def test_fresh_store_that_was_archived_but_never_trimmed_is_read_from_the_stream
 
 def test_archive_that_lost_its_newest_segment_is_an_error_not_an_end() -> None:
     everything = put(20)
-    persist_all()
+    pretend_all_is_persisted()
     archive_all()
     for path in Path(settings.ARCHIVE_URL).glob("000000000002*"):
         path.unlink()
