@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from django.db import transaction
 from django.utils import timezone
 
+from common.uuids import HYPHENATED_UUID
 from timestamps import stream
 from timestamps.decoding import decode_entries
 from timestamps.locks import lock_dead_letters, lock_tables
@@ -100,8 +101,8 @@ def _retry(ids: Collection[int]) -> list[Record]:
 
 
 def _index_entry(entry: Entry) -> tuple[str, stream.Waiting] | None:
-    command_id = entry.fields.get("command_id")
-    if command_id is None:
-        return None
+    command_id = entry.fields.get("command_id", "")
+    if not HYPHENATED_UUID.fullmatch(command_id):
+        return None  # nobody was ever given this
     waiting = stream.Waiting(entry.fields.get("event_timestamp", ""), entry.fields.get("correlation_id", ""))
     return command_id, waiting

@@ -39,6 +39,11 @@ FROM (
 ) live LEFT JOIN {table} record ON record.command_id = ANY(%s)
 """
 _READ = "SELECT command_id, event_timestamp, correlation_id, created_at FROM {table} WHERE command_id = ANY(%s)"
+FOUND_TIMESTAMPS = 100  # as in the statement
+_FIND = """
+SELECT command_id, event_timestamp, correlation_id, created_at FROM {table} WHERE correlation_id = %s
+ORDER BY position_ms, position_seq LIMIT 100
+"""
 _NUMBERS = "SELECT number FROM timestamps_recordtable WHERE state = ANY(%s) ORDER BY number"
 
 Answer = Timestamp | FloodgateError
@@ -81,6 +86,25 @@ def read_timestamps(queries: list[Query]) -> list[Answer]:
     answers = [found.get(query.command_id) or refusals[query.command_id] for query in queries]
     _log_answers(queries, answers)
     return answers
+
+
+def find_timestamps(ids: list[UUID]) -> list[list[Timestamp] | FloodgateError]:
+    """For people: what has each of these ids as its id, or in the database as its correlation id, oldest first.
+
+    Returns: at most FOUND_TIMESTAMPS for each of ``ids``, in order.
+    Raises:  DatabaseError.
+    """
+    by_id = read_timestamps([Query(command_id) for command_id in ids])
+    return [_with_id(sought, one) for sought, one in zip(ids, by_id, strict=True)]
+
+
+def _with_id(sought: UUID, by_id: Answer) -> list[Timestamp] | FloodgateError:
+    found = [by_id] if isinstance(by_id, Timestamp) else []
+    for number in _numbers(TableState.LIVE):
+        found += _records(_select(_FIND, number, sought)).values()
+    if not found and isinstance(by_id, FloodgateError) and not isinstance(by_id, TimestampNotFound):
+        return by_id
+    return found
 
 
 def _refusals(
@@ -157,11 +181,11 @@ def _numbers(*states: TableState) -> list[int]:
     return [number for (number,) in _rows(_NUMBERS, list(states))]
 
 
-def _select(sql: str, number: int, ids: list[UUID]) -> list[Any]:
+def _select(sql: str, number: int, ids: list[UUID] | UUID) -> list[Any]:
     return _rows(sql.format(table=record_table(number)), ids)
 
 
-def _rows(sql: str, parameter: object) -> list[Any]:
+def _rows(sql: str, parameter: list[Any] | UUID) -> list[Any]:
     """None where a table does not exist: it was dropped, or the database is a fresh one."""
     try:
         with connection.cursor() as cursor:

@@ -140,6 +140,24 @@ UNFOLD = {
                 ],
             },
             {
+                "title": "Timestamps",
+                "separator": True,
+                "items": [
+                    {"title": "Find a timestamp", "icon": "search", "link": reverse_lazy("admin:timestamps_find")},
+                    {
+                        "title": "Tables of records",
+                        "icon": "layers",
+                        "link": reverse_lazy("admin:timestamps_recordtable_changelist"),
+                        "active": lambda request: request.resolver_match.url_name.startswith("timestamps_recordtable_"),
+                    },
+                    {
+                        "title": "Dead letters",
+                        "icon": "mail_off",
+                        "link": reverse_lazy("admin:timestamps_deadletter_changelist"),
+                    },
+                ],
+            },
+            {
                 "title": "Floodgate",
                 "separator": True,
                 "items": [

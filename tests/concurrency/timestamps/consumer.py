@@ -40,7 +40,7 @@ def consume_and_die(database: str, before: str) -> None:
     """Consume, and be killed right before ``commit`` or before the index is ``cleared``."""
     use_database(database)
     if before == "commit":
-        RecordTable.save = die
+        RecordTable.save = die  # type: ignore[method-assign]
     else:
         consuming.settle_index = die
     consuming.consume_log()
@@ -49,9 +49,10 @@ def consume_and_die(database: str, before: str) -> None:
 def consume_until(database: str, step_entries: int, has_leases: bool, begun: Event, stop: Event) -> None:
     """Consume over and over until ``stop``; sets ``begun`` when the first time is due."""
     use_database(database)
-    advancing.STEP_ENTRIES = consuming.STEP_ENTRIES = step_entries
+    advancing.STEP_ENTRIES = step_entries
+    consuming.STEP_ENTRIES = step_entries  # type: ignore[attr-defined]  # imported by name
     if not has_leases:
-        consuming.consumer_lease = granted_lease  # type: ignore[assignment]
+        consuming.consumer_lease = granted_lease  # type: ignore[attr-defined]
     connection.ensure_connection()
     begun.set()
     while not stop.is_set():

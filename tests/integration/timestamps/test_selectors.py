@@ -1,6 +1,7 @@
 """Reads: never "not found" for an id that was handed out, whatever the stores have lost or where its row is by now."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,7 +17,7 @@ from timestamps.advancing import advance
 from timestamps.consuming import consume_log, live_table, settle_index
 from timestamps.errors import Rebuilding, TableIsBroken, TimestampNotFound
 from timestamps.models import RecordTable
-from timestamps.types import Timestamp
+from timestamps.types import Query, Timestamp
 
 
 @pytest.fixture(autouse=True)
@@ -47,13 +48,40 @@ def test_an_id_is_found_before_and_after_each_step_to_the_database() -> None:
     assert stream.sizes() == (0, 1)
 
 
+@pytest.mark.parametrize("step", ["_read_log", "_read_database"])
+def test_an_id_is_found_while_it_moves_from_the_log_to_the_database(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """The whole move happens between the two looks of a reader, whichever comes first."""
+    [command_id] = append(1)
+    look = getattr(selectors, step)
+
+    def look_then_consume(ids: list[UUID]) -> Any:
+        found = look(ids)
+        consume_log()
+        return found
+
+    monkeypatch.setattr(selectors, step, look_then_consume)
+    assert is_found(command_id)
+
+
+def test_what_a_table_took_after_it_went_live_is_found_by_who_knew_the_one_before() -> None:
+    append(1)
+    consume_log()
+    build_table(2)
+    advance(2)
+    make_live(2)
+    [command_id] = append(1)
+    consume_log()
+    assert selectors._Pointer.number == 1
+    assert is_found(command_id)
+
+
 def test_repeats_and_strangers_in_one_batch_are_answered_in_order() -> None:
     first, second = append(2)
     consume_log()
     [third] = append(1)
     stranger = uuid4()
     asked = [third, stranger, first, third, second, first]
-    answers = selectors.read_timestamps([selectors.Query(command_id) for command_id in asked])
+    answers = selectors.read_timestamps([Query(command_id) for command_id in asked])
     assert [getattr(answer, "command_id", None) for answer in answers] == [third, None, first, third, second, first]
     assert isinstance(answers[1], TimestampNotFound)
 
@@ -135,7 +163,7 @@ def test_a_table_is_asked_for_once_for_any_number_of_ids(django_assert_num_queri
     ids = append(50)
     consume_log()
     with django_assert_num_queries(1):
-        selectors.read_timestamps([selectors.Query(command_id) for command_id in [*ids, uuid4()]])
+        selectors.read_timestamps([Query(command_id) for command_id in [*ids, uuid4()]])
 
 
 def test_without_the_database_what_waits_in_the_log_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
