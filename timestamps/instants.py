@@ -8,9 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 EXAMPLE_INSTANT = "2018-08-04T05:32:31.123456+02:00"
-_FORM = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
-)
+_FORM = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII)
 _SECOND_DIGITS = 9
 _CYCLE_YEARS = 400  # of the calendar; datetime has no year 0, but 400 is just like it
 
