@@ -12,10 +12,10 @@ class TimestampsConfig(AppConfig):
 
     def ready(self) -> None:
         from timestamps.health import lag_seconds
-        from timestamps.metrics import archive_metrics, timestamps_metrics  # models are there only now
+        from timestamps.metrics import archive_metrics, log_metrics, records_metrics  # models are there only now
 
-        register_collector(timestamps_metrics)
-        register_collector(archive_metrics)
+        for source in (log_metrics, archive_metrics, records_metrics):
+            register_collector(source)
         register_check("timestamps:lag", lag_seconds, required=False)
         register_codes(
             {

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from timestamps import stream
+from timestamps.selectors import read_through
 
 
 class Lag(NamedTuple):
@@ -21,3 +22,10 @@ def read_lag(now: float) -> Lag:
     oldest = stream.oldest_after(stream.persisted())
     seconds = max(0.0, now - oldest.ms / 1000) if oldest else 0.0
     return Lag(waiting, seconds, stream_entries)
+
+
+def is_behind() -> bool:
+    """Whether the database lacks records that it had once, and is being rebuilt. Raises RedisError, DatabaseError."""
+    persisted = stream.persisted()
+    through = read_through()
+    return through is None or through < persisted

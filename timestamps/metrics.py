@@ -13,7 +13,7 @@ from common.idempotency import IdempotencyKeyReused
 from timestamps import archive, stream
 from timestamps.archiving import oldest_waiting_seconds
 from timestamps.errors import LogFull, TooManyLogMarks
-from timestamps.lagging import read_lag
+from timestamps.lagging import is_behind, read_lag
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
 from timestamps.types import Submission
 
@@ -34,12 +34,18 @@ def count_answers(answers: Sequence[bytes], submissions: Sequence[Submission]) -
         REFUSED.labels(reason).inc(count)
 
 
-def timestamps_metrics() -> Iterator[Metric]:
-    """Raises: RedisError, DatabaseError: a store is down; the scrape then leaves these metrics out."""
+def log_metrics() -> Iterator[Metric]:
+    """Raises: RedisError: the store is down; the scrape then leaves these metrics out."""
     lag = read_lag(time.time())
     yield GaugeMetricFamily("floodgate_timestamps_lag_entries", "Entries that are not in the database.", lag.entries)
     yield GaugeMetricFamily("floodgate_timestamps_lag_seconds", "Age of the oldest of them.", lag.seconds)
     yield GaugeMetricFamily("floodgate_timestamps_stream_entries", "Entries of the stream.", lag.stream_entries)
+
+
+def records_metrics() -> Iterator[Metric]:
+    """Raises: RedisError, DatabaseError: a store is down; the scrape then leaves these metrics out."""
+    behind = float(is_behind())
+    yield GaugeMetricFamily("floodgate_timestamps_rebuilding", "1 while the database lacks what it had once.", behind)
     live = RecordTable.objects.filter(state=TableState.LIVE).values_list("records", flat=True).first()
     yield GaugeMetricFamily("floodgate_timestamps_persisted", "Records of the live table.", live or 0)
     letters = DeadLetter.objects.aggregate(

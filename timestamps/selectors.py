@@ -88,6 +88,11 @@ def read_timestamps(queries: list[Query]) -> list[Answer]:
     return answers
 
 
+def read_through() -> Position | None:
+    """Up to where the live table has everything; None when it has lost some. Raises DatabaseError."""
+    return _read_live([]).through
+
+
 def find_timestamps(ids: list[UUID]) -> list[list[Timestamp] | FloodgateError]:
     """For people: what has each of these ids as its id, or in the database as its correlation id, oldest first.
 

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from common import valkey
 from common.stores import ask_database
 from timestamps.consuming import consume_log
-from timestamps.lagging import read_lag
+from timestamps.lagging import is_behind, read_lag
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,6 @@ def _watch() -> None:
 
 
 def consume_if_late() -> None:
-    """Consume when the oldest entry that is not in the database is older than LATE_SECONDS."""
-    if read_lag(time.time()).seconds > LATE_SECONDS:
+    """Consume when the oldest entry that is not in the database is older than LATE_SECONDS, or the database is anew."""
+    if read_lag(time.time()).seconds > LATE_SECONDS or is_behind():
         consume_log()

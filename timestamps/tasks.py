@@ -5,9 +5,12 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_init
+from django.db import ProgrammingError
 
+from common.sqlstate import sqlstate
 from common.stores import STORE_AWAY
 from common.wakeups import wake
+from timestamps.advancing import UNDEFINED_TABLE
 from timestamps.archiving import archive_step
 from timestamps.consuming import consume_log
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
@@ -29,6 +32,10 @@ def consume_log_task() -> None:
         logger.warning("consumer_waits_for_store", extra={"error": str(error)})
     except ArchiveIsBroken as error:
         logger.error("consumer_waits_for_archive", extra={"error": error.detail})
+    except ProgrammingError as error:
+        if sqlstate(error) != UNDEFINED_TABLE:
+            raise
+        logger.warning("consumer_waits_for_migrations")
 
 
 @shared_task(name=ARCHIVE_TASK)

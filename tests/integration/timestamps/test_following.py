@@ -4,14 +4,17 @@ import logging
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from pytest_django import Settings
 
 from gateway.metrics import render
 from tests.roads import hot_path
 from tests.timestamps import append, put_entry, rows
-from timestamps import stream
-from timestamps.errors import ConsumerIsLate
+from timestamps import standin, stream
+from timestamps.errors import ConsumerIsLate, Rebuilding
 from timestamps.health import lag_seconds
+from timestamps.models import RecordTable
+from timestamps.standin import consume_if_late
 from timestamps.tasks import consume_log_task
 from timestamps.types import START
 
@@ -71,3 +74,38 @@ def test_readiness_warns_of_a_consumer_that_is_late(monkeypatch: pytest.MonkeyPa
         lag_seconds()
     consume_log_task.apply()
     assert lag_seconds() == 0
+
+
+def test_readiness_and_metrics_tell_of_a_database_that_lacks_what_it_had() -> None:
+    append(2)
+    consume_log_task.apply()
+    assert metric("floodgate_timestamps_rebuilding") == 0
+    RecordTable.objects.update(position_ms=0, position_seq=0, last_command_id=None)
+    assert metric("floodgate_timestamps_rebuilding") == 1
+    with pytest.raises(Rebuilding):
+        lag_seconds()
+
+
+def test_a_database_without_tables_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE timestamps_recordtable RENAME TO hidden")
+    try:
+        consume_log_task.apply(throw=True)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE hidden RENAME TO timestamps_recordtable")
+    assert "consumer_waits_for_migrations" in caplog.messages
+
+
+def test_the_standin_consumes_what_is_late_and_what_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    append(2)
+    consume_if_late()
+    assert rows() == []
+    monkeypatch.setattr(standin, "LATE_SECONDS", 0.0)
+    consume_if_late()
+    assert len(rows()) == 2
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE timestamps_record_1")
+    RecordTable.objects.update(position_ms=0, position_seq=0, last_command_id=None)
+    consume_if_late()
+    assert len(rows()) == 2

@@ -134,6 +134,8 @@ def test_a_database_without_a_live_table_is_being_rebuilt() -> None:
     consume_log()
     RecordTable.objects.all().delete()
     assert isinstance(read(lost), Rebuilding)
+    consume_log()
+    assert is_found(lost)
 
 
 def test_records_come_back_as_a_table_is_built() -> None:
