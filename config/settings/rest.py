@@ -16,7 +16,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Floodgate",
     "VERSION": "1.0.0",
-    "DESCRIPTION": "Bulk writes with exact answers: promotions, counters.",
+    "DESCRIPTION": "Bulk writes with exact answers: promotions, counters, vouchers, timestamps.",
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {"IncrementStatus": ["added", "refused"]},
     "APPEND_COMPONENTS": {"securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}}},

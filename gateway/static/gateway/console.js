@@ -293,5 +293,16 @@ onSubmit("lookup", byId("lookup-result"), async (form) => {
   byId("lookup-result").replaceChildren(facts({ ...body, "data version": headers.get("X-Data-Version") }));
 });
 
+onSubmit("timestamp", byId("timestamp-result"), async (form, button) => {
+  let text = new FormData(form).get("text").trim();
+  if (button.name === "append") {
+    const path = text ? `/api/v1/timestamp/${encodeURIComponent(text)}` : "/api/v1/timestamp";
+    text = (await ask(path, { method: "POST" })).body.id;
+  }
+  const { body } = await ask(`/api/v1/timestamp/${encodeURIComponent(text)}?wait=2`);
+  const { command_id, ...shown } = body; // the id once more
+  byId("timestamp-result").replaceChildren(facts(shown));
+});
+
 document.addEventListener("visibilitychange", () => document.hidden || refreshSoon(0));
 refresh();
