@@ -1,7 +1,5 @@
 """The drill: append, lose the table, lose the database, and compare every record each time."""
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,8 +57,8 @@ def _lose_table(stack: Stack, acknowledged: Acknowledged, say: Say) -> None:
             connection.execute(f"TRUNCATE {live_table(connection)}")
         replay = stack.start_manage("replay_timestamps")
         wait_until(lambda: _has_begun(stack), "beginning of the replay", WAIT_SECONDS)
-        os.kill(replay.pid, signal.SIGKILL)
-        replay.wait()
+        replay.kill()
+        replay.communicate()
         say(f"table truncated; replay killed after {seconds_since(started)}")
     replay = stack.start_manage("replay_timestamps")
     _, errors = replay.communicate(timeout=WAIT_SECONDS)
