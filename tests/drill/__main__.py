@@ -1,13 +1,18 @@
 """``make dr-drill EVENTS=1000000``: exit code 1 when anything that was promised did not hold."""
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
 
-from tests.drill.scenario import run_drill
+import django
 
 
 def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    from tests.drill.scenario import run_drill  # which names a lease of the app
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
     arguments = parser.parse_args()
