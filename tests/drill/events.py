@@ -1,5 +1,6 @@
 """What was acknowledged, and whether the database has exactly that."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -45,12 +46,7 @@ class Acknowledged:
             for first in range(0, events, REQUEST_EVENTS):
                 numbers = range(first, min(events, first + REQUEST_EVENTS))
                 correlation_id = uuid.uuid4()
-                answer = client.post(
-                    "/api/v1/timestamps",
-                    json=[written(instant(number)) for number in numbers],
-                    headers={"X-Correlation-ID": str(correlation_id)},
-                )
-                answer.raise_for_status()
+                answer = _until_answered(client, [written(instant(number)) for number in numbers], correlation_id)
                 self.requests.append(Request(first, [UUID(one["id"]) for one in answer.json()], correlation_id))
 
     def add_fresh(self, command_id: UUID, moment: datetime, correlation_id: UUID) -> None:
@@ -88,6 +84,15 @@ class Acknowledged:
         for request in self.requests:
             for number, command_id in enumerate(request.ids, request.first):
                 yield command_id, instant(number), request.correlation_id
+
+
+def _until_answered(client: httpx.Client, instants: list[str], correlation_id: UUID) -> httpx.Response:
+    """Repeats while a busy store leaves the outcome open: with its key the request is appended once."""
+    headers = {"X-Correlation-ID": str(correlation_id), "Idempotency-Key": str(uuid.uuid4())}
+    while (answer := client.post("/api/v1/timestamps", json=instants, headers=headers)).status_code == 503:
+        time.sleep(1.0)
+    answer.raise_for_status()
+    return answer
 
 
 def live_table(connection: "psycopg.Connection[tuple[object, ...]]") -> str:

@@ -1,5 +1,6 @@
 """The drill: append, lose the table, lose the database, and compare every record each time."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ Say = Callable[[str], None]
 
 def run_drill(data_dir: Path, events: int, say: Say) -> list[str]:
     """Practise both losses on a stack of its own. Returns every promise that was broken, as a sentence."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per request
     segment_entries = max(1, int(events * SEGMENT_SHARE))
     acknowledged = Acknowledged()
     with running_stack(data_dir, WEB_WORKERS="2", TIMESTAMPS_SEGMENT_ENTRIES=str(segment_entries)) as stack:
