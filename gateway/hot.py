@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 from django.utils.module_loading import autodiscover_modules
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.serializers import BaseSerializer, Serializer
 
 from common.circuits import Circuit
@@ -42,7 +43,7 @@ class HotEndpoint(Generic[Item, Result]):
         asks_again_for: how many seconds after the first answer a result like this is not final: until then the item is
             run again every ASK_AGAIN_SECONDS, and no thread waits meanwhile.
         has_view: a view of the app serves this path in Django, with ``drf.twin_of`` this endpoint among its methods.
-        response_serializer, request_serializer: for OpenAPI.
+        response_serializer, request_serializer, parameters: for OpenAPI; the last are those of the query.
     """
 
     name: str
@@ -62,6 +63,7 @@ class HotEndpoint(Generic[Item, Result]):
     has_view: bool = False
     response_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
     request_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
+    parameters: tuple[OpenApiParameter, ...] = ()
 
     def seconds_to_wait(self, item: Item, result: Result | Replayed[Result] | FloodgateError) -> float:
         """For a final result, counted from the first; 0 for a result that is final."""

@@ -2,7 +2,7 @@
 
 import json
 
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema_serializer
 from rest_framework import serializers
 
 from common.stores import TRUTH, WRITE_STORE
@@ -30,6 +30,11 @@ class TimestampSerializer(serializers.Serializer[None]):
     command_id = serializers.UUIDField(help_text="The same.")
     event_timestamp = serializers.DateTimeField(help_text="The instant that was sent, in UTC.")
     created_at = serializers.DateTimeField(allow_null=True, help_text="null until it is in the database.")
+
+
+WAIT = OpenApiParameter(
+    "wait", float, description="Seconds, at most 10, to wait until it is in the database and has its created_at."
+)
 
 
 def parse_path(request: HotRequest) -> Submission:
@@ -133,6 +138,7 @@ register(
         store=WRITE_STORE,
         answers_without_store=True,  # what waits in the log
         asks_again_for=seconds_to_wait,
+        parameters=(WAIT,),
         response_serializer=TimestampSerializer,
     ),
 )
