@@ -19,7 +19,9 @@ from common.uuids import EXAMPLE_UUID
 from gateway.batches import run_batch
 from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog
 from timestamps.deadletters import retry_dead_letters
-from timestamps.models import DeadLetter, DeadLetterState, RecordTable
+from timestamps.errors import ReplayRefused
+from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
+from timestamps.replays import cancel_replay
 from timestamps.selectors import FOUND_TIMESTAMPS, find_timestamps
 from timestamps.types import Timestamp
 
@@ -36,6 +38,11 @@ class FindForm(forms.Form):
 class RecordTableAdmin(ReadOnlyAdmin):
     list_display = ["number", "state", "name", "position", "record_count", "started_at", "live_at", "retired_at"]
     ordering = ["-number"]
+    actions_detail = ["cancel"]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        is_building = RecordTable.objects.filter(pk=object_id, state=TableState.BUILDING).exists()
+        return list(super().get_actions_detail(request, object_id)) if is_building else []
 
     def get_urls(self) -> list[URLPattern]:
         find = path("find/", self.admin_site.admin_view(self.find_view), name="timestamps_find")
@@ -53,6 +60,33 @@ class RecordTableAdmin(ReadOnlyAdmin):
         shown = _shown(run_batch(find_timestamps, [form.cleaned_data["id"]])[0]) if form.is_valid() else {}
         context = {**self.admin_site.each_context(request), "title": "Find a timestamp", "form": form, **shown}
         return TemplateResponse(request, "admin/timestamps/find.html", context)
+
+
+    @action(  # type: ignore[untyped-decorator]
+        description="Cancel the replay",
+        url_path="cancel",
+        permissions=["operate"],
+        icon="cancel",
+        variant=ActionVariant.DANGER,
+        dialog={
+            "title": "Give this replay up?",
+            "description": "Readers stay with the live table; what was built so far is dropped in ten minutes.",
+            "form_class": None,
+            "form_submit_text": "Cancel the replay",
+        },
+    )
+    def cancel(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        table = RecordTable.objects.get(pk=object_id)
+        try:
+            cancel_replay(table.number)
+        except ReplayRefused as error:
+            messages.error(request, error.detail)
+        except STORE_AWAY:
+            messages.error(request, "A store does not answer; try again.")
+        else:
+            self.log_change(request, table, "Cancelled its replay.")
+            messages.success(request, "The replay is cancelled.")
+        return after_dialog(request, reverse("admin:timestamps_recordtable_change", args=[object_id]))
 
 
 def _shown(found: list[Timestamp] | FloodgateError) -> dict[str, Any]:

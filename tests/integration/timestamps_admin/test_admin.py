@@ -11,7 +11,8 @@ from pytest_django import Settings
 
 from tests.timestamps import CORRELATION_ID, append, empty_everything, put_entry
 from timestamps.consuming import consume_log
-from timestamps.models import DeadLetter, DeadLetterState
+from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
+from timestamps.replays import start_replay
 
 ADMIN = "/admin/timestamps"
 FIND = f"{ADMIN}/recordtable/find/"
@@ -80,3 +81,17 @@ def test_a_dead_letter_is_tried_again(people: Client) -> None:
     assert "It is a record now." in answer.content.decode()
     assert DeadLetter.objects.get().state == DeadLetterState.RETRIED
     assert "Try again" not in text(people, f"{page}/change/")
+
+
+def test_a_replay_is_cancelled_once(people: Client) -> None:
+    append(1)
+    consume_log()
+    page = f"{ADMIN}/recordtable/2"
+    assert start_replay("again").number == 2
+    assert "Cancel the replay" in text(people, f"{page}/change/")
+    answer = people.post(f"{page}/cancel/", {"_form_submitted": "True"}, follow=True)
+    assert "The replay is cancelled." in answer.content.decode()
+    assert RecordTable.objects.get(pk=2).state == TableState.RETIRED
+    assert "Cancel the replay" not in text(people, f"{page}/change/")
+    answer = people.post(f"{page}/cancel/", {"_form_submitted": "True"}, follow=True)
+    assert "nothing to cancel" in answer.content.decode()
