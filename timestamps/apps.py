@@ -11,6 +11,7 @@ class TimestampsConfig(AppConfig):
     name = "timestamps"
 
     def ready(self) -> None:
+        from timestamps import checks  # noqa: F401  (registers the system check)
         from timestamps.health import lag_seconds
         from timestamps.metrics import archive_metrics, log_metrics, records_metrics  # models are there only now
 
@@ -20,8 +21,8 @@ class TimestampsConfig(AppConfig):
         register_codes(
             {
                 "too-many-timestamps": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "log-full": HTTPStatus.SERVICE_UNAVAILABLE,
-                "too-many-log-marks": HTTPStatus.SERVICE_UNAVAILABLE,
+                "backlog-full": HTTPStatus.SERVICE_UNAVAILABLE,
+                "too-many-marks": HTTPStatus.SERVICE_UNAVAILABLE,
                 "rebuilding": HTTPStatus.SERVICE_UNAVAILABLE,
                 "timestamps-late": HTTPStatus.SERVICE_UNAVAILABLE,
                 "archive-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,

@@ -6,9 +6,9 @@ FloodgateError
 ├── NotFound
 │   └── TimestampNotFound   this id was never handed out
 ├── Unavailable
-│   ├── LogFull             too many entries wait for the database or the archive
+│   ├── BacklogFull         too many entries wait for the database or the archive
 │   ├── ArchiveUnavailable  the store of the archive does not answer
-│   ├── TooManyLogMarks     too many Idempotency-Keys were used within the hour
+│   ├── TooManyMarks        too many Idempotency-Keys were used within the hour
 │   └── Rebuilding          the database is behind the log, so nobody can say yet whether the id exists
 ├── ArchiveIsBroken         a segment or manifest is missing or is not what was archived
 ├── ReplayRefused           this replay cannot begin, go on or be cancelled
@@ -33,14 +33,14 @@ class TimestampNotFound(NotFound):
         super().__init__(f"No timestamp has the id {command_id}.")
 
 
-class LogFull(Unavailable):
-    code = "log-full"
+class BacklogFull(Unavailable):
+    code = "backlog-full"
     default_detail = "Too many timestamps wait for the database or the archive; nothing was appended."
     retry_after_seconds = 5
 
 
-class TooManyLogMarks(Unavailable):
-    code = "too-many-log-marks"
+class TooManyMarks(Unavailable):
+    code = "too-many-marks"
     default_detail = "Too many Idempotency-Keys are remembered; nothing was appended. Without a key it would be."
     retry_after_seconds = 60
 

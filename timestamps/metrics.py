@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric
 from common.idempotency import IdempotencyKeyReused
 from timestamps import archive, stream
 from timestamps.archiving import oldest_waiting_seconds
-from timestamps.errors import LogFull, TooManyLogMarks
+from timestamps.errors import BacklogFull, TooManyMarks
 from timestamps.lagging import is_behind, read_lag
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
 from timestamps.types import Submission
@@ -20,8 +20,8 @@ from timestamps.types import Submission
 APPENDED = Counter("floodgate_timestamps_appended", "Entries that were appended to the log.")
 REFUSED = Counter("floodgate_timestamps_refused", "Requests of which nothing was appended.", ["reason"])
 _REASONS = {
-    stream.FULL: LogFull.code,
-    stream.NO_MARKS: TooManyLogMarks.code,
+    stream.FULL: BacklogFull.code,
+    stream.NO_MARKS: TooManyMarks.code,
     stream.REUSED: IdempotencyKeyReused.code,
 }
 

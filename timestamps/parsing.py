@@ -14,6 +14,7 @@ from timestamps.types import SUBMISSION_TIMESTAMPS
 REPORTED_ERRORS = 100
 MAX_WAIT_SECONDS = 10
 _WAIT = re.compile(r"\d{1,2}(?:\.\d{1,6})?", re.ASCII)
+_NOTHING = (b"", b'""', b"{}", b"[]", b"null")
 _BODY_HELP = "Takes none: put the instant into the path, or send an array of them to /api/v1/timestamps."
 _WAIT_HELP = f"Must be a number of seconds from 0 to {MAX_WAIT_SECONDS}, once."
 
@@ -45,7 +46,7 @@ def parse_instants(body: bytes) -> list[str]:
 
 def refuse_body(body: bytes) -> None:
     """A client that sends an instant in the body must not get another one stored. Raises InvalidInput."""
-    if body.strip() not in (b"", b"{}", b"null"):
+    if body.strip() not in _NOTHING:
         raise InvalidInput(FieldError("body", _BODY_HELP))
 
 

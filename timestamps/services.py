@@ -8,7 +8,7 @@ from uuid import UUID
 from common.errors import FloodgateError
 from common.idempotency import IdempotencyKeyReused, Replayed
 from timestamps import stream
-from timestamps.errors import LogFull, TooManyLogMarks
+from timestamps.errors import BacklogFull, TooManyMarks
 from timestamps.metrics import count_answers
 from timestamps.types import SUBMISSION_TIMESTAMPS, Appended, Submission
 from timestamps.waking import wake_consumer
@@ -18,8 +18,8 @@ CALL_ENTRIES = SUBMISSION_TIMESTAMPS  # so a submission is appended in one call;
 Outcome = Appended | Replayed[Appended] | FloodgateError
 
 _REFUSALS: dict[bytes, type[FloodgateError]] = {
-    stream.FULL: LogFull,
-    stream.NO_MARKS: TooManyLogMarks,
+    stream.FULL: BacklogFull,
+    stream.NO_MARKS: TooManyMarks,
     stream.REUSED: IdempotencyKeyReused,
 }
 
@@ -28,7 +28,7 @@ def append_timestamps(submissions: list[Submission]) -> list[Outcome]:
     """Append every instant to the log, durably, and have the consumer woken.
 
     Args:    submissions: N, each of at most SUBMISSION_TIMESTAMPS; marks may repeat.
-    Returns: N outcomes in the order of ``submissions``. Of one that is refused (LogFull, TooManyLogMarks,
+    Returns: N outcomes in the order of ``submissions``. Of one that is refused (BacklogFull, TooManyMarks,
         IdempotencyKeyReused) nothing was appended.
     Raises:  RedisError: unknown what was appended; the same marks may be sent again.
     Source:  docs/timestamps.md.
