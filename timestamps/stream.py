@@ -9,18 +9,21 @@ Each function is one command or script call, so it happens wholly or not at all.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from django.conf import settings
 from redis.commands.core import Script
+from redis.exceptions import TimeoutError as HeldUp
 
 from common import valkey
 from timestamps.types import START, Entry, Position, Submission
 
 APPENDED, REPLAYED, REUSED, FULL, NO_MARKS = b"A", b"R", b"X", b"F", b"M"
 TAIL_ENTRIES = 20_000  # that are counted one by one: 60 ms
+READ_ATTEMPTS = 4  # of half a second each
 SETTLE_ENTRIES = 1_000  # of one call: 2 ms of the server
 
 
@@ -93,7 +96,7 @@ def read_after(position: Position, limit: int) -> list[Entry] | None:
     Without the mark ``trimmed`` nobody knows how far it reaches: None.
     Raises: RedisError.
     """
-    found = cast(list[Any] | None, run("read_after", str(position), limit))
+    found = cast(list[Any] | None, _run_patiently("read_after", str(position), limit))
     return None if found is None else [_entry(name, flat) for name, flat in found]
 
 
@@ -151,6 +154,15 @@ def tail(position: Position, limit: int = TAIL_ENTRIES) -> Tail:
 def run(script: str, *arguments: Any) -> Any:
     """Call ``lua/<script>.lua`` with the stream's name, the prefix of the keys beside it, and ``arguments``."""
     return _script(script)(args=[stream_key(), prefix(), *arguments])
+
+
+def _run_patiently(script: str, *arguments: Any) -> Any:
+    """For scripts that only read. Bulk appends and the fork of an AOF rewrite hold the store up for longer than a call
+    may take, and an archiver that starts a segment anew each time falls behind just when there is most to archive."""
+    for _ in range(READ_ATTEMPTS - 1):
+        with suppress(HeldUp):
+            return run(script, *arguments)
+    return run(script, *arguments)
 
 
 def stream_key() -> str:

@@ -1,3 +1,6 @@
+import pytest
+from redis.exceptions import TimeoutError as RedisTimeout
+
 from tests.timestamps import put_entry
 from timestamps import stream
 from timestamps.types import START, Entry, Position
@@ -25,3 +28,19 @@ def test_a_position_before_the_trimmed_part_is_not_in_the_stream() -> None:
     valkey.truth().set(stream.prefix() + "trimmed", str(position))
     assert stream.read_after(START, 10) is None
     assert stream.read_after(Position(position.ms, position.seq), 10) == []
+
+
+def test_reading_is_repeated_while_the_store_is_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    position = put_entry({"command_id": "1"})
+    run, left = stream.run, [RedisTimeout(), RedisTimeout(), RedisTimeout()]
+
+    def held_up(script: str, *arguments: object) -> object:
+        if left:
+            raise left.pop()
+        return run(script, *arguments)
+
+    monkeypatch.setattr(stream, "run", held_up)
+    assert stream.read_after(START, 10) == [Entry(position, {"command_id": "1"})]
+    left += [RedisTimeout()] * 4
+    with pytest.raises(RedisTimeout):
+        stream.read_after(START, 10)
