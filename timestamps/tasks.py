@@ -1,6 +1,7 @@
 """Celery's door: each task is one call. All may run twice, side by side, or be killed anywhere."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from celery import shared_task
@@ -22,49 +23,44 @@ from timestamps.waking import CONSUME_TASK
 logger = logging.getLogger(__name__)
 
 ARCHIVE_TASK = "timestamps.archive"
+NOT_MIGRATED = (UNDEFINED_TABLE, "42703")  # a column of a later migration is missing
 
 
 @shared_task(name=CONSUME_TASK)
 def consume_log_task() -> None:
-    try:
-        consume_log()
-    except (*STORE_AWAY, ArchiveUnavailable) as error:
-        logger.warning("consumer_waits_for_store", extra={"error": str(error)})
-    except ArchiveIsBroken as error:
-        logger.error("consumer_waits_for_archive", extra={"error": error.detail})
-    except ProgrammingError as error:
-        if sqlstate(error) != UNDEFINED_TABLE:
-            raise
-        logger.warning("consumer_waits_for_migrations")
+    _try("consumer", consume_log)
 
 
 @shared_task(name=ARCHIVE_TASK)
 def archive_log_task() -> None:
-    try:
-        has_more = archive_step()
-    except (*STORE_AWAY, ArchiveUnavailable) as error:
-        logger.warning("archiver_waits_for_store", extra={"error": str(error)})
-    except ArchiveIsBroken as error:
-        logger.error("archive_is_broken", extra={"error": error.detail})
-    else:
-        if has_more:
-            wake(ARCHIVE_TASK, QUEUE, workers=1)
+    if _try("archiver", archive_step):
+        wake(ARCHIVE_TASK, QUEUE, workers=1)
 
 
 @shared_task(name=REPLAY_TASK)
 def replay_task() -> None:
-    try:
-        has_more = replay_step()
-    except STORE_AWAY as error:
-        logger.warning("replay_waits_for_store", extra={"error": str(error)})
-    else:
-        if has_more:
-            wake(REPLAY_TASK, QUEUE, workers=1)
+    if _try("replay", replay_step):
+        wake(REPLAY_TASK, QUEUE, workers=1)
 
 
 @shared_task(name="timestamps.clean_up")
 def drop_retired_tables_task() -> None:
-    drop_retired_tables()
+    _try("clean_up", drop_retired_tables)
+
+
+def _try(who: str, work: Callable[[], object]) -> object:
+    """What ``work`` answers; None, and a line of log, while what it needs is away: beat asks again."""
+    try:
+        return work()
+    except (*STORE_AWAY, ArchiveUnavailable) as error:
+        logger.warning(f"{who}_waits_for_store", extra={"error": str(error)})
+    except ArchiveIsBroken as error:
+        logger.error(f"{who}_waits_for_archive", extra={"error": error.detail})
+    except ProgrammingError as error:
+        if sqlstate(error) not in NOT_MIGRATED:
+            raise
+        logger.warning(f"{who}_waits_for_migrations")
+    return None
 
 
 @worker_init.connect
