@@ -15,7 +15,7 @@ from django.db import connection, connections, transaction
 
 from common.idempotency import IdempotencyMark, Replayed
 from tests.concurrency.timestamps.consumer import consume_and_die, consume_until
-from tests.timestamps import CORRELATION_ID, append, build_table, make_live, read, rows
+from tests.timestamps import CORRELATION_ID, append, build_table, committed, make_live, read, rows
 from timestamps import stream
 from timestamps.advancing import advance
 from timestamps.consuming import consume_log, live_table, settle_index
@@ -24,6 +24,8 @@ from timestamps.selectors import read_timestamps
 from timestamps.services import append_timestamps
 from timestamps.tables import drop_record_table
 from timestamps.types import Appended, Query, Submission, Timestamp
+
+pytestmark = committed
 
 RACE_SECONDS = 2.0
 KILL_SECONDS = 3.0

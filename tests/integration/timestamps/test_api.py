@@ -7,8 +7,11 @@ import pytest
 from pytest_django import Settings
 
 from tests.roads import Answer, django, hot_path
+from tests.timestamps import committed
 from timestamps.consuming import consume_log
 from timestamps.instants import canonical_instant
+
+pytestmark = committed
 
 Road = Callable[..., Answer]
 on_both_roads = pytest.mark.parametrize("road", [hot_path, django])
@@ -104,7 +107,6 @@ def test_a_body_that_is_no_array_of_instants_is_400(road: Road, body: bytes) -> 
 @on_both_roads
 def test_more_than_10_000_are_413(road: Road) -> None:
     assert road("POST", MANY, ["2018-08-04T05:32:31Z"] * 10_001).status == 413
-    assert len(road("POST", MANY, ["2018-08-04T05:32:31.123456789+00:00"] * 10_000).json) == 10_000
 
 
 @on_both_roads

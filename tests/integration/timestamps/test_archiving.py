@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from common import valkey
 from tests.counters import side_by_side
-from tests.timestamps import pretend_all_is_persisted, put_entry
+from tests.timestamps import committed, pretend_all_is_persisted, put_entry
 from timestamps import archive, archiving, log, stream
 from timestamps.archivestore import ArchiveStore
 from timestamps.archiving import archive_step
@@ -16,6 +16,8 @@ from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 from timestamps.locks import archiver_lease
 from timestamps.models import RecordTable, TableState
 from timestamps.types import START, Entry, Position
+
+pytestmark = committed
 
 
 @pytest.fixture(autouse=True)

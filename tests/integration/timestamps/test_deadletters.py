@@ -8,12 +8,14 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from tests.timestamps import CORRELATION_ID, append, put_entry, read, rows
+from tests.timestamps import CORRELATION_ID, append, committed, put_entry, read, rows
 from timestamps import stream
 from timestamps.consuming import consume_log, live_table
 from timestamps.deadletters import retry_dead_letters
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable
 from timestamps.types import Timestamp
+
+pytestmark = committed
 
 ID = "01a1fda7-97c8-7775-a6e6-cad757bbc72a"
 GOOD = {"command_id": ID, "event_timestamp": "2018-08-04T05:32:31Z", "correlation_id": CORRELATION_ID}

@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from gateway.metrics import render
 from tests.roads import hot_path
-from tests.timestamps import append, put_entry, rows
+from tests.timestamps import append, committed, put_entry, rows
 from timestamps import standin, stream
 from timestamps.errors import ConsumerIsLate, Rebuilding
 from timestamps.health import lag_seconds
@@ -17,6 +17,8 @@ from timestamps.models import RecordTable
 from timestamps.standin import consume_if_late
 from timestamps.tasks import consume_log_task
 from timestamps.types import START
+
+pytestmark = committed
 
 ID = "11111111-1111-4111-8111-111111111111"
 

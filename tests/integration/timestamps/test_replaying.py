@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from tests.counters import side_by_side
-from tests.timestamps import append, put_entry, read, rows
+from tests.timestamps import append, committed, put_entry, read, rows
 from timestamps import advancing, archive, replaying, stream
 from timestamps.archiving import archive_step
 from timestamps.consuming import consume_log, live_table
@@ -23,6 +23,8 @@ from timestamps.replaying import replay_step
 from timestamps.replays import cancel_replay, drop_retired_tables, running_replay, start_replay
 from timestamps.tables import record_table
 from timestamps.types import START, Position, Timestamp
+
+pytestmark = committed
 
 
 class Died(BaseException):

@@ -11,13 +11,15 @@ from redis.exceptions import ConnectionError as StoreGone
 
 from common.errors import FloodgateError, StoreUnavailable
 from common.stores import TRUTH, WRITE_STORE
-from tests.timestamps import append, build_table, make_live, read
+from tests.timestamps import append, build_table, committed, make_live, read
 from timestamps import selectors, stream
 from timestamps.advancing import advance
 from timestamps.consuming import consume_log, live_table, settle_index
 from timestamps.errors import Rebuilding, TableIsBroken, TimestampNotFound
 from timestamps.models import RecordTable
 from timestamps.types import Query, Timestamp
+
+pytestmark = committed
 
 
 @pytest.fixture(autouse=True)

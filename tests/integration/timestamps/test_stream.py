@@ -1,9 +1,11 @@
 import pytest
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from tests.timestamps import put_entry
+from tests.timestamps import committed, put_entry
 from timestamps import stream
 from timestamps.types import START, Entry, Position
+
+pytestmark = committed
 
 
 def test_entries_come_in_order_after_a_position() -> None:

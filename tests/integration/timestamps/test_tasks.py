@@ -7,13 +7,15 @@ from django.db import OperationalError
 from pytest_django import Settings
 from redis.exceptions import ConnectionError as StoreGone
 
-from tests.timestamps import append
+from tests.timestamps import append, committed
 from timestamps import tasks
 from timestamps.consuming import consume_log, live_table
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 from timestamps.replays import start_replay
 from timestamps.stream import trimmed
 from timestamps.tasks import archive_log_task, consume_log_task, drop_retired_tables_task, replay_task
+
+pytestmark = committed
 
 
 @pytest.fixture

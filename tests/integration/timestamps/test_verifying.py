@@ -11,12 +11,14 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from common import valkey
-from tests.timestamps import append, pretend_all_is_persisted
+from tests.timestamps import append, committed, pretend_all_is_persisted
 from timestamps import archive, stream
 from timestamps.archiving import archive_step
 from timestamps.consuming import consume_log
 from timestamps.metrics import archive_metrics
 from timestamps.verifying import verify_log
+
+pytestmark = committed
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,10 @@ from pytest_django import Settings
 from gateway.app import Gateway
 from gateway.hot import hot_endpoints
 from tests.roads import django, hot_path
-from tests.timestamps import append
+from tests.timestamps import append, committed
 from timestamps.consuming import consume_log
+
+pytestmark = committed
 
 
 @pytest.fixture(autouse=True)

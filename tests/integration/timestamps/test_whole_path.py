@@ -2,12 +2,14 @@
 
 from uuid import uuid4
 
-from tests.timestamps import rows
+from tests.timestamps import committed, rows
 from timestamps.consuming import consume_log
 from timestamps.errors import TimestampNotFound
 from timestamps.selectors import read_timestamps
 from timestamps.services import append_timestamps
 from timestamps.types import Appended, Query, Submission, Timestamp
+
+pytestmark = committed
 
 CORRELATION_ID = "123e4567-e89b-12d3-a456-426614174000"
 
