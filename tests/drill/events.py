@@ -62,23 +62,35 @@ class Acknowledged:
     def count(self) -> int:
         return sum(len(request.ids) for request in self.requests) + len(self._fresh)
 
-    def differences(self, database_url: str) -> list[str]:
-        """What the live table lacks, has too much or has otherwise; at most one of each kind."""
-        expected, fresh = self._in_order(), dict(self._fresh)
+    def fresh(self) -> dict[UUID, tuple[datetime, UUID]]:
+        """What was appended beside the drill so far, by id."""
+        with self._lock:
+            return dict(self._fresh)
+
+    def differences(self, database_url: str, fresh: dict[UUID, tuple[datetime, UUID]], *, is_all: bool) -> list[str]:
+        """What the live table lacks, has otherwise or has too much; at most one of each kind.
+
+        Args: fresh: of these every one must be there. is_all: nothing else may be.
+        """
+        expected, left, more = self._in_order(), dict(fresh), []
+        awaited = next(expected, None)
         with psycopg.connect(database_url) as connection, connection.cursor(name="drill") as rows:
             rows.itersize = 20_000
             rows.execute(
                 f"SELECT command_id, event_timestamp, correlation_id FROM {live_table(connection)}"
                 " ORDER BY position_ms, position_seq"
             )
-            for command_id, moment, correlation_id in rows:
-                wanted = fresh.pop(command_id, None)
-                wanted_row = (command_id, *wanted) if wanted else next(expected, None)
-                if (command_id, moment, correlation_id) != wanted_row:
-                    return [f"a record is {(command_id, moment, correlation_id)} instead of {wanted_row}"]
-        left = next(expected, None)
-        lost = [f"record {left} is lost"] if left else []
-        return lost + [f"record {command_id} of meanwhile is lost" for command_id in list(fresh)[:1]]
+            for row in rows:
+                wanted = left.pop(row[0], None)
+                if row == awaited:
+                    awaited = next(expected, None)
+                elif wanted is None:
+                    more.append(f"record {row} is there instead of {awaited}")
+                elif row[1:] != wanted:
+                    return [f"record {row} was acknowledged as {wanted}"]
+        lost = [f"record {awaited} is lost"] if awaited else []
+        lost += [f"record {command_id} of meanwhile is lost" for command_id in list(left)[:1]]
+        return lost + (more[:1] if is_all or lost else [])
 
     def _in_order(self) -> Iterator[tuple[UUID, datetime, UUID]]:
         for request in self.requests:
