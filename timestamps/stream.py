@@ -116,8 +116,15 @@ def trim(through: Position) -> None:
 
 
 def set_trimmed_once(through: Position) -> bool:
-    """Give a store its mark ``trimmed``; whether it had none. Raises RedisError."""
-    return bool(valkey.truth().set(prefix() + "trimmed", str(through), nx=True))
+    """Give a store its mark ``trimmed``; whether it had none. Raises RedisError.
+
+    And ``persisted`` with it, so that ids of a database that is lost too are "being rebuilt" and not unknown.
+    """
+    with valkey.truth().pipeline(transaction=True) as pipeline:
+        pipeline.set(prefix() + "persisted", str(through), nx=True)
+        pipeline.set(prefix() + "trimmed", str(through), nx=True)
+        _, had_none = pipeline.execute()
+    return bool(had_none)
 
 
 def first_position() -> Position | None:

@@ -184,6 +184,7 @@ def test_store_that_came_back_empty_gets_its_mark_from_the_archive() -> None:
     archive_all()
     valkey.truth().flushdb()
     assert log.read_after(START, 100) == everything
+    assert stream.persisted() == everything[-1].position
     everything += put(3)
     assert log.read_after(START, 100) == everything
 

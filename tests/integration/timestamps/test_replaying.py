@@ -11,12 +11,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
+from common import valkey
 from tests.counters import side_by_side
 from tests.timestamps import append, committed, put_entry, read, rows
 from timestamps import advancing, archive, replaying, stream
 from timestamps.archiving import archive_step
 from timestamps.consuming import consume_log, live_table
-from timestamps.errors import ReplayRefused, TimestampNotFound
+from timestamps.errors import Rebuilding, ReplayRefused, TimestampNotFound
 from timestamps.locks import consumer_lease, replay_lease
 from timestamps.models import DeadLetter, RecordTable, TableState
 from timestamps.replaying import replay_step
@@ -295,6 +296,20 @@ def test_database_that_lost_everything_is_filled_by_the_consumer_alone() -> None
         pass
     assert live_rows() == before
     assert all(isinstance(read(command_id), Timestamp) for command_id in ids)
+
+
+def test_ids_are_rebuilt_and_not_unknown_when_both_stores_are_lost() -> None:
+    ids = persist(20)
+    before = live_rows()
+    valkey.truth().flushdb()
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE timestamps_record_1")
+    RecordTable.objects.filter(pk=1).update(position_ms=0, position_seq=0, records=0, last_command_id=None)
+    assert archive_step() is False  # whoever looks at the log first
+    assert all(isinstance(read(command_id), Rebuilding) for command_id in ids)
+    while consume_log():
+        pass
+    assert live_rows() == before
 
 
 def test_broken_archive_holds_a_replay_up_and_says_why() -> None:
