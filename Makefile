@@ -4,10 +4,10 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check chaos bench demo clean
+.PHONY: help run dev test check chaos bench dr-drill demo clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 run: $(INSTALLED) ## Start everything on http://127.0.0.1:8000 (PORT, DATA_DIR and others: see README)
 	@exec $(PY) manage.py devstack
@@ -31,6 +31,9 @@ chaos: $(INSTALLED) ## Kill parts of a stack under load and judge its promises (
 
 bench: $(INSTALLED) ## Measure against the figures that we promise
 	@exec $(PY) -m benchmarks $(ARGS)
+
+dr-drill: $(INSTALLED) ## Lose the table and the database of timestamps, and get all back (EVENTS=1000000)
+	@exec $(PY) -m tests.drill --events $(or $(EVENTS),1000000)
 
 demo: $(INSTALLED) ## Generate a file of promotions and import it into the running stack
 	@exec $(PY) manage.py demo $(ARGS)

@@ -4,6 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from benchmarks.appending import measure_appends
 from benchmarks.counting import measure_bulk, measure_flush, measure_increments
 from benchmarks.crowd import measure_crowd
 from benchmarks.importing import measure_import, measure_memory
@@ -13,7 +14,19 @@ from benchmarks.report import Report
 from benchmarks.servers import LIMITS
 from tests.acceptance.harness import running_stack
 
-PARTS = ("import", "reads", "beside", "crowd", "memory", "increments", "bulk", "flush", "redeem", "rejections")
+PARTS = (
+    "import",
+    "reads",
+    "beside",
+    "crowd",
+    "memory",
+    "increments",
+    "bulk",
+    "flush",
+    "redeem",
+    "rejections",
+    "append",
+)
 
 
 def main() -> int:
@@ -45,6 +58,8 @@ def main() -> int:
                 measure_redemptions(stack, report, seconds=arguments.seconds, rounds=arguments.rounds)
             if "rejections" in arguments.parts:
                 measure_rejections(stack, report, seconds=arguments.seconds, rounds=arguments.rounds)
+            if "append" in arguments.parts:
+                measure_appends(stack, report, seconds=arguments.seconds, rounds=arguments.rounds)
             if "memory" in arguments.parts:
                 measure_memory(stack, report, sizes=(1_000_000, 4 * arguments.rows))
     return 0 if report.show() else 1

@@ -90,6 +90,12 @@ def _share(name: str, default: float) -> float:
     return share
 
 
+def _storage_url(name: str, default: Path) -> str:
+    """A folder, or an address with a scheme that fsspec has a driver for."""
+    value = _text(name, "")
+    return value if "://" in value else str(_path(name, default) if value else default)
+
+
 def _http_url(name: str) -> str:
     """Empty, or an address to which paths can be added."""
     value = _text(name, "").rstrip("/")
@@ -206,9 +212,14 @@ VALKEY_URL = _text("VALKEY_URL", _embedded["VALKEY_URL"])
 VALKEY_CACHE_URL = _text("VALKEY_CACHE_URL", _embedded["VALKEY_CACHE_URL"])
 CELERY_BROKER_URL = _text("CELERY_BROKER_URL", VALKEY_CACHE_URL.replace("unix://", "redis+socket://", 1))
 
+ARCHIVE_URL = _storage_url("ARCHIVE_URL", DATA_DIR / "archive")
+TIMESTAMPS_SEGMENT_ENTRIES = _int("TIMESTAMPS_SEGMENT_ENTRIES", 100_000, at_least=1, at_most=1_000_000)
+TIMESTAMPS_SEGMENT_SECONDS = _int("TIMESTAMPS_SEGMENT_SECONDS", 3600, at_least=1)
 FLUSH_WORKERS = _int("FLUSH_WORKERS", 2, at_least=1)
 COUNTERS_MAX_PENDING_KEYS = _int("COUNTERS_MAX_PENDING_KEYS", 4_000_000, at_least=1)
 COUNTERS_MAX_MARKS = _int("COUNTERS_MAX_MARKS", 8_000_000)
+TIMESTAMPS_MAX_BACKLOG = _int("TIMESTAMPS_MAX_BACKLOG", 2_000_000, at_least=10_000)
+TIMESTAMPS_MAX_MARKS = _int("TIMESTAMPS_MAX_MARKS", 2_000_000)
 VOUCHER_GUESSES_PER_USER = _int("VOUCHER_GUESSES_PER_USER", 20, at_least=1)
 VOUCHER_GUESSES_PER_ADDRESS = _int("VOUCHER_GUESSES_PER_ADDRESS", 600, at_least=1)
 WALLET_URL = _http_url("WALLET_URL")

@@ -38,7 +38,7 @@ case "$role" in
         case "$*" in
             imports) processes="${IMPORT_WORKERS:-2}" ;;
             flush) processes="${FLUSH_WORKERS:-2}" ;;
-            batches | events) processes=1 ;;
+            batches | events) processes=2 ;; # a long replay and the consumer keep one of each busy
             *) usage "'worker' takes one of these queues: imports, flush, batches, events" ;;
         esac
         ;;

@@ -17,8 +17,8 @@ def application_parts(*, reload: bool) -> list[Part]:
         _web("--reload" if reload else None),
         _celery("worker-imports", *_worker("imports", env.IMPORT_WORKERS)),
         _celery("worker-flush", *_worker("flush", env.FLUSH_WORKERS)),
-        _celery("worker-batches", *_worker("batches", 1)),
-        _celery("worker-events", *_worker("events", 1)),
+        _celery("worker-batches", *_worker("batches", 2)),  # a long replay or batch leaves one to the others
+        _celery("worker-events", *_worker("events", 2)),  # the consumer keeps one busy; flags are renewed by the other
         _celery("beat", "beat", "--pidfile="),
     ]
 

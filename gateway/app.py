@@ -7,7 +7,7 @@ work while everything else is busy; the rest goes to Django through the WSGI bri
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
@@ -19,9 +19,11 @@ from django.conf import settings
 from common.errors import FloodgateError, Overloaded, StoreUnavailable
 from common.stores import CACHE
 from gateway.batcher import Batcher
+from gateway.batches import run_batch
 from gateway.clients import ACCOUNT_HEADER, Client, identify
 from gateway.correlation import correlation_id_of
 from gateway.health import health_routes
+from gateway.hot import ASK_AGAIN_SECONDS
 from gateway.http import (
     ASGIApp,
     HotRequest,
@@ -74,11 +76,21 @@ class Gateway:
         self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
         self._django_limits: Batcher[Asked, None] = self._limit_batcher()
-        self._batchers = {endpoint.name: self._batcher(endpoint) for endpoint in endpoints}
+        self._batchers = {
+            endpoint.name: self._batcher(
+                endpoint, partial(self._limiter.run, self._limited_routes[endpoint.name], endpoint.run)
+            )
+            for endpoint in endpoints
+        }
+        self._again = {
+            endpoint.name: self._batcher(endpoint, partial(run_batch, endpoint.run))
+            for endpoint in endpoints
+            if endpoint.asks_again_for
+        }
 
-    def _batcher(self, endpoint: AnyEndpoint) -> Batcher[Any, Any]:
+    def _batcher(self, endpoint: AnyEndpoint, run: Callable[[list[Any]], Sequence[Any]]) -> Batcher[Any, Any]:
         return Batcher(
-            partial(self._limiter.run, self._limited_routes[endpoint.name], endpoint.run),
+            run,
             self._lanes,
             endpoint.store,
             answers_without_store=endpoint.answers_without_store,
@@ -175,9 +187,23 @@ class Gateway:
                 request.mark = mark_of(request, endpoint.name, client.account)
             item = await self._on_parser(endpoint, request) if endpoint.parses_on_thread else endpoint.parse(request)
             result = await self._batchers[endpoint.name].submit((client.name, item))
+            if endpoint.asks_again_for:
+                result = await self._final(endpoint, item, result)
             return endpoint.answer(request, result)
         finally:
             self._in_flight[endpoint.name] -= 1
+
+    async def _final(self, endpoint: AnyEndpoint, item: Any, result: Any) -> Any:
+        """The item's result once it is final or its time is up. Asking again is no request: no limit counts it."""
+        now = asyncio.get_running_loop().time
+        started = now()
+        while (left := started + endpoint.seconds_to_wait(item, result) - now()) > 0:
+            await asyncio.sleep(min(ASK_AGAIN_SECONDS, left))
+            try:
+                result = await self._again[endpoint.name].submit(item)
+            except FloodgateError:  # a store that is away leaves the answer that is known
+                break
+        return result
 
     async def _on_parser(self, endpoint: AnyEndpoint, request: HotRequest) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._parser, endpoint.parse, request)

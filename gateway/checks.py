@@ -19,7 +19,7 @@ from gateway.ratelimits.policies import limited_routes
 
 TRUTH_POLICY = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 WATCHING_THREADS = 8  # health checks, metrics and API keys of one web worker
-OTHER_WORKERS = 2  # of the queues batches and events
+OTHER_WORKERS = 5  # two of each of the queues batches and events, and the consumer's stand-in
 SPARE_CONNECTIONS = 15  # beat, commands, psql, reserved for superusers
 
 

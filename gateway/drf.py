@@ -4,6 +4,7 @@ It serves the endpoint when HOT_PATH is off, and whatever the hot path leaves to
 """
 
 import re
+import time
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -16,7 +17,7 @@ from common.errors import StoreUnavailable
 from gateway.batches import run_batch
 from gateway.clients import ACCOUNT_HEADER
 from gateway.errors import BodyTooLarge
-from gateway.hot import HotEndpoint, hot_endpoints
+from gateway.hot import ASK_AGAIN_SECONDS, HotEndpoint, hot_endpoints
 from gateway.http import HotRequest
 from gateway.idempotency import IDEMPOTENCY_KEY, mark_of
 from gateway.problems import as_http_response
@@ -48,8 +49,7 @@ def twin_of(endpoint: HotEndpoint[Any, Any]) -> Any:
         item = endpoint.parse(hot_request)
         if endpoint.store.is_open and not endpoint.answers_without_store:
             raise StoreUnavailable
-        result = run_batch(endpoint.run, [item])[0]
-        return as_http_response(endpoint.answer(hot_request, result))
+        return as_http_response(endpoint.answer(hot_request, _final(endpoint, item)))
 
     described = extend_schema(
         operation_id=endpoint.name,
@@ -60,6 +60,16 @@ def twin_of(endpoint: HotEndpoint[Any, Any]) -> Any:
         responses={200: endpoint.response_serializer},
     )
     return described(handle)
+
+
+def _final(endpoint: HotEndpoint[Any, Any], item: Any) -> Any:
+    """The item's result once it is final or its time is up; the thread waits."""
+    started = time.monotonic()
+    result = run_batch(endpoint.run, [item])[0]
+    while (left := started + endpoint.seconds_to_wait(item, result) - time.monotonic()) > 0:
+        time.sleep(min(ASK_AGAIN_SECONDS, left))
+        result = run_batch(endpoint.run, [item])[0]
+    return result
 
 
 def _hot_request(request: HttpRequest, param: str, endpoint: HotEndpoint[Any, Any]) -> HotRequest:

@@ -18,6 +18,8 @@ from gateway.idempotency import REPLAYED_HEADER
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+ASK_AGAIN_SECONDS = 0.1
+
 
 @dataclass(frozen=True, kw_only=True)
 class HotEndpoint(Generic[Item, Result]):
@@ -38,6 +40,8 @@ class HotEndpoint(Generic[Item, Result]):
         parses_on_thread: where parsing takes longer than the event loop can spare.
         body_limit_bytes: 0 for endpoints without a body.
         reserved: last segments that are other addresses, served by Django.
+        asks_again_for: how many seconds after the first answer a result like this is not final: until then the item is
+            run again every ASK_AGAIN_SECONDS, and no thread waits meanwhile.
         has_view: a view of the app serves this path in Django, with ``drf.twin_of`` this endpoint among its methods.
         response_serializer, request_serializer, parameters: for OpenAPI; the last are those of the query.
         description: for OpenAPI, a sentence or two.
@@ -56,11 +60,18 @@ class HotEndpoint(Generic[Item, Result]):
     parses_on_thread: bool = False
     body_limit_bytes: int = 0
     reserved: frozenset[str] = frozenset()
+    asks_again_for: Callable[[Item, Result], float] | None = None
     has_view: bool = False
     response_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
     request_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
     parameters: tuple[OpenApiParameter, ...] = ()
     description: str = ""
+
+    def seconds_to_wait(self, item: Item, result: Result | Replayed[Result] | FloodgateError) -> float:
+        """For a final result, counted from the first; 0 for a result that is final."""
+        if self.asks_again_for is None or isinstance(result, FloodgateError | Replayed):
+            return 0.0
+        return self.asks_again_for(item, result)
 
     def answer(self, request: HotRequest, result: Result | Replayed[Result] | FloodgateError) -> Reply:
         """The answer to ``request``. Raises ``result`` when it is an error."""

@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "promotions",
     "counters",
     "vouchers",
+    "timestamps",
 ]
 IS_CLONE = bool(find_spec("devstack"))  # the production image does not have it
 if IS_CLONE:
@@ -139,6 +140,24 @@ UNFOLD = {
                         "title": "Generations",
                         "icon": "qr_code_2",
                         "link": reverse_lazy("admin:vouchers_generation_changelist"),
+                    },
+                ],
+            },
+            {
+                "title": "Timestamps",
+                "separator": True,
+                "items": [
+                    {"title": "Find a timestamp", "icon": "search", "link": reverse_lazy("admin:timestamps_find")},
+                    {
+                        "title": "Tables of records",
+                        "icon": "layers",
+                        "link": reverse_lazy("admin:timestamps_recordtable_changelist"),
+                        "active": lambda request: request.resolver_match.url_name.startswith("timestamps_recordtable_"),
+                    },
+                    {
+                        "title": "Dead letters",
+                        "icon": "mail_off",
+                        "link": reverse_lazy("admin:timestamps_deadletter_changelist"),
                     },
                 ],
             },

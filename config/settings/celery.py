@@ -64,6 +64,26 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": GATE_SECONDS,
         "options": {"queue": "events", "expires": GATE_SECONDS},
     },
+    "consume-timestamps": {
+        "task": "timestamps.consume",
+        "schedule": 1.0,
+        "options": {"queue": "events", "expires": 1.0},
+    },
+    "archive-timestamps": {
+        "task": "timestamps.archive",
+        "schedule": 5.0,
+        "options": {"queue": "batches", "expires": 5.0},
+    },
+    "replay-timestamps": {
+        "task": "timestamps.replay",
+        "schedule": 1.0,
+        "options": {"queue": "batches", "expires": 1.0},
+    },
+    "clean-up-timestamps": {
+        "task": "timestamps.clean_up",
+        "schedule": 60.0,
+        "options": {"queue": "batches", "expires": 60.0},
+    },
     "prune-flushes": {
         "task": "counters.prune",
         "schedule": 60.0,

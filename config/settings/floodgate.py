@@ -34,6 +34,9 @@ FLUSH_WORKERS = env.FLUSH_WORKERS
 COUNTERS_MAX_PENDING_KEYS = env.COUNTERS_MAX_PENDING_KEYS
 COUNTERS_MAX_MARKS = env.COUNTERS_MAX_MARKS
 
+TIMESTAMPS_MAX_BACKLOG = env.TIMESTAMPS_MAX_BACKLOG  # entries of the stream
+TIMESTAMPS_MAX_MARKS = env.TIMESTAMPS_MAX_MARKS
+
 VOUCHER_GUESSES_PER_USER = env.VOUCHER_GUESSES_PER_USER  # codes that cannot be redeemed, a minute
 VOUCHER_GUESSES_PER_ADDRESS = env.VOUCHER_GUESSES_PER_ADDRESS
 WALLET_URL = env.WALLET_URL  # of the deployment that keeps the wallets; empty: this one
@@ -45,6 +48,12 @@ LIMITED_PATHS = [
     ("wallet_orders", "/api/wallet/orders", WALLET_CLIENTS),
     ("wallet_reads", "/api/wallet/", WALLET_CLIENTS),
 ]
+
+ARCHIVE_URL = env.ARCHIVE_URL  # a folder, or an address that fsspec has a driver for
+TIMESTAMPS_SEGMENT_ENTRIES = env.TIMESTAMPS_SEGMENT_ENTRIES
+TIMESTAMPS_SEGMENT_SECONDS = (
+    env.TIMESTAMPS_SEGMENT_SECONDS
+)  # a smaller segment is written when its first entry is older
 
 IMPORT_WORKERS = env.IMPORT_WORKERS
 IMPORT_CHUNK_BYTES = env.IMPORT_CHUNK_BYTES

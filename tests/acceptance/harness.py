@@ -75,9 +75,20 @@ class Stack:
 
     def manage(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run ``manage.py`` on this stack's data, as an operator does in another shell."""
-        command = [sys.executable, "manage.py", *arguments]
-        environment = _environment() | {"DATA_DIR": str(self.data_dir)}
-        return subprocess.run(command, cwd=BASE_DIR, env=environment, capture_output=True, text=True, timeout=60)
+        process = self.start_manage(*arguments)
+        stdout, stderr = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    def start_manage(self, *arguments: str) -> "subprocess.Popen[str]":
+        """The same without waiting for its end."""
+        return subprocess.Popen(
+            [sys.executable, "manage.py", *arguments],
+            cwd=BASE_DIR,
+            env=_environment() | {"DATA_DIR": str(self.data_dir)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def all_pids(self) -> list[int]:
         """The supervisor and everything below it."""

@@ -12,9 +12,14 @@ from tests.chaos.counters.scenario import CountersScenario
 from tests.chaos.run import run_chaos
 from tests.chaos.sabotage import SABOTAGES
 from tests.chaos.scenario import Scenario
+from tests.chaos.timestamps.scenario import TimestampsScenario
 from tests.chaos.vouchers.scenario import VouchersScenario
 
-SCENARIOS: dict[str, Callable[[], Scenario]] = {"counters": CountersScenario, "vouchers": VouchersScenario}
+SCENARIOS: dict[str, Callable[[], Scenario]] = {
+    "counters": CountersScenario,
+    "timestamps": TimestampsScenario,
+    "vouchers": VouchersScenario,
+}
 
 
 def main() -> int:

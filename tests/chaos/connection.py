@@ -74,9 +74,10 @@ def get_request(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
-def post_request(path: str, content: object, idempotency_key: str = "") -> bytes:
-    """With ``content`` as JSON; an empty ``idempotency_key`` sends none."""
+def post_request(path: str, content: object, idempotency_key: str = "", correlation_id: str = "") -> bytes:
+    """With ``content`` as JSON; an empty ``idempotency_key`` or ``correlation_id`` is not sent."""
     body = json.dumps(content)
-    key = f"Idempotency-Key: {idempotency_key}\r\n" if idempotency_key else ""
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{key}"
+    extra = f"Idempotency-Key: {idempotency_key}\r\n" if idempotency_key else ""
+    extra += f"X-Correlation-ID: {correlation_id}\r\n" if correlation_id else ""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{extra}"
     return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()

@@ -55,4 +55,6 @@ def _attack(
 
 
 def _plan(scenarios: Sequence[Scenario], rng: random.Random, seconds: float) -> list[Kill]:
-    return plan_kills(rng, [*TARGETS, *(target for each in scenarios for target in each.targets)], seconds)
+    return plan_kills(
+        rng, list(dict.fromkeys([*TARGETS, *(name for each in scenarios for name in each.targets)])), seconds
+    )

@@ -34,6 +34,11 @@ def test_broker_is_the_cache_store_by_default(tmp_path: Path, given: str, broker
     assert values(tmp_path, "CELERY_BROKER_URL", VALKEY_CACHE_URL=given) == {"CELERY_BROKER_URL": broker}
 
 
+@pytest.mark.parametrize(("given", "archive"), [("s3://bucket/log", "s3://bucket/log"), ("/a", "/a"), ("", None)])
+def test_archive_is_an_address_or_a_folder(tmp_path: Path, given: str, archive: str | None) -> None:
+    assert values(tmp_path, "ARCHIVE_URL", ARCHIVE_URL=given) == {"ARCHIVE_URL": archive or str(tmp_path / "archive")}
+
+
 def test_allowed_hosts_are_split_at_commas(tmp_path: Path) -> None:
     assert values(tmp_path, "ALLOWED_HOSTS", ALLOWED_HOSTS="a.example, b.example,") == {
         "ALLOWED_HOSTS": ["a.example", "b.example"]

@@ -1,0 +1,138 @@
+"""Entries that no table can take: out of the way, with the reason, and tried again."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from tests.timestamps import CORRELATION_ID, append, committed, put_entry, read, rows
+from timestamps import stream
+from timestamps.consuming import consume_log, live_table
+from timestamps.deadletters import retry_dead_letters
+from timestamps.models import DeadLetter, DeadLetterState, RecordTable
+from timestamps.types import Timestamp
+
+pytestmark = committed
+
+ID = "01a1fda7-97c8-7775-a6e6-cad757bbc72a"
+GOOD = {"command_id": ID, "event_timestamp": "2018-08-04T05:32:31Z", "correlation_id": CORRELATION_ID}
+REFUSING = "ALTER TABLE timestamps_record_1 ADD CONSTRAINT refusing CHECK (extract(second FROM event_timestamp) <> 3)"
+
+
+@pytest.fixture
+def refusing_table() -> Iterator[None]:
+    """Takes no instant at the fourth second."""
+    with connection.cursor() as cursor:
+        cursor.execute(REFUSING)
+    yield
+    accept()
+
+
+def accept() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE timestamps_record_1 DROP CONSTRAINT IF EXISTS refusing")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"command_id": "1"}, "command_id is malformed"),
+        ({"command_id": b"\xff"}, "command_id is malformed"),
+        ({"command_id": None}, "command_id is missing"),
+        ({"correlation_id": b"\xff\x00"}, "correlation_id is malformed"),
+        ({"event_timestamp": "yesterday"}, "event_timestamp is malformed"),
+        ({"event_timestamp": "2018-02-30T00:00:00Z"}, "22008"),
+    ],
+)
+def test_a_broken_entry_is_kept_with_the_reason_and_holds_nobody_up(
+    change: dict[str, str | bytes | None], reason: str
+) -> None:
+    before = append(3)
+    fields = {name: value for name, value in (GOOD | change).items() if value is not None}
+    position = put_entry(fields)
+    after = append(3)
+    assert consume_log() == 7
+    assert [row[0] for row in rows()] == [*before, *after]
+    letter = DeadLetter.objects.get()
+    assert letter.position == position
+    assert letter.reason.startswith(reason)
+    kept = {name: value.encode(errors="surrogateescape") for name, value in json.loads(letter.fields).items()}
+    assert kept == {name: value if isinstance(value, bytes) else value.encode() for name, value in fields.items()}
+    assert stream.sizes()[0] == (fields.get("command_id") == ID)
+
+
+def test_what_the_database_refuses_is_found_among_many_and_still_read(refusing_table: None) -> None:
+    ids = append(200)
+    consume_log()
+    refused = [ids[3], ids[63], ids[123], ids[183]]
+    assert sorted(row[0] for row in rows()) == sorted(set(ids) - set(refused))
+    assert DeadLetter.objects.count() == 4
+    assert all("23514" in letter.reason for letter in DeadLetter.objects.all())
+    assert live_table().records == 196
+    answer = read(refused[0])
+    assert isinstance(answer, Timestamp)
+    assert answer.created_at is None
+    assert stream.sizes()[0] == 4
+
+
+def test_a_batch_of_dead_letters_alone_moves_the_position(refusing_table: None) -> None:
+    append(4)
+    consume_log()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM timestamps_record_1 WHERE command_id <> %s", [live_table().last_command_id])
+    put_entry({"command_id": "1"})
+    assert consume_log() == 1
+    assert consume_log() == 0
+
+
+def test_a_dead_letter_becomes_a_record_when_the_reason_is_gone(refusing_table: None) -> None:
+    ids = append(5)
+    consume_log()
+    assert retry_dead_letters() == (0, 1)
+    accept()
+    assert retry_dead_letters() == (1, 0)
+    assert [row[0] for row in rows()] == ids
+    assert live_table().records == 5
+    assert stream.sizes()[0] == 0
+    letter = DeadLetter.objects.get()
+    assert letter.state == DeadLetterState.RETRIED
+    assert letter.retried_at is not None
+    assert retry_dead_letters() == (0, 0)
+
+
+def test_a_letter_that_a_rebuild_refuses_again_is_still_read(refusing_table: None) -> None:
+    ids = append(5)
+    consume_log()
+    accept()
+    retry_dead_letters()
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE timestamps_record_1")
+        cursor.execute(REFUSING)
+    RecordTable.objects.update(position_ms=0, position_seq=0, last_command_id=None, records=0)
+    consume_log()
+    assert DeadLetter.objects.get().state == DeadLetterState.WAITING
+    assert isinstance(read(ids[3]), Timestamp)
+
+
+def test_the_command_says_what_is_left(refusing_table: None, capsys: pytest.CaptureFixture[str]) -> None:
+    append(4)
+    consume_log()
+    with pytest.raises(SystemExit):
+        call_command("retry_dead_letters")
+    accept()
+    call_command("retry_dead_letters")
+    assert capsys.readouterr().out.splitlines() == [
+        "0 dead letters are records now, 1 are still refused",
+        "1 dead letters are records now, 0 are still refused",
+    ]
+
+
+def test_a_dead_letter_is_logged_with_its_correlation_id(caplog: pytest.LogCaptureFixture) -> None:
+    put_entry(GOOD | {"event_timestamp": "yesterday"})
+    with caplog.at_level(logging.ERROR):
+        consume_log()
+    [line] = [record for record in caplog.records if record.message == "dead_letter"]
+    assert CORRELATION_ID in line.fields  # type: ignore[attr-defined]

@@ -1,0 +1,208 @@
+"""Reads: never "not found" for an id that was handed out, whatever the stores have lost or where its row is by now."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import OperationalError, connection
+from pytest_django import DjangoAssertNumQueries
+from redis.exceptions import ConnectionError as StoreGone
+
+from common.errors import FloodgateError, StoreUnavailable
+from common.stores import TRUTH, WRITE_STORE
+from tests.timestamps import append, build_table, committed, make_live, read
+from timestamps import selectors, stream
+from timestamps.advancing import advance
+from timestamps.consuming import consume_log, live_table, settle_index
+from timestamps.errors import Rebuilding, TableIsBroken, TimestampNotFound
+from timestamps.models import RecordTable
+from timestamps.types import Query, Timestamp
+
+pytestmark = committed
+
+
+@pytest.fixture(autouse=True)
+def closed_circuits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for circuit in (TRUTH, WRITE_STORE):
+        monkeypatch.setattr(circuit, "is_open", False)
+        monkeypatch.setattr(circuit, "open", lambda: None)
+    yield
+    selectors._Pointer.number = 1
+
+
+def is_found(command_id: UUID) -> bool:
+    return isinstance(read(command_id), Timestamp)
+
+
+def sql(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def test_an_id_is_found_before_and_after_each_step_to_the_database() -> None:
+    [command_id] = append(1)
+    assert is_found(command_id)
+    advance(1)
+    assert is_found(command_id)  # in both
+    settle_index(live_table())
+    assert is_found(command_id)
+    assert stream.sizes() == (0, 1)
+
+
+@pytest.mark.parametrize("step", ["_read_log", "_read_database"])
+def test_an_id_is_found_while_it_moves_from_the_log_to_the_database(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """The whole move happens between the two looks of a reader, whichever comes first."""
+    [command_id] = append(1)
+    look = getattr(selectors, step)
+
+    def look_then_consume(ids: list[UUID]) -> Any:
+        found = look(ids)
+        consume_log()
+        return found
+
+    monkeypatch.setattr(selectors, step, look_then_consume)
+    assert is_found(command_id)
+
+
+def test_what_a_table_took_after_it_went_live_is_found_by_who_knew_the_one_before() -> None:
+    append(1)
+    consume_log()
+    build_table(2)
+    advance(2)
+    make_live(2)
+    [command_id] = append(1)
+    consume_log()
+    assert selectors._Pointer.number == 1
+    assert is_found(command_id)
+
+
+def test_repeats_and_strangers_in_one_batch_are_answered_in_order() -> None:
+    first, second = append(2)
+    consume_log()
+    [third] = append(1)
+    stranger = uuid4()
+    asked = [third, stranger, first, third, second, first]
+    answers = selectors.read_timestamps([Query(command_id) for command_id in asked])
+    assert [getattr(answer, "command_id", None) for answer in answers] == [third, None, first, third, second, first]
+    assert isinstance(answers[1], TimestampNotFound)
+
+
+def test_a_truncated_table_is_being_rebuilt_and_takes_nothing_more() -> None:
+    lost = append(2)
+    consume_log()
+    sql("TRUNCATE timestamps_record_1")
+    assert isinstance(read(lost[0]), Rebuilding)
+    [later] = append(1)
+    with pytest.raises(TableIsBroken):
+        advance(1)
+    assert is_found(later)
+    assert isinstance(read(lost[0]), Rebuilding)
+
+
+def test_a_dropped_table_is_being_rebuilt() -> None:
+    lost = append(1)
+    consume_log()
+    sql("DROP TABLE timestamps_record_1")
+    assert isinstance(read(lost[0]), Rebuilding)
+    with pytest.raises(TableIsBroken):
+        advance(1)
+
+
+def test_a_database_of_before_is_being_rebuilt_until_it_has_caught_up() -> None:
+    lost = append(2)
+    consume_log()
+    sql("TRUNCATE timestamps_record_1")
+    RecordTable.objects.update(position_ms=0, position_seq=0, last_command_id=None, records=0)
+    assert isinstance(read(lost[0]), Rebuilding)
+    assert isinstance(read(uuid4()), Rebuilding)
+    consume_log()
+    assert all(map(is_found, lost))
+    assert isinstance(read(uuid4()), TimestampNotFound)
+
+
+def test_a_database_without_tables_is_being_rebuilt() -> None:
+    [lost] = append(1)
+    consume_log()
+    sql("ALTER TABLE timestamps_recordtable RENAME TO hidden")
+    try:
+        assert isinstance(read(lost), Rebuilding)
+    finally:
+        sql("ALTER TABLE hidden RENAME TO timestamps_recordtable")
+
+
+def test_a_database_without_a_live_table_is_being_rebuilt() -> None:
+    [lost] = append(1)
+    consume_log()
+    RecordTable.objects.all().delete()
+    assert isinstance(read(lost), Rebuilding)
+    consume_log()
+    assert is_found(lost)
+
+
+def test_records_come_back_as_a_table_is_built() -> None:
+    lost = append(2)
+    consume_log()
+    sql("TRUNCATE timestamps_record_1")
+    build_table(2)
+    assert isinstance(read(lost[1]), Rebuilding)
+    advance(2)
+    assert all(map(is_found, lost))
+    make_live(2)
+    assert all(map(is_found, lost))
+    assert isinstance(read(uuid4()), TimestampNotFound)
+
+
+def test_the_live_table_is_found_when_the_known_one_was_dropped() -> None:
+    [command_id] = append(1)
+    build_table(2)
+    advance(2)
+    make_live(2)
+    settle_index(live_table())
+    sql("DROP TABLE timestamps_record_1")
+    assert is_found(command_id)
+
+
+def test_a_table_is_asked_for_once_for_any_number_of_ids(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    ids = append(50)
+    consume_log()
+    with django_assert_num_queries(1):
+        selectors.read_timestamps([Query(command_id) for command_id in [*ids, uuid4()]])
+
+
+def test_without_the_database_what_waits_in_the_log_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    [persisted] = append(1)
+    consume_log()
+    [waiting] = append(1)
+
+    def fail(*_: object) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(selectors, "_rows", fail)
+    assert is_found(waiting)
+    assert isinstance(read(persisted), StoreUnavailable)
+    assert isinstance(read(uuid4()), StoreUnavailable)
+
+
+def test_without_the_log_what_is_persisted_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    [persisted] = append(1)
+    consume_log()
+    [waiting] = append(1)
+
+    def fail(*_: object) -> None:
+        raise StoreGone("gone")
+
+    monkeypatch.setattr(stream, "run", fail)
+    assert is_found(persisted)
+    assert isinstance(read(waiting), StoreUnavailable)
+
+
+def test_stores_with_open_circuits_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    [command_id] = append(1)
+    for circuit in (TRUTH, WRITE_STORE):
+        monkeypatch.setattr(circuit, "is_open", True)
+    monkeypatch.setattr(stream, "run", None)
+    monkeypatch.setattr(selectors, "_rows", None)
+    answer = read(command_id)
+    assert isinstance(answer, FloodgateError)
+    assert isinstance(answer, StoreUnavailable)

@@ -1,0 +1,147 @@
+"""People's door: timestamps by id and by correlation id, the tables that hold them, and dead letters."""
+
+import json
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from common.errors import FloodgateError
+from common.stores import STORE_AWAY
+from common.uuids import EXAMPLE_UUID
+from gateway.batches import run_batch
+from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog
+from timestamps.deadletters import retry_dead_letters
+from timestamps.errors import ReplayRefused
+from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
+from timestamps.replays import cancel_replay
+from timestamps.selectors import FOUND_TIMESTAMPS, find_timestamps
+from timestamps.types import Timestamp
+
+
+class FindForm(forms.Form):
+    id = forms.UUIDField(
+        label="Id or correlation id",
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": EXAMPLE_UUID, "autofocus": True}),
+        error_messages={"invalid": f"This is no id: a UUID like {EXAMPLE_UUID} is needed."},
+    )
+
+
+@admin.register(RecordTable)
+class RecordTableAdmin(ReadOnlyAdmin):
+    list_display = ["number", "state", "name", "position", "record_count", "started_at", "live_at", "retired_at"]
+    ordering = ["-number"]
+    actions_detail = ["cancel"]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        is_building = RecordTable.objects.filter(pk=object_id, state=TableState.BUILDING).exists()
+        return list(super().get_actions_detail(request, object_id)) if is_building else []
+
+    def get_urls(self) -> list[URLPattern]:
+        find = path("find/", self.admin_site.admin_view(self.find_view), name="timestamps_find")
+        return [find, *super().get_urls()]
+
+    @display(description="records", ordering="records")  # type: ignore[untyped-decorator]
+    def record_count(self, table: RecordTable) -> str:
+        return f"{table.records:,}"
+
+    def find_view(self, request: HttpRequest) -> TemplateResponse:
+        """Timestamps have no model, because each of their tables may be the live one."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        form = FindForm(request.GET if "id" in request.GET else None)
+        shown = _shown(run_batch(find_timestamps, [form.cleaned_data["id"]])[0]) if form.is_valid() else {}
+        context = {**self.admin_site.each_context(request), "title": "Find a timestamp", "form": form, **shown}
+        return TemplateResponse(request, "admin/timestamps/find.html", context)
+
+    @action(  # type: ignore[untyped-decorator]
+        description="Cancel the replay",
+        url_path="cancel",
+        permissions=["operate"],
+        icon="cancel",
+        variant=ActionVariant.DANGER,
+        dialog={
+            "title": "Give this replay up?",
+            "description": "Readers stay with the live table; what was built so far is dropped in ten minutes.",
+            "form_class": None,
+            "form_submit_text": "Cancel the replay",
+        },
+    )
+    def cancel(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        table = RecordTable.objects.get(pk=object_id)
+        try:
+            cancel_replay(table.number)
+        except ReplayRefused as error:
+            messages.error(request, error.detail)
+        except STORE_AWAY:
+            messages.error(request, "A store does not answer; try again.")
+        else:
+            self.log_change(request, table, "Cancelled its replay.")
+            messages.success(request, "The replay is cancelled.")
+        return after_dialog(request, reverse("admin:timestamps_recordtable_change", args=[object_id]))
+
+
+def _shown(found: list[Timestamp] | FloodgateError) -> dict[str, Any]:
+    """What the page says of a look-up: rows of a table, or a sentence."""
+    if isinstance(found, FloodgateError):
+        return {"sentence": found.detail}
+    if not found:
+        return {"sentence": "No timestamp has this id, and none in the database has this correlation id."}
+    headers = ["id", "event timestamp", "correlation id", "in the database since"]
+    rows = [[one.command_id, one.event_timestamp, one.correlation_id, one.created_at or "waits"] for one in found]
+    more = f"These are the first {FOUND_TIMESTAMPS}." if len(found) == FOUND_TIMESTAMPS else ""
+    return {"table": {"headers": headers, "rows": rows}, "sentence": more}
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnlyAdmin):
+    list_display = ["position", "state", "reason", "created_at", "retried_at"]
+    list_filter = [("state", admin.ChoicesFieldListFilter)]
+    actions_detail = ["retry"]
+    fields = readonly_fields = ["position", "state", "reason", "entry", "created_at", "retried_at"]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        waits = DeadLetter.objects.filter(pk=object_id, state=DeadLetterState.WAITING).exists()
+        return list(super().get_actions_detail(request, object_id)) if waits else []
+
+    @display(description="entry")  # type: ignore[untyped-decorator]
+    def entry(self, letter: DeadLetter) -> str:
+        return "\n".join(f"{name}: {value!a}" for name, value in json.loads(letter.fields).items())
+
+    @action(  # type: ignore[untyped-decorator]
+        description="Try again",
+        url_path="retry",
+        permissions=["operate"],
+        icon="replay",
+        variant=ActionVariant.PRIMARY,
+        dialog={
+            "title": "Try this entry again?",
+            "description": "It becomes a record, unless it is still refused. retry_dead_letters tries all that wait.",
+            "form_class": None,
+            "form_submit_text": "Try again",
+        },
+    )
+    def retry(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        letter = DeadLetter.objects.get(pk=object_id)
+        try:
+            retried, _ = retry_dead_letters([letter.pk])
+        except STORE_AWAY:
+            messages.error(request, "A store does not answer; try again.")
+        else:
+            self.log_change(request, letter, "Tried again.")
+            _tell(request, retried)
+        return after_dialog(request, reverse("admin:timestamps_deadletter_change", args=[object_id]))
+
+
+def _tell(request: HttpRequest, retried: int) -> None:
+    if retried:
+        messages.success(request, "It is a record now.")
+    else:
+        messages.warning(request, "It is still refused.")

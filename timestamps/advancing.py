@@ -1,0 +1,88 @@
+"""From the log into a table of records: the one way in, for the consumer and for rebuilds."""
+
+import logging
+
+from django.db import ProgrammingError, connection, transaction
+
+from common.sqlstate import sqlstate
+from timestamps import log
+from timestamps.deadletters import bury
+from timestamps.decoding import decode_entries
+from timestamps.errors import TableIsBroken
+from timestamps.locks import lock_table
+from timestamps.models import RecordTable, TableState
+from timestamps.tables import record_table
+from timestamps.types import Entry, Record
+from timestamps.writing import write_records
+
+logger = logging.getLogger(__name__)
+
+STEP_ENTRIES = 5_000
+LOGGED_IDS = 20
+UNDEFINED_TABLE = "42P01"
+
+
+def advance(number: int) -> int:
+    """Write the next entries of the log, at most STEP_ENTRIES, into a table and move its position behind them.
+
+    Args:    number: of the table. One that is neither live nor building is left as it is.
+    Returns: entries taken; fewer than STEP_ENTRIES: there were no more.
+    Raises:  TableIsBroken: the table lacks records that it had, nothing was written: it must be rebuilt.
+        RecordTable.DoesNotExist; DatabaseError, RedisError: a store is away; the next call goes on from there.
+    Source:  docs/timestamps.md.
+    """
+    with transaction.atomic():
+        table = lock_table(number)
+        if table.state not in (TableState.LIVE, TableState.BUILDING):
+            return 0
+        _refuse_broken(table)
+        entries = log.read_after(table.position, STEP_ENTRIES)
+        if entries:
+            _take(table, entries)
+    return len(entries)
+
+
+def _refuse_broken(table: RecordTable) -> None:
+    """A table that was emptied must not move on, or its position would tell of records that nobody finds.
+
+    What is looked up here cannot be truncated before the transaction ends.
+    """
+    if table.last_command_id is None:
+        return
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SELECT FROM {record_table(table.number)} WHERE command_id = %s", [table.last_command_id])
+            is_there = cursor.rowcount == 1
+    except ProgrammingError as error:
+        if sqlstate(error) != UNDEFINED_TABLE:
+            raise
+        is_there = False
+    if not is_there:
+        raise TableIsBroken
+
+
+def _take(table: RecordTable, entries: list[Entry]) -> None:
+    records, broken = decode_entries(entries)
+    inserted, refused = write_records(table.number, records)
+    by_position = {entry.position: entry for entry in entries}
+    bury([*broken, *((by_position[record.position], reason) for record, reason in refused)])
+    dead = {record.position for record, _ in refused}
+    last = next((record for record in reversed(records) if record.position not in dead), None)
+    table.last_command_id = last.command_id if last else table.last_command_id
+    table.position = entries[-1].position
+    table.records += inserted
+    table.repeats += len(records) - len(refused) - inserted
+    table.save(update_fields=["last_command_id", "position_ms", "position_seq", "records", "repeats"])
+    _log(table, records, len(entries), inserted)
+
+
+def _log(table: RecordTable, records: list[Record], entries: int, inserted: int) -> None:
+    correlation_ids = dict.fromkeys(str(record.correlation_id) for record in records)
+    fields = {
+        "table": table.number,
+        "through": str(table.position),
+        "entries": entries,
+        "inserted": inserted,
+        "correlation_ids": list(correlation_ids)[:LOGGED_IDS],
+    }
+    logger.info("records_written", extra=fields)

@@ -1,0 +1,34 @@
+from http import HTTPStatus
+
+from django.apps import AppConfig
+
+from gateway.health import register_check
+from gateway.metrics import register_collector
+from gateway.problems import register_codes
+
+
+class TimestampsConfig(AppConfig):
+    name = "timestamps"
+
+    def ready(self) -> None:
+        from timestamps import checks  # noqa: F401  (registers the system check)
+        from timestamps.health import lag_seconds
+        from timestamps.metrics import archive_metrics, log_metrics, records_metrics  # models are there only now
+
+        for source in (log_metrics, archive_metrics, records_metrics):
+            register_collector(source)
+        register_check("timestamps:lag", lag_seconds, required=False)
+        register_codes(
+            {
+                "too-many-timestamps": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "backlog-full": HTTPStatus.SERVICE_UNAVAILABLE,
+                "too-many-marks": HTTPStatus.SERVICE_UNAVAILABLE,
+                "rebuilding": HTTPStatus.SERVICE_UNAVAILABLE,
+                "timestamps-late": HTTPStatus.SERVICE_UNAVAILABLE,
+                "archive-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+                "archive-is-broken": HTTPStatus.SERVICE_UNAVAILABLE,
+                "replay-refused": HTTPStatus.CONFLICT,
+                "broken-entry": HTTPStatus.UNPROCESSABLE_ENTITY,
+                "table-is-broken": HTTPStatus.SERVICE_UNAVAILABLE,
+            }
+        )

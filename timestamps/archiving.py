@@ -1,0 +1,125 @@
+"""From the stream into the archive, one segment after the other.
+
+One archiver works at a time, by its lease. If two ever did, the second could not write a manifest of the same number,
+and segments of other content have other names, so neither can spoil what the other wrote.
+"""
+
+import logging
+import time
+
+from django.conf import settings
+
+from timestamps import archive, log, stream
+from timestamps.archive import Archive
+from timestamps.errors import ArchiveIsBroken
+from timestamps.locks import archiver_lease
+from timestamps.segments import (
+    CHAIN_START,
+    Manifest,
+    dump_entry,
+    line_position,
+    manifest_name,
+    pack,
+    segment_name,
+    sha256_of,
+)
+from timestamps.trimming import PAGE_ENTRIES, trim_segment
+from timestamps.types import Entry, Position
+
+logger = logging.getLogger(__name__)
+
+
+def archive_step() -> bool:
+    """Archive the next segment, if one is due, and trim one that is archived, if nobody needs it any more.
+
+    Returns: whether there may be more to do at once. False also while another archiver works.
+    Raises:  ArchiveIsBroken, ArchiveUnavailable, DatabaseError, RedisError: nothing is lost, the next call goes on.
+    Source:  docs/timestamps.md.
+    """
+    with archiver_lease() as is_mine:
+        if not is_mine:
+            return False
+        has_written = write_due_segment()
+        return trim_segment() or has_written
+
+
+def write_due_segment() -> bool:
+    """Write what waits as one segment when it is enough or old enough; whether it was."""
+    found = archive.current()
+    newest = found.newest()
+    if not _is_due(found, newest):
+        return False
+    lines = [dump_entry(entry) for entry in _next_entries(newest.last, settings.TIMESTAMPS_SEGMENT_ENTRIES)]
+    _write_segment(found, newest, lines)
+    return True
+
+
+def oldest_waiting_seconds() -> float:
+    """Age of the oldest entry that is only in the stream; 0 when there is none."""
+    waiting = _read_stream(archive.current().newest().last, 1)
+    return max(0.0, time.time() - waiting[0].position.ms / 1000) if waiting else 0.0
+
+
+def _is_due(found: Archive, newest: Manifest) -> bool:
+    if oldest_waiting_seconds() > settings.TIMESTAMPS_SEGMENT_SECONDS:
+        return True
+    still_in_stream = newest.total_entries - found.entries_through(stream.trimmed())
+    _, in_stream = stream.sizes()
+    return in_stream - still_in_stream >= settings.TIMESTAMPS_SEGMENT_ENTRIES
+
+
+def _next_entries(position: Position, limit: int) -> list[Entry]:
+    """Up to ``limit`` entries after ``position``."""
+    entries: list[Entry] = []
+    while len(entries) < limit and (page := _read_stream(position, min(PAGE_ENTRIES, limit - len(entries)))):
+        entries += page
+        position = page[-1].position
+    return entries
+
+
+def _read_stream(position: Position, limit: int) -> list[Entry]:
+    entries = log.read_stream_after(position, limit)
+    if entries is None:
+        raise ArchiveIsBroken(f"The archive ends at {position}, and the stream begins only after {stream.trimmed()}.")
+    return entries
+
+
+def _write_segment(found: Archive, previous: Manifest, lines: list[bytes]) -> None:
+    content = pack(lines)
+    manifest = _manifest_of(found, previous, lines, content)
+    found.store.write(manifest.segment, content)
+    if found.store.read(manifest.segment) != content:
+        raise ArchiveIsBroken(f"Segment {manifest.segment} reads back other than it was written.")
+    try:
+        found.store.write_once(manifest_name(manifest.number), manifest.dump())
+    except FileExistsError:
+        logger.warning("segment_written_by_another", extra={"number": manifest.number})
+    else:
+        logger.info("segment_written", extra={"segment": manifest.segment, "entries": manifest.entries})
+    _delete_orphans(found, manifest.number)
+
+
+def _manifest_of(found: Archive, previous: Manifest, lines: list[bytes], content: bytes) -> Manifest:
+    sha256 = sha256_of(content)
+    number = previous.number + 1
+    return Manifest(
+        number=number,
+        segment=segment_name(number, sha256),
+        first=line_position(lines[0]),
+        last=line_position(lines[-1]),
+        entries=len(lines),
+        total_entries=previous.total_entries + len(lines),
+        size=len(content),
+        total_size=previous.total_size + len(content),
+        sha256=sha256,
+        previous_sha256=sha256_of(found.manifest_text(previous.number)) if previous.number else CHAIN_START,
+    )
+
+
+def _delete_orphans(found: Archive, number: int) -> None:
+    """Files of this number that its manifest does not name, and those never finished: no manifest ever will."""
+    kept = found.manifest(number).segment
+    found.store.delete_unfinished()
+    for name in found.store.names():
+        if name.startswith(f"{number:012d}-") and name != kept:
+            found.store.delete(name)

@@ -1,0 +1,77 @@
+"""The consumer: keeps the live table up with the log, and the index down to what the table lacks."""
+
+import logging
+import time
+
+from django.db import transaction
+from django.utils import timezone
+
+from timestamps import stream
+from timestamps.advancing import STEP_ENTRIES, advance
+from timestamps.deadletters import dead_between
+from timestamps.errors import TableIsBroken
+from timestamps.locks import consumer_lease
+from timestamps.models import RecordTable, TableState
+from timestamps.replays import rebuild
+from timestamps.tables import create_record_table, drop_record_table
+
+logger = logging.getLogger(__name__)
+
+BUSY_SECONDS = 5.0  # then its worker may end; the next call goes on
+
+
+def consume_log() -> int:
+    """Bring the log into the live table until they are level, or for BUSY_SECONDS, unless another process does.
+
+    Returns: entries taken.
+    Raises:  DatabaseError, RedisError: a store is away; the next call goes on from there.
+    Source:  docs/timestamps.md.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    total = 0
+    with consumer_lease() as is_mine:
+        while is_mine:
+            taken = _step()
+            total += taken
+            if taken < STEP_ENTRIES or time.monotonic() > until:
+                break
+    return total
+
+
+def _step() -> int:
+    """One transaction's worth. The index is cleared after its commit, also of what an earlier consumer died with."""
+    table = live_table() if has_live_table() else begin_again()
+    try:
+        taken = advance(table.number)
+    except TableIsBroken:
+        rebuild()
+        return 0
+    table.refresh_from_db()
+    settle_index(table)
+    return taken
+
+
+def live_table() -> RecordTable:
+    """Raises RecordTable.DoesNotExist."""
+    return RecordTable.objects.get(state=TableState.LIVE)
+
+
+def has_live_table() -> bool:
+    return RecordTable.objects.filter(state=TableState.LIVE).exists()
+
+
+@transaction.atomic
+def begin_again() -> RecordTable:
+    """Without a live row nobody knows what the tables have: an empty one becomes live, and the log fills it."""
+    newest = RecordTable.objects.order_by("-number").values_list("number", flat=True).first() or 0
+    logger.error("live_table_was_lost", extra={"table": newest + 1})
+    drop_record_table(newest + 1)
+    create_record_table(newest + 1)
+    return RecordTable.objects.create(number=newest + 1, state=TableState.LIVE, live_at=timezone.now())
+
+
+def settle_index(table: RecordTable) -> None:
+    """Take what the live table has out of the index. May be repeated."""
+    persisted = stream.persisted()
+    if table.position > persisted:
+        stream.settle(table.position, dead_between(persisted, table.position))

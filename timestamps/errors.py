@@ -1,0 +1,81 @@
+"""What a timestamp may meet.
+
+FloodgateError
+├── TooManyTimestamps       more in one request than may be appended at once
+├── ConsumerIsLate          the database is behind the log
+├── NotFound
+│   └── TimestampNotFound   this id was never handed out
+├── Unavailable
+│   ├── BacklogFull         too many entries wait for the database or the archive
+│   ├── ArchiveUnavailable  the store of the archive does not answer
+│   ├── TooManyMarks        too many Idempotency-Keys were used within the hour
+│   └── Rebuilding          the database is behind the log, so nobody can say yet whether the id exists
+├── ArchiveIsBroken         a segment or manifest is missing or is not what was archived
+├── ReplayRefused           this replay cannot begin, go on or be cancelled
+├── BrokenEntry             an entry of the log that says nothing we understand
+└── TableIsBroken           a table of records lacks what its position says it has
+"""
+
+from uuid import UUID
+
+from common.errors import FloodgateError, Unavailable
+from gateway.errors import NotFound
+from timestamps.types import SUBMISSION_TIMESTAMPS
+
+
+class TooManyTimestamps(FloodgateError):
+    code = "too-many-timestamps"
+    default_detail = f"More than {SUBMISSION_TIMESTAMPS:,} timestamps in one request; nothing was appended."
+
+
+class TimestampNotFound(NotFound):
+    def __init__(self, command_id: UUID) -> None:
+        super().__init__(f"No timestamp has the id {command_id}.")
+
+
+class BacklogFull(Unavailable):
+    code = "backlog-full"
+    default_detail = "Too many timestamps wait for the database or the archive; nothing was appended."
+    retry_after_seconds = 5
+
+
+class TooManyMarks(Unavailable):
+    code = "too-many-marks"
+    default_detail = "Too many Idempotency-Keys are remembered; nothing was appended. Without a key it would be."
+    retry_after_seconds = 60
+
+
+class Rebuilding(Unavailable):
+    code = "rebuilding"
+    default_detail = "The database is being rebuilt from the log and does not have this id yet; ask again."
+    retry_after_seconds = 2
+
+
+class ArchiveUnavailable(Unavailable):
+    code = "archive-unavailable"
+    default_detail = "The archive of the log does not answer."
+
+
+class ArchiveIsBroken(FloodgateError):
+    code = "archive-is-broken"
+    default_detail = "The archive of the log is not what was written."
+
+
+class ReplayRefused(FloodgateError):
+    code = "replay-refused"
+    default_detail = "This replay cannot begin, go on or be cancelled."
+
+
+class ConsumerIsLate(FloodgateError):
+    code = "timestamps-late"
+    default_detail = "The database is more than ten seconds behind the log of timestamps."
+
+
+class BrokenEntry(FloodgateError):
+    code = "broken-entry"
+    default_detail = "The entry of the log cannot be decoded."
+
+
+class TableIsBroken(FloodgateError):
+    code = "table-is-broken"
+    default_detail = "The table of records lacks what its position says it has; it must be rebuilt from the log."

@@ -1,0 +1,46 @@
+"""Every lock of this app. Order: lease, tables of records by number, dead letters by id.
+
+Leases save work; exactness is the row lock's, under which a position and its records move together.
+"""
+
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+
+from common.leases import lease
+from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
+
+CONSUMER, REPLAY, ARCHIVER = 4001, 4002, 4003  # first keys of the advisory locks; the second is 0
+CONSUMER_LEASE_SECONDS = 5
+WORK_LEASE_SECONDS = 60
+
+
+def consumer_lease() -> AbstractContextManager[bool]:
+    """Whether this connection alone brings the log into the live table."""
+    return lease(CONSUMER, 0, seconds=CONSUMER_LEASE_SECONDS)
+
+
+def archiver_lease() -> AbstractContextManager[bool]:
+    """Whether this connection alone writes segments and trims the stream."""
+    return lease(ARCHIVER, 0, seconds=WORK_LEASE_SECONDS)
+
+
+def replay_lease() -> AbstractContextManager[bool]:
+    """Whether this connection alone fills tables beside the live one."""
+    return lease(REPLAY, 0, seconds=WORK_LEASE_SECONDS)
+
+
+def lock_table(number: int) -> RecordTable:
+    """The table's row, locked until the transaction ends. Raises RecordTable.DoesNotExist."""
+    return RecordTable.objects.select_for_update(no_key=True).get(pk=number)
+
+
+def lock_tables() -> list[RecordTable]:
+    """The rows of the live table and of those being built."""
+    tables = RecordTable.objects.select_for_update(no_key=True).filter(state__in=(TableState.LIVE, TableState.BUILDING))
+    return list(tables.order_by("number"))
+
+
+def lock_dead_letters(ids: Collection[int]) -> list[DeadLetter]:
+    """Those of them that still wait."""
+    letters = DeadLetter.objects.select_for_update(no_key=True).filter(pk__in=ids, state=DeadLetterState.WAITING)
+    return list(letters.order_by("id"))

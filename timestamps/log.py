@@ -1,0 +1,28 @@
+"""The log from its first entry to its last, wherever they are: archived segments, then the stream."""
+
+from timestamps import archive, stream
+from timestamps.trimming import restore_mark
+from timestamps.types import Entry, Position
+
+
+def read_after(position: Position, limit: int) -> list[Entry]:
+    """The next entries after ``position`` in the log's order: ``limit``, or all that there are.
+
+    Raises: RedisError: the truth store is away; ArchiveUnavailable; ArchiveIsBroken: it lacks the next entry.
+    """
+    entries: list[Entry] = []
+    while len(entries) < limit:
+        page = read_stream_after(position, limit - len(entries))
+        if page is not None:
+            return entries + page
+        entries += archive.read_after(position, limit - len(entries))
+        position = entries[-1].position
+    return entries
+
+
+def read_stream_after(position: Position, limit: int) -> list[Entry] | None:
+    """The same from the stream alone; None where the next entry has left it."""
+    found = stream.read_after(position, limit)
+    if found is None and restore_mark():
+        found = stream.read_after(position, limit)
+    return found

@@ -1,0 +1,68 @@
+-- Appends the instants of several submissions to the log and to the index of what is not in the database yet.
+--
+-- ARGV: stream, key prefix, most entries of the stream, seconds that marks are kept, most marks, then for each
+--       submission: digest and fingerprint of its mark (both empty without one), its first id in text, its correlation
+--       id, its instants (with a comma between).
+-- The last eight digits of the first id count its entries' ids up.
+-- Returns for each submission a letter and an id: A it was appended, R it was before (with that first id), X its mark
+--       was there with another content, F the log is full, M too many marks are kept.
+
+local stream, prefix = ARGV[1], ARGV[2]
+local most_entries, mark_seconds, most_marks = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local bucket = math.floor(redis.call('TIME')[1] / mark_seconds)
+local pending = prefix .. 'pending'
+local length = redis.call('XLEN', stream)
+
+local function marks(at)
+    return prefix .. 'marks:' .. string.format('%d', at)
+end
+
+-- In the next bucket too: the clock may have been set back.
+local function find_mark(digest)
+    for at = bucket + 1, bucket - 1, -1 do
+        local found = redis.call('HGET', marks(at), digest)
+        if found then return found end
+    end
+    return false
+end
+
+local function has_room_for_marks()
+    return redis.call('HLEN', marks(bucket)) + redis.call('HLEN', marks(bucket - 1)) < most_marks
+end
+
+local function keep_mark(digest, value)
+    redis.call('HSET', marks(bucket), digest, value)
+    redis.call('EXPIRE', marks(bucket), 2 * mark_seconds)
+end
+
+local function append(first_id, correlation_id, instants)
+    local stem, number = first_id:sub(1, 28), tonumber(first_id:sub(29), 16)
+    for instant in instants:gmatch('[^,]+') do
+        local id = stem .. string.format('%08x', number)
+        number = number + 1
+        length = length + 1
+        redis.call('XADD', stream, '*', 'command_id', id, 'event_timestamp', instant, 'correlation_id', correlation_id)
+        redis.call('HSET', pending, id, instant .. ' ' .. correlation_id)
+    end
+end
+
+local function submit(digest, fingerprint, first_id, correlation_id, instants)
+    local found = digest ~= '' and find_mark(digest)
+    if found then
+        return found:sub(1, #fingerprint) == fingerprint and 'R' .. found:sub(#fingerprint + 1) or 'X'
+    end
+    local _, commas = instants:gsub(',', '')
+    if length + commas + 1 > most_entries then return 'F' end
+    if digest ~= '' then
+        if not has_room_for_marks() then return 'M' end
+        keep_mark(digest, fingerprint .. first_id)
+    end
+    append(first_id, correlation_id, instants)
+    return 'A' .. first_id
+end
+
+local answers = {}
+for at = 6, #ARGV, 5 do
+    answers[#answers + 1] = submit(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
+end
+return answers

@@ -1,0 +1,9 @@
+-- What the index of unpersisted entries knows of some ids. ARGV: stream, key prefix, ids.
+-- Returns the position through which all was persisted, and what the index has of each id.
+
+local pending = ARGV[2] .. 'pending'
+local found = {}
+for at = 3, #ARGV do
+    found[at - 2] = redis.call('HGET', pending, ARGV[at])
+end
+return {redis.call('GET', ARGV[2] .. 'persisted') or '0-0', found}

@@ -1,0 +1,141 @@
+"""``replay_timestamps``: build the records anew from the log, beside the live ones, and switch over."""
+
+import time
+from argparse import ArgumentParser
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from common.errors import FloodgateError
+from common.stores import STORE_AWAY
+from config import env
+from timestamps import archive, stream
+from timestamps.consuming import live_table
+from timestamps.instants import NotAnInstant, canonical_instant
+from timestamps.models import RecordTable, TableState
+from timestamps.replaying import entries_in_log, replay_step
+from timestamps.replays import cancel_replay, running_replay, start_replay
+from timestamps.types import START, Position
+
+STEP_SECONDS = 0.5
+PAUSE_SECONDS = 0.2
+INTERRUPTED = 130
+_NAME = "replay"
+
+
+class Command(BaseCommand):
+    help = "Build the table of records anew from the log, beside the live one, prove the counts, and switch to it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        start = parser.add_mutually_exclusive_group()
+        start.add_argument(
+            "--from-time", metavar="T", help="Replay what was appended from then on (RFC 3339); copy the rest."
+        )
+        start.add_argument(
+            "--from-position", metavar="P", help="The same from an entry's place in the log, like 1732183200000-0."
+        )
+        parser.add_argument("--group", metavar="NAME", default="", help=f"Name of the replay, {_NAME!r} without.")
+        parser.add_argument("--dry-run", action="store_true", help="Only say what would be done.")
+        parser.add_argument("--cancel", action="store_true", help="Give up the replay that is running.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._handle(**options)
+        except STORE_AWAY as error:
+            raise CommandError(f"A store does not answer; is the stack of {env.DATA_DIR} running? {error}") from error
+        except FloodgateError as error:
+            raise CommandError(error.detail) from error
+
+    def _handle(self, *, group: str, dry_run: bool, cancel: bool, **options: Any) -> None:
+        after = _beginning(options["from_time"], options["from_position"])
+        if cancel:
+            self._cancel()
+        elif dry_run:
+            self._tell(after)
+        else:
+            self._replay(_running_or_started(group, after))
+
+    def _cancel(self) -> None:
+        running = running_replay()
+        if running is None:
+            raise CommandError("No replay is running.")
+        cancel_replay(running.number)
+        self.stdout.write(f"replay {running.name!r} is cancelled; readers stay with table {live_table().number}")
+
+    def _tell(self, after: Position) -> None:
+        live, newest = live_table(), archive.current().newest()
+        entries = entries_in_log()
+        self.stdout.write(
+            f"the log has {entries:,} entries: {newest.number:,} segments with {newest.total_entries:,}"
+            f" ({newest.total_size:,} bytes), and a stream of {stream.sizes()[1]:,} that may overlap them\n"
+            f"table {live.number} is live, with {live.records:,} records through {live.position}\n"
+            + (
+                f"records through {after} would be copied, entries after it replayed"
+                if after > START
+                else "all would be replayed"
+            )
+        )
+
+    def _replay(self, table: RecordTable) -> None:
+        try:
+            table = _follow(table.number)
+        except KeyboardInterrupt:
+            note = (
+                f"replay {table.name!r} goes on in the workers; --cancel gives it up, and this command shows it again"
+            )
+            raise CommandError(note, returncode=INTERRUPTED) from None
+        if table.live_at is None:
+            raise CommandError(f"replay {table.name!r} was given up: {table.error}")
+        self.stdout.write(self.style.SUCCESS(f"table {table.number} is live, with {table.records:,} records"))
+
+
+def _running_or_started(group: str, after: Position) -> RecordTable:
+    """Without arguments, whatever is running is meant."""
+    running = running_replay()
+    return running if running and not group and after == START else start_replay(group or _NAME, after)
+
+
+def _follow(number: int) -> RecordTable:
+    """Work on the replay with a progress bar until it has ended; while a worker has it, only watch."""
+    with Progress(
+        TextColumn("{task.description:9}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %  {task.completed:,.0f} of {task.total:,.0f} entries"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    ) as bar:
+        task = bar.add_task(TableState.BUILDING, total=max(1, entries_in_log()))
+        while (table := RecordTable.objects.get(pk=number)).state == TableState.BUILDING:
+            _show(bar, task, table)
+            if not replay_step(STEP_SECONDS):
+                time.sleep(PAUSE_SECONDS)
+        _show(bar, task, table)
+    return table
+
+
+def _show(bar: Progress, task: TaskID, table: RecordTable) -> None:
+    what = table.error or ("copying" if not table.is_copied else table.state)
+    bar.update(task, description=what, completed=table.records + table.repeats)
+
+
+def _beginning(from_time: str | None, from_position: str | None) -> Position:
+    """The last position that is not replayed. Raises CommandError."""
+    try:
+        if from_time:
+            instant = datetime.fromisoformat(canonical_instant(from_time))
+            return _right_before(Position(max(0, int(instant.timestamp() * 1000)), 0))
+        return _right_before(Position.parse(from_position)) if from_position else START
+    except NotAnInstant as error:
+        raise CommandError(f"--from-time: {error}") from error
+    except ValueError as error:
+        raise CommandError("--from-position must look like 1732183200000-0.") from error
+
+
+def _right_before(position: Position) -> Position:
+    if position <= START:
+        return START
+    ms, seq = position
+    return Position(ms, seq - 1) if seq else Position(ms - 1, 2**63 - 1)

@@ -1,0 +1,23 @@
+"""``retry_dead_letters``: write the entries that no table could take, if they are not refused any more."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from common.stores import STORE_AWAY
+from timestamps.deadletters import retry_dead_letters
+
+
+class Command(BaseCommand):
+    help = (
+        "Write dead letters into the tables of records, if they are not refused any more; exit code 1 if any are left."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            retried, left = retry_dead_letters()
+        except STORE_AWAY as error:
+            raise CommandError(f"A store does not answer: {error}") from error
+        self.stdout.write(f"{retried:,} dead letters are records now, {left:,} are still refused")
+        if left:
+            raise SystemExit(1)

@@ -1,0 +1,35 @@
+"""``verify_log``: prove that archive and stream are the whole log."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import Progress
+
+from common.stores import STORE_AWAY
+from config import env
+from timestamps.errors import ArchiveUnavailable
+from timestamps.verifying import Verdict, verify_log
+
+
+class Command(BaseCommand):
+    help = "Prove that the log of timestamps is whole: chain and hashes of the archive, counts, no gap to the stream."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            verdict = _verify_with_bar()
+        except (*STORE_AWAY, ArchiveUnavailable) as error:
+            raise CommandError(f"A store does not answer; is the stack of {env.DATA_DIR} running? {error}") from error
+        counts = (
+            f"{verdict.segments:,} segments with {verdict.archived:,} entries,"
+            f" and {verdict.only_in_stream:,} more in the stream"
+        )
+        if verdict.problems:
+            raise CommandError("\n".join([*verdict.problems, f"The log is broken: {counts}"]))
+        self.stdout.write(self.style.SUCCESS(f"The log is whole: {counts}"))
+
+
+def _verify_with_bar() -> Verdict:
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("segments", total=None)
+        return verify_log(lambda done, total: bar.update(task, completed=done, total=total))

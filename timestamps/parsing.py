@@ -1,0 +1,75 @@
+"""Timestamps and questions as they come over the wire."""
+
+import re
+from itertools import islice
+from typing import Any
+from urllib.parse import parse_qs
+
+from common.errors import FieldError, InvalidInput
+from gateway.jsonbody import load_json
+from timestamps.errors import TooManyTimestamps
+from timestamps.instants import EXAMPLE_INSTANT, NotAnInstant, canonical_instant
+from timestamps.types import SUBMISSION_TIMESTAMPS
+
+REPORTED_ERRORS = 100
+MAX_WAIT_SECONDS = 10
+_WAIT = re.compile(r"\d{1,2}(?:\.\d{1,6})?", re.ASCII)
+_NOTHING = (b"", b'""', b"{}", b"[]", b"null")
+_BODY_HELP = "Takes none: put the instant into the path, or send an array of them to /api/v1/timestamps."
+_WAIT_HELP = f"Must be a number of seconds from 0 to {MAX_WAIT_SECONDS}, once."
+
+
+def parse_instant(text: str, field: str) -> str:
+    """The instant as the log keeps it. Raises InvalidInput, naming ``field``."""
+    try:
+        return canonical_instant(text)
+    except NotAnInstant as error:
+        raise InvalidInput(FieldError(field, str(error))) from error
+
+
+def parse_instants(body: bytes) -> list[str]:
+    """An array of instants.
+
+    Raises: InvalidInput: names the index of each that is wrong, the first REPORTED_ERRORS of them; TooManyTimestamps.
+    """
+    items = load_json(body)
+    if not isinstance(items, list) or not items:
+        raise InvalidInput(FieldError("body", "Must be a JSON array with at least one timestamp."))
+    if len(items) > SUBMISSION_TIMESTAMPS:
+        raise TooManyTimestamps
+    try:
+        return list(map(_instant, items))
+    except NotAnInstant:
+        errors = (FieldError(f"[{index}]", fault) for index, item in enumerate(items) if (fault := _fault(item)))
+        raise InvalidInput(*islice(errors, REPORTED_ERRORS)) from None
+
+
+def refuse_body(body: bytes) -> None:
+    """A client that sends an instant in the body must not get another one stored. Raises InvalidInput."""
+    if body.strip() not in _NOTHING:
+        raise InvalidInput(FieldError("body", _BODY_HELP))
+
+
+def parse_wait(query_string: bytes) -> float:
+    """Seconds of ``wait``; 0 without it. Raises InvalidInput."""
+    if not query_string:
+        return 0.0
+    waits = parse_qs(query_string.decode("latin-1"), keep_blank_values=True).get("wait", ["0"])
+    if len(waits) > 1 or not _WAIT.fullmatch(waits[0]) or float(waits[0]) > MAX_WAIT_SECONDS:
+        raise InvalidInput(FieldError("wait", _WAIT_HELP))
+    return float(waits[0])
+
+
+def _instant(item: Any) -> str:
+    if type(item) is not str:
+        raise NotAnInstant(f'Must be a text like "{EXAMPLE_INSTANT}".')
+    return canonical_instant(item)
+
+
+def _fault(item: Any) -> str | None:
+    """What keeps ``item`` from being an instant."""
+    try:
+        _instant(item)
+    except NotAnInstant as error:
+        return str(error)
+    return None

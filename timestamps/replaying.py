@@ -1,0 +1,203 @@
+"""Building a table from the log beside the live one, and making it the live one.
+
+First the records before the replay's beginning are copied, in slices by id; then the log is taken from there on, from
+archive and stream in turns. When the table is level with the log, its counts are proved. Then the consumer is held up
+for the last entries, and the pointer moves in one transaction. Each step is committed with where it ended, so whoever
+comes after a death goes on from there.
+"""
+
+import logging
+import time
+from contextlib import suppress
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from timestamps import archive, stream
+from timestamps.advancing import STEP_ENTRIES, advance
+from timestamps.consuming import settle_index
+from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable, ReplayRefused, TableIsBroken
+from timestamps.locks import consumer_lease, lock_table, lock_tables, replay_lease
+from timestamps.models import RecordTable, TableState
+from timestamps.replays import give_up, running_replay
+from timestamps.tables import record_table
+from timestamps.types import START, Position
+
+logger = logging.getLogger(__name__)
+
+BUSY_SECONDS = 2.0  # of one call on a worker that others need too
+HOLD_UP_SECONDS = 10.0  # longer than a consumer is busy
+COPY_RECORDS = 20_000
+_NO_ID = "00000000-0000-0000-0000-000000000000"
+
+_COPY = """
+WITH slice AS MATERIALIZED (
+    SELECT * FROM {live} WHERE command_id > %(after)s ORDER BY command_id LIMIT %(limit)s
+), copied AS (
+    INSERT INTO {building} SELECT * FROM slice WHERE (position_ms, position_seq) <= (%(ms)s, %(seq)s)
+    ON CONFLICT DO NOTHING RETURNING command_id
+)
+SELECT (SELECT command_id FROM slice ORDER BY command_id DESC LIMIT 1), (SELECT count(*) FROM copied),
+       (SELECT command_id FROM copied LIMIT 1)
+"""
+# A letter that waits may be a record of this table all the same: the table that refused it was another.
+_COUNT = """
+SELECT (SELECT count(*) FROM {table}), (
+    SELECT count(*) FROM timestamps_deadletter letter
+    WHERE state = 'waiting' AND (position_ms, position_seq) <= (%(ms)s, %(seq)s) AND NOT EXISTS (
+        SELECT FROM {table} record
+        WHERE (record.position_ms, record.position_seq) = (letter.position_ms, letter.position_seq)
+    )
+)
+"""
+
+
+def replay_step(seconds: float = BUSY_SECONDS) -> bool:
+    """Go on with the replay that is running for about so long, and switch to its table when it is complete.
+
+    Returns: whether there is more to do at once. False also while another process works on it.
+    Raises:  DatabaseError, RedisError: a store is away; the next call goes on from there.
+    Source:  docs/timestamps.md.
+    """
+    until = time.monotonic() + seconds
+    with replay_lease() as is_mine:
+        if not is_mine:
+            return False
+        while (table := running_replay()) and time.monotonic() < until:
+            if not _try_step(table):
+                return False
+    return table is not None
+
+
+def _try_step(table: RecordTable) -> bool:
+    """One transaction's worth. False: it cannot go on now, and the row says why."""
+    try:
+        _step(table)
+    except (TableIsBroken, ReplayRefused) as error:
+        with suppress(ReplayRefused):  # it was cancelled meanwhile
+            give_up(table.number, error.detail)
+    except (ArchiveIsBroken, ArchiveUnavailable) as error:
+        RecordTable.objects.filter(pk=table.number).update(error=error.detail)
+        logger.error("replay_waits_for_archive", extra={"table": table.number, "error": error.detail})
+        return False
+    return True
+
+
+def _step(table: RecordTable) -> None:
+    if not table.is_copied:
+        copy_slice(table.number)
+    elif advance(table.number) < STEP_ENTRIES and counts_are_proved(table.number):
+        switch(table.number)
+
+
+def copy_slice(number: int) -> None:
+    """Copy the next live records that are before the replay's beginning."""
+    with transaction.atomic():
+        table = lock_table(number)
+        if table.state != TableState.BUILDING:
+            return
+        through, copied, one_of_them = _copy(table)
+        table.copied_through = through or table.copied_through
+        table.is_copied = through is None
+        table.records += copied
+        table.last_command_id = one_of_them or table.last_command_id
+        table.save(update_fields=["copied_through", "is_copied", "records", "last_command_id"])
+
+
+def counts_are_proved(number: int) -> bool:
+    """Every entry of the log up to the table's position is a record, a dead letter or the repeat of another's id.
+
+    Returns: False when the log is too far ahead again to tell.
+    Raises:  ReplayRefused: some are missing, or there are too many.
+    """
+    with transaction.atomic():
+        table = lock_table(number)
+        expected = entries_through(table.position)
+        if table.state != TableState.BUILDING or expected is None:
+            return False
+        records, dead = _count(table)
+        missing = expected - records - dead - table.repeats
+        if records != table.records or not 0 <= missing <= _repeats_of_copied(table):
+            raise ReplayRefused(
+                f"The counts do not match: {records} records (of {table.records} written), {dead} dead letters and"
+                f" {table.repeats} repeats for {expected} entries of the log."
+            )
+        RecordTable.objects.filter(pk=number).update(repeats=table.repeats + missing)
+    return True
+
+
+def entries_through(position: Position) -> int | None:
+    """How many entries the log has up to a position near its end, wherever they are; None when it is not near."""
+    trimmed, in_stream, after = stream.tail(position)
+    if after == stream.TAIL_ENTRIES:
+        return None
+    return archive.current().entries_through(trimmed) + in_stream - after
+
+
+def entries_in_log() -> int:
+    """Of archive and stream together."""
+    trimmed, in_stream, _ = stream.tail(START, 1)
+    return archive.current().entries_through(trimmed) + in_stream
+
+
+def switch(number: int) -> bool:
+    """Hold the consumer up, take the last entries, and make the table the live one; whether the consumer gave way."""
+    _catch_up(number)  # with what came while counts were proved, so that the consumer is held up for a moment only
+    deadline = time.monotonic() + HOLD_UP_SECONDS
+    while time.monotonic() < deadline:
+        with consumer_lease() as is_mine:
+            if is_mine:
+                _catch_up(number)
+                _change_over(number)
+                return True
+        time.sleep(0.05)
+    return False
+
+
+def _catch_up(number: int) -> None:
+    while advance(number) == STEP_ENTRIES:
+        pass
+
+
+def _change_over(number: int) -> None:
+    with transaction.atomic():
+        tables = {table.state: table for table in lock_tables()}
+        live, building = tables[TableState.LIVE], tables.get(TableState.BUILDING)
+        if building is None or building.number != number or building.position < live.position:
+            return
+        live.state, live.retired_at = TableState.RETIRED, timezone.now()
+        live.save(update_fields=["state", "retired_at"])
+        building.state, building.live_at, building.error = TableState.LIVE, timezone.now(), ""
+        building.save(update_fields=["state", "live_at", "error"])
+    settle_index(building)
+    logger.warning("table_switched", extra={"table": number, "before": live.number, "records": building.records})
+
+
+def _copy(table: RecordTable) -> tuple[str | None, int, str | None]:
+    """Through which id, how many, and one of them."""
+    live = RecordTable.objects.get(state=TableState.LIVE)
+    parameters = {
+        "after": table.copied_through or _NO_ID,
+        "limit": COPY_RECORDS,
+        "ms": table.from_ms,
+        "seq": table.from_seq,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_COPY.format(live=live, building=table), parameters)
+        through, copied, one_of_them = cursor.fetchone()
+    return through, copied, one_of_them
+
+
+def _count(table: RecordTable) -> tuple[int, int]:
+    """Records, and dead letters that are none."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '30min'")  # 100 M records
+        position = {"ms": table.position_ms, "seq": table.position_seq}
+        cursor.execute(_COUNT.format(table=record_table(table.number)), position)
+        records, dead = cursor.fetchone()
+    return records, dead
+
+
+def _repeats_of_copied(table: RecordTable) -> int:
+    """The most repeats that the part of the log can have whose records were copied."""
+    return 0 if table.replayed_after == START else RecordTable.objects.get(state=TableState.LIVE).repeats

@@ -1,0 +1,220 @@
+"""Reads of timestamps: what the log has and the database has not, first; then the database.
+
+An entry leaves the index only after its row was committed, so a reader who asks in this order finds it in one or the
+other. What is in neither was never handed out, unless the database has lost what it had: then its position is behind
+``persisted``, or its last record is gone, and the answer is "being rebuilt" instead of "never".
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import ProgrammingError, connection
+from redis.exceptions import RedisError
+
+from common.errors import FloodgateError, StoreUnavailable
+from common.exactjson import rfc3339
+from common.sqlstate import sqlstate
+from common.stores import DATABASE_AWAY, TRUTH, WRITE_STORE
+from timestamps import stream
+from timestamps.advancing import UNDEFINED_TABLE
+from timestamps.errors import Rebuilding, TimestampNotFound
+from timestamps.models import TableState
+from timestamps.tables import record_table
+from timestamps.types import Position, Query, Timestamp
+
+logger = logging.getLogger(__name__)
+
+# One statement, so that the pointer, the position and the records are of one snapshot. The fence keeps the look at the
+# last record from being repeated for each row.
+_READ_LIVE = """
+SELECT live.number, live.position_ms, live.position_seq, live.is_whole, record.command_id, record.event_timestamp,
+       record.correlation_id, record.created_at
+FROM (
+    SELECT number, position_ms, position_seq,
+           last_command_id IS NULL OR EXISTS (SELECT FROM {table} WHERE command_id = last_command_id) AS is_whole
+    FROM timestamps_recordtable WHERE state = 'live' OFFSET 0
+) live LEFT JOIN {table} record ON record.command_id = ANY(%s)
+"""
+_READ = "SELECT command_id, event_timestamp, correlation_id, created_at FROM {table} WHERE command_id = ANY(%s)"
+FOUND_TIMESTAMPS = 100  # as in the statement
+_FIND = """
+SELECT command_id, event_timestamp, correlation_id, created_at FROM {table} WHERE correlation_id = %s
+ORDER BY position_ms, position_seq LIMIT 100
+"""
+_NUMBERS = "SELECT number FROM timestamps_recordtable WHERE state = ANY(%s) ORDER BY number"
+
+Answer = Timestamp | FloodgateError
+
+
+class _Log(NamedTuple):
+    """What the log's side knows of a batch."""
+
+    persisted: Position
+    waiting: dict[UUID, Timestamp]
+
+
+class _Database(NamedTuple):
+    """What the database knows of a batch. ``through``: it has everything up to there; None when it has lost some."""
+
+    through: Position | None
+    records: dict[UUID, Timestamp]
+
+
+class _Pointer:
+    """The live table as this process saw it last; each read proves it, or corrects it."""
+
+    number = 1
+
+
+def read_timestamps(queries: list[Query]) -> list[Answer]:
+    """Look ids up.
+
+    Args:    queries: N, any order, repeats allowed.
+    Returns: N answers in the order of ``queries``: TimestampNotFound only for ids that were never handed out;
+        Rebuilding while the database is behind what it once had; StoreUnavailable when a store that is away might know.
+    Source:  docs/timestamps.md.
+    """
+    ids = list(dict.fromkeys(query.command_id for query in queries))
+    log = _read_log(ids)
+    database = _read_database(ids)
+    found = (log.waiting if log else {}) | (database.records if database else {})
+    missing = [command_id for command_id in ids if command_id not in found]
+    refusals = _refusals(missing, log, database, found) if missing else {}
+    answers = [found.get(query.command_id) or refusals[query.command_id] for query in queries]
+    _log_answers(queries, answers)
+    return answers
+
+
+def read_through() -> Position | None:
+    """Up to where the live table has everything; None when it has lost some. Raises DatabaseError."""
+    return _read_live([]).through
+
+
+def find_timestamps(ids: list[UUID]) -> list[list[Timestamp] | FloodgateError]:
+    """For people: what has each of these ids as its id, or in the database as its correlation id, oldest first.
+
+    Returns: at most FOUND_TIMESTAMPS for each of ``ids``, in order.
+    Raises:  DatabaseError.
+    """
+    by_id = read_timestamps([Query(command_id) for command_id in ids])
+    return [_with_id(sought, one) for sought, one in zip(ids, by_id, strict=True)]
+
+
+def _with_id(sought: UUID, by_id: Answer) -> list[Timestamp] | FloodgateError:
+    found = [by_id] if isinstance(by_id, Timestamp) else []
+    for number in _numbers(TableState.LIVE):
+        found += _records(_select(_FIND, number, sought)).values()
+    if not found and isinstance(by_id, FloodgateError) and not isinstance(by_id, TimestampNotFound):
+        return by_id
+    return found
+
+
+def _refusals(
+    missing: list[UUID], log: _Log | None, database: _Database | None, found: dict[UUID, Timestamp]
+) -> dict[UUID, FloodgateError]:
+    """Why there is no answer, by id; what a table that is being built has is put into ``found``."""
+    if log is None or database is None:
+        return dict.fromkeys(missing, StoreUnavailable())
+    if database.through is not None and database.through >= log.persisted:
+        return {command_id: TimestampNotFound(command_id) for command_id in missing}
+    found |= _read_building(missing)
+    return {command_id: Rebuilding() for command_id in missing}
+
+
+def _read_log(ids: list[UUID]) -> _Log | None:
+    """None while the store is away: records are read all the same."""
+    if TRUTH.is_open:
+        return None
+    try:
+        persisted, entries = stream.look(map(str, ids))
+    except RedisError:
+        logger.warning("index_not_read", exc_info=True)
+        TRUTH.open()
+        return None
+    waiting = {
+        command_id: Timestamp(command_id, entry.event_timestamp, entry.correlation_id, None)
+        for command_id, entry in zip(ids, entries, strict=True)
+        if entry
+    }
+    return _Log(persisted, waiting)
+
+
+def _read_database(ids: list[UUID]) -> _Database | None:
+    """None while the store is away: what waits in the log is read all the same."""
+    if WRITE_STORE.is_open:
+        return None
+    try:
+        return _read_live(ids)
+    except DATABASE_AWAY:
+        logger.warning("records_not_read", exc_info=True)
+        WRITE_STORE.open()
+        return None
+
+
+def _read_live(ids: list[UUID]) -> _Database:
+    """From the live table, whichever that is: asks again when it was not the one that this process knew."""
+    asked = _Pointer.number
+    rows = _select(_READ_LIVE, asked, ids)
+    number = rows[0][0] if rows else next(iter(_numbers(TableState.LIVE)), None)
+    if number == asked:
+        return _as_database(rows)
+    if number is None:
+        return _Database(None, {})
+    _Pointer.number = number
+    again = _select(_READ_LIVE, number, ids)
+    return _as_database(again) if again and again[0][0] == number else _Database(None, {})
+
+
+def _as_database(rows: Sequence[Any]) -> _Database:
+    if not rows:  # the live table is gone
+        return _Database(None, {})
+    _, milliseconds, sequence, is_whole = rows[0][:4]
+    through = Position(milliseconds, sequence) if is_whole else None
+    return _Database(through, _records(row[4:] for row in rows if row[4] is not None))
+
+
+def _read_building(ids: list[UUID]) -> dict[UUID, Timestamp]:
+    """From tables that are being built, or have been until a moment ago."""
+    numbers = _numbers(TableState.BUILDING, TableState.LIVE)
+    return _records(row for number in numbers for row in _select(_READ, number, ids))
+
+
+def _numbers(*states: TableState) -> list[int]:
+    return [number for (number,) in _rows(_NUMBERS, list(states))]
+
+
+def _select(sql: str, number: int, ids: list[UUID] | UUID) -> list[Any]:
+    return _rows(sql.format(table=record_table(number)), ids)
+
+
+def _rows(sql: str, parameter: list[Any] | UUID) -> list[Any]:
+    """None where a table does not exist: it was dropped, or the database is a fresh one."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [parameter])
+            return list(cursor.fetchall())
+    except ProgrammingError as error:
+        if sqlstate(error) != UNDEFINED_TABLE:
+            raise
+        return []
+
+
+def _records(rows: Iterable[tuple[UUID, datetime, UUID, datetime]]) -> dict[UUID, Timestamp]:
+    return {
+        command_id: Timestamp(command_id, rfc3339(event_timestamp), str(correlation_id), rfc3339(created_at))
+        for command_id, event_timestamp, correlation_id, created_at in rows
+    }
+
+
+def _log_answers(queries: list[Query], answers: list[Answer]) -> None:
+    """One line a batch. A query that waits is asked again and again, and logged when it has its record."""
+    reads = [
+        {"id": str(query.command_id), "correlation_id": answer.correlation_id, "asked_by": query.correlation_id}
+        for query, answer in zip(queries, answers, strict=True)
+        if isinstance(answer, Timestamp) and (answer.created_at or not query.wait_seconds)
+    ]
+    if reads:
+        logger.info("timestamps_read", extra={"reads": reads})

@@ -1,0 +1,77 @@
+"""Appending: to the log, which answers when the entries are on disk."""
+
+import random
+import time
+from collections.abc import Iterator
+from uuid import UUID
+
+from common.errors import FloodgateError
+from common.idempotency import IdempotencyKeyReused, Replayed
+from timestamps import stream
+from timestamps.errors import BacklogFull, TooManyMarks
+from timestamps.metrics import count_answers
+from timestamps.types import SUBMISSION_TIMESTAMPS, Appended, Submission
+from timestamps.waking import wake_consumer
+
+CALL_ENTRIES = SUBMISSION_TIMESTAMPS  # so a submission is appended in one call; docs/adr/0008
+
+Outcome = Appended | Replayed[Appended] | FloodgateError
+
+_REFUSALS: dict[bytes, type[FloodgateError]] = {
+    stream.FULL: BacklogFull,
+    stream.NO_MARKS: TooManyMarks,
+    stream.REUSED: IdempotencyKeyReused,
+}
+
+
+def append_timestamps(submissions: list[Submission]) -> list[Outcome]:
+    """Append every instant to the log, durably, and have the consumer woken.
+
+    Args:    submissions: N, each of at most SUBMISSION_TIMESTAMPS; marks may repeat.
+    Returns: N outcomes in the order of ``submissions``. Of one that is refused (BacklogFull, TooManyMarks,
+        IdempotencyKeyReused) nothing was appended.
+    Raises:  RedisError: unknown what was appended; the same marks may be sent again.
+    Source:  docs/timestamps.md.
+    """
+    outcomes = [outcome for call in _calls(submissions) for outcome in _append(call)]
+    wake_consumer()
+    return outcomes
+
+
+def _append(submissions: list[Submission]) -> list[Outcome]:
+    answers = stream.append_submissions([(_first_id(), submission) for submission in submissions])
+    count_answers(answers, submissions)
+    return [_outcome(*pair) for pair in zip(answers, submissions, strict=True)]
+
+
+def _calls(submissions: list[Submission]) -> Iterator[list[Submission]]:
+    """The same in the same order, in groups of at most CALL_ENTRIES."""
+    call: list[Submission] = []
+    size = 0
+    for submission in submissions:
+        size += len(submission.event_timestamps)
+        if size > CALL_ENTRIES and call:
+            yield call
+            call, size = [], len(submission.event_timestamps)
+        call.append(submission)
+    if call:
+        yield call
+
+
+def _first_id() -> str:
+    """A UUIDv7 in text whose last eight digits are below 2^31: those of its submission count up from it, without carry.
+
+    It needs to be unique, not to be unguessable: 71 random bits beside the millisecond.
+    """
+    high = random.getrandbits(40)
+    stem = f"{time.time_ns() // 1_000_000:012x}7{high >> 28:03x}{8 | high >> 26 & 3:x}{random.getrandbits(28):07x}"
+    digits = f"{stem}{random.getrandbits(31):08x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _outcome(answer: bytes, submission: Submission) -> Outcome:
+    kind, first_id = answer[:1], answer[1:].decode()
+    if refusal := _REFUSALS.get(kind):
+        return refusal()
+    appended = Appended(UUID(first_id), len(submission.event_timestamps))
+    return Replayed(appended) if kind == stream.REPLAYED else appended

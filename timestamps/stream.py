@@ -1,0 +1,199 @@
+"""The newer part of the log, a stream in the truth Valkey, and the marks beside it: everything that touches their keys.
+
+The stream is the log; beside it are an index of what is not in the database yet (``pending``), and two positions that
+only rise: ``persisted``, through which the live table had everything, and ``trimmed``, through which the stream has
+lost its entries to the archive. Below ``trimmed`` a range of the stream is silently empty, so the script that reads a
+range looks at it first, and the script that trims sets it.
+
+Each function is one command or script call, so it happens wholly or not at all.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from django.conf import settings
+from redis.commands.core import Script
+from redis.exceptions import TimeoutError as HeldUp
+
+from common import valkey
+from timestamps.types import START, Entry, Position, Submission
+
+APPENDED, REPLAYED, REUSED, FULL, NO_MARKS = b"A", b"R", b"X", b"F", b"M"
+TAIL_ENTRIES = 20_000  # that are counted one by one: 60 ms
+READ_ATTEMPTS = 4  # of half a second each
+SETTLE_ENTRIES = 1_000  # of one call: 2 ms of the server
+
+
+class Tail(NamedTuple):
+    """The stream at one moment: its mark, its entries, and how many of them come after a position, up to a limit."""
+
+    trimmed: Position
+    entries: int
+    after: int
+
+
+class Waiting(NamedTuple):
+    """An entry of the index: in the log, and perhaps not in the database yet."""
+
+    event_timestamp: str
+    correlation_id: str
+
+
+def append_submissions(submissions: Sequence[tuple[str, Submission]]) -> list[bytes]:
+    """Append all that find room; one round trip.
+
+    Args:    submissions: each with the id of its first entry, whose last eight digits count up.
+    Returns: for each one of APPENDED, REPLAYED, REUSED, FULL and NO_MARKS, after the first two with its first id.
+    Raises:  RedisError: unknown whether anything was appended.
+    """
+    arguments: list[Any] = [
+        settings.TIMESTAMPS_MAX_BACKLOG,
+        settings.IDEMPOTENCY_TTL_SECONDS,
+        settings.TIMESTAMPS_MAX_MARKS,
+    ]
+    for first_id, (event_timestamps, correlation_id, mark) in submissions:
+        arguments += (*(mark or (b"", b"")), first_id, correlation_id, ",".join(event_timestamps))
+    return cast(list[bytes], run("append", *arguments))
+
+
+def look(command_ids: Iterable[str]) -> tuple[Position, list[Waiting | None]]:
+    """``persisted``, and what the index has of each id, in order and of one moment. Raises RedisError."""
+    through, found = cast(tuple[bytes, list[bytes | None]], run("look", *command_ids))
+    return Position.parse(through.decode()), [_waiting(value) for value in found]
+
+
+def settle(through: Position, dead: Iterable[Position]) -> None:
+    """Take what is in the database out of the index, up to a position, except dead letters.
+
+    May be repeated; does nothing when it was done. Raises RedisError.
+    """
+    names = [str(position) for position in dead]
+    while run("settle", str(through), SETTLE_ENTRIES, *names) == SETTLE_ENTRIES:
+        pass
+
+
+def keep_waiting(entries: Iterable[tuple[str, Waiting]]) -> None:
+    """Have these ids in the index, where they are not: no table has them. Raises RedisError."""
+    with valkey.truth().pipeline(transaction=False) as pipeline:
+        for command_id, (event_timestamp, correlation_id) in entries:
+            value = f"{event_timestamp} {correlation_id}".encode(errors="surrogateescape")
+            pipeline.hsetnx(prefix() + "pending", command_id, value)
+        pipeline.execute()
+
+
+def stop_waiting(command_ids: Sequence[str]) -> None:
+    """Take these ids out of the index: the live table has them. Raises RedisError."""
+    if command_ids:
+        valkey.truth().hdel(prefix() + "pending", *command_ids)
+
+
+def read_after(position: Position, limit: int) -> list[Entry] | None:
+    """The next entries after ``position``, at most ``limit``; None when the stream does not reach that far back.
+
+    Without the mark ``trimmed`` nobody knows how far it reaches: None.
+    Raises: RedisError.
+    """
+    found = cast(list[Any] | None, _run_patiently("read_after", str(position), limit))
+    return None if found is None else [_entry(name, flat) for name, flat in found]
+
+
+def persisted() -> Position:
+    """Through which the live table had everything, once. Raises RedisError."""
+    return _position(valkey.truth().get(prefix() + "persisted"))
+
+
+def trimmed() -> Position:
+    """Through which the stream has lost its entries to the archive. Raises RedisError."""
+    return _position(valkey.truth().get(prefix() + "trimmed"))
+
+
+def trim(through: Position) -> None:
+    """Remove the entries up to a position, which the archive has, and set the mark. Raises RedisError."""
+    run("trim", str(through), str(Position(through.ms, through.seq + 1)))
+
+
+def set_trimmed_once(through: Position) -> bool:
+    """Give a store its mark ``trimmed``; whether it had none. Raises RedisError.
+
+    And ``persisted`` with it, so that ids of a database that is lost too are "being rebuilt" and not unknown.
+    """
+    with valkey.truth().pipeline(transaction=True) as pipeline:
+        pipeline.set(prefix() + "persisted", str(through), nx=True)
+        pipeline.set(prefix() + "trimmed", str(through), nx=True)
+        _, had_none = pipeline.execute()
+    return bool(had_none)
+
+
+def first_position() -> Position | None:
+    """Of the oldest entry in the stream. Raises RedisError."""
+    found = cast(list[Any], valkey.truth().xrange(stream_key(), count=1))
+    return Position.parse(found[0][0].decode()) if found else None
+
+
+def oldest_after(position: Position) -> Position | None:
+    """Of the first entry that the stream has after ``position``. Raises RedisError."""
+    found = cast(list[Any], valkey.truth().xrange(stream_key(), min=f"({position}", count=1))
+    return Position.parse(found[0][0].decode()) if found else None
+
+
+def sizes() -> tuple[int, int]:
+    """Entries of the index, and of the stream. Raises RedisError."""
+    with valkey.truth().pipeline(transaction=False) as pipeline:
+        pipeline.hlen(prefix() + "pending")
+        pipeline.xlen(stream_key())
+        waiting, entries = pipeline.execute()
+    return int(waiting), int(entries)
+
+
+def tail(position: Position, limit: int = TAIL_ENTRIES) -> Tail:
+    """Raises RedisError."""
+    with valkey.truth().pipeline(transaction=True) as pipeline:
+        pipeline.get(prefix() + "trimmed")
+        pipeline.xlen(stream_key())
+        pipeline.xrange(stream_key(), min=f"({position}", count=limit)
+        trimmed, entries, after = pipeline.execute()
+    return Tail(_position(trimmed), int(entries), len(after))
+
+
+def run(script: str, *arguments: Any) -> Any:
+    """Call ``lua/<script>.lua`` with the stream's name, the prefix of the keys beside it, and ``arguments``."""
+    return _script(script)(args=[stream_key(), prefix(), *arguments])
+
+
+def _run_patiently(script: str, *arguments: Any) -> Any:
+    """For scripts that only read. Bulk appends and the fork of an AOF rewrite hold the store up for longer than a call
+    may take, and an archiver that starts a segment anew each time falls behind just when there is most to archive."""
+    for _ in range(READ_ATTEMPTS - 1):
+        with suppress(HeldUp):
+            return run(script, *arguments)
+    return run(script, *arguments)
+
+
+def stream_key() -> str:
+    return valkey.key("timestamp.command.v1")
+
+
+def prefix() -> str:
+    return valkey.key("timestamps", "")
+
+
+@cache
+def _script(name: str) -> Script:
+    text = (Path(__file__).parent / "lua" / f"{name}.lua").read_text(encoding="utf-8")
+    return valkey.truth().register_script(text)
+
+
+def _position(found: Any) -> Position:
+    return Position.parse(found.decode()) if found else START
+
+
+def _waiting(value: bytes | None) -> Waiting | None:
+    return Waiting(*value.decode(errors="replace").rsplit(" ", 1)) if value else None
+
+
+def _entry(name: bytes, flat: list[bytes]) -> Entry:
+    texts = [part.decode(errors="surrogateescape") for part in flat]
+    return Entry(Position.parse(name.decode()), dict(zip(texts[::2], texts[1::2], strict=True)))

@@ -1,0 +1,32 @@
+"""Tables of records: one per number, side by side, named from ``RecordTable``."""
+
+from django.db import connection
+
+# The second index is for people: by correlation id, in the admin.
+_CREATE = """
+CREATE TABLE {table} (
+    command_id uuid PRIMARY KEY,
+    event_timestamp timestamptz NOT NULL,
+    correlation_id uuid NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    position_ms bigint NOT NULL,
+    position_seq bigint NOT NULL
+);
+CREATE INDEX ON {table} (correlation_id);
+"""
+
+
+def record_table(number: int) -> str:
+    """Name of the table; safe in SQL as it stands."""
+    return f"timestamps_record_{number:d}"
+
+
+def create_record_table(number: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_CREATE.format(table=record_table(number)))
+
+
+def drop_record_table(number: int) -> None:
+    """Also when it is gone. Nobody may read it any more: it was retired long enough ago."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE IF EXISTS {record_table(number)}")

@@ -1,0 +1,84 @@
+"""Making room in the stream: what the database and the archive have leaves it, in whole segments.
+
+A segment leaves the stream only after it was read back and compared, with its manifest and with the stream itself. As
+only whole segments leave, what the stream and the archive have in common can be counted from manifests.
+"""
+
+from collections.abc import Iterator
+
+from timestamps import archive, stream
+from timestamps.archive import Archive
+from timestamps.errors import ArchiveIsBroken
+from timestamps.models import RecordTable, TableState
+from timestamps.segments import Manifest, dump_entry, sha256_of
+from timestamps.types import Position
+
+PAGE_ENTRIES = 5_000
+
+
+def trim_segment() -> bool:
+    """Remove the stream's oldest archived segment, if every table that is being filled has its entries.
+
+    Returns: whether there was one to remove.
+    Raises:  ArchiveIsBroken: it is not in the archive as the stream has it, so it stays in the stream.
+        ArchiveUnavailable, DatabaseError, RedisError.
+    """
+    found, trimmed = archive.current(), stream.trimmed()
+    manifest = found.first_after(trimmed)
+    if manifest is None or manifest.last > _needed_from():
+        return False
+    check_segment(found, manifest)
+    compare_with_stream(trimmed, manifest, found.checked_lines(manifest))
+    stream.trim(manifest.last)
+    return True
+
+
+def check_segment(found: Archive, manifest: Manifest) -> None:
+    """Raises ArchiveIsBroken: the manifest does not go on where the one before it ends."""
+    before = found.manifest(manifest.number - 1)
+    named = (before.total_entries + manifest.entries, before.total_size + manifest.size)
+    if manifest.number > 1 and manifest.previous_sha256 != sha256_of(found.manifest_text(before.number)):
+        raise ArchiveIsBroken(
+            f"Manifest {before.number} is not the one that manifest {manifest.number} was made after."
+        )
+    if not before.last < manifest.first <= manifest.last or named != (manifest.total_entries, manifest.total_size):
+        raise ArchiveIsBroken(f"Manifest {manifest.number} does not go on where manifest {before.number} ends.")
+
+
+def restore_mark() -> bool:
+    """Give a store without the mark ``trimmed`` the one that the archive calls for; whether it had none.
+
+    A fresh store has none, and one that came back empty, whose log begins in the archive all the same.
+    """
+    first = stream.first_position()
+    mark = _last_segment_before(first) if first else archive.current().newest().last
+    return stream.set_trimmed_once(mark)
+
+
+def compare_with_stream(trimmed: Position, manifest: Manifest, lines: list[bytes]) -> None:
+    """The segment may have more: a stream that was restored lacks what came after its backup."""
+    archived = iter(lines)
+    if not all(line in archived for line in _stream_lines(trimmed, manifest.last)):
+        raise ArchiveIsBroken(f"Segment {manifest.segment} lacks entries that the stream has.")
+
+
+def _last_segment_before(position: Position) -> Position:
+    """Where the last segment ends that is wholly before ``position``."""
+    found = archive.current()
+    holder = found.first_after(Position(position.ms, position.seq - 1))
+    return found.manifest(holder.number - 1).last if holder else found.newest().last
+
+
+def _needed_from() -> Position:
+    """The log up to here is in all tables that are filled from it, and the index needs no look at it any more."""
+    filled = RecordTable.objects.filter(state__in=(TableState.LIVE, TableState.BUILDING))
+    return min([stream.persisted(), *(table.position for table in filled)])
+
+
+def _stream_lines(after: Position, through: Position) -> Iterator[bytes]:
+    while entries := stream.read_after(after, PAGE_ENTRIES):
+        for entry in entries:
+            if entry.position > through:
+                return
+            yield dump_entry(entry)
+        after = entries[-1].position

@@ -1,0 +1,89 @@
+"""What crosses the edge of this app."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+from uuid import UUID
+
+from common.idempotency import IdempotencyMark
+
+SUBMISSION_TIMESTAMPS = 10_000  # the most of one request
+
+
+class Position(NamedTuple):
+    """A place in the log: the id of a stream's entry. Positions compare as they stand in the log."""
+
+    ms: int
+    seq: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From ``<ms>-<seq>``. Raises ValueError."""
+        ms, seq = text.split("-")
+        return cls(int(ms), int(seq))
+
+    def __str__(self) -> str:
+        return f"{self.ms}-{self.seq}"
+
+
+START = Position(0, 0)  # before the first entry of any log
+
+
+class Entry(NamedTuple):
+    """What the log has at a position: ``command_id``, ``event_timestamp`` and ``correlation_id``, unless it is broken.
+
+    Bytes that are no UTF-8 are in ``fields`` as lone surrogates (``surrogateescape``), so nothing of an entry is lost.
+    """
+
+    position: Position
+    fields: dict[str, str]
+
+
+class Record(NamedTuple):
+    """A decoded entry. ``event_timestamp`` is RFC 3339 in UTC."""
+
+    position: Position
+    command_id: UUID
+    event_timestamp: str
+    correlation_id: UUID
+
+
+class Submission(NamedTuple):
+    """The instants of one request, RFC 3339 in UTC, that are appended in one step or not at all."""
+
+    event_timestamps: list[str]
+    correlation_id: str
+    mark: IdempotencyMark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of a submission: the ids of its entries are ``first_id`` and the ``count - 1`` numbers after it."""
+
+    first_id: UUID
+    count: int
+
+    def ids(self) -> list[UUID]:
+        return [UUID(int=self.first_id.int + offset) for offset in range(self.count)]
+
+
+class Query(NamedTuple):
+    """A question for one id.
+
+    Attributes:
+        wait_seconds: how long the asker waits for it to be persisted.
+        correlation_id: of the question, for its line of log.
+    """
+
+    command_id: UUID
+    wait_seconds: float = 0.0
+    correlation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """A record as readers see it: times are RFC 3339 in UTC, ``created_at`` is None until it is in the database."""
+
+    command_id: UUID
+    event_timestamp: str
+    correlation_id: str
+    created_at: str | None
