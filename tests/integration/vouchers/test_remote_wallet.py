@@ -21,6 +21,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from common.exactjson import dump_exactly
+from common.outgoing import Patience
 from tests.roads import Answer, django
 from tests.vouchers import APPS, balances, phone, redeem, taken, transfers, voucher, wanted, words
 from vouchers import orders as wallet
@@ -323,7 +324,7 @@ UNKNOWN: dict[str, Respond] = {
 def test_what_is_no_answer_changes_nothing_and_is_asked_again(
     remote: Remote, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remotewallet, "_DELIVERY", remotewallet._Patience(0.5, 0.5))
+    monkeypatch.setattr(remotewallet, "_DELIVERY", Patience(0.5, 0.5))
     voucher(limit=1)
     redeem(1)
     remote.respond = UNKNOWN[name]
