@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "promotions",
     "counters",
     "vouchers",
+    "rates",
 ]
 if find_spec("devstack"):  # a clone has it, the production image does not
     INSTALLED_APPS.append("devstack")
