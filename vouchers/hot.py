@@ -7,10 +7,11 @@ from django.conf import settings
 from common.circuits import Circuit
 from common.exactjson import dump_exactly, rfc3339
 from common.stores import WRITE_STORE
+from gateway.fields import read_body, read_query
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 from vouchers.admission import redeem_admitted, refuse_known
-from vouchers.parsing import BY_CODE, REDEEM, read_body, read_phone_number, read_query
+from vouchers.parsing import BY_CODE, REDEEM, read_phone_number
 from vouchers.remotewallet import probe_wallet
 from vouchers.selectors import read_vouchers, read_wallets
 from vouchers.serializers import ProfileSerializer, RedeemSerializer, RedemptionSerializer, VoucherSerializer

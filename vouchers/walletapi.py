@@ -9,11 +9,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.errors import FieldError, InvalidInput
+from gateway.exactview import ExactView
+from gateway.fields import Field, Shape, read_fields
 from gateway.idempotent import idempotent
-from vouchers.api import ExactView, refuse_elsewhere
+from vouchers.api import refuse_elsewhere
 from vouchers.models import TransferKind
 from vouchers.orders import ORDERS_MAX, apply_orders
-from vouchers.parsing import CENT, Field, Shape, money, phone_number, read_fields, uuid
+from vouchers.parsing import CENT, money, phone_number, uuid
 from vouchers.selectors import read_wallets
 from vouchers.serializers import ProfileSerializer, WalletOrderAnswerSerializer, WalletOrderSerializer
 from vouchers.types import Order, Wallet
