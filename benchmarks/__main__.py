@@ -7,13 +7,14 @@ from pathlib import Path
 from benchmarks.counting import measure_bulk, measure_flush, measure_increments
 from benchmarks.crowd import measure_crowd
 from benchmarks.importing import measure_import, measure_memory
+from benchmarks.pricing import measure_rates
 from benchmarks.reading import measure_reads, measure_reads_during_import
 from benchmarks.redeeming import measure_redemptions, measure_rejections
 from benchmarks.report import Report
 from benchmarks.servers import LIMITS
 from tests.acceptance.harness import running_stack
 
-PARTS = ("import", "reads", "beside", "crowd", "memory", "increments", "bulk", "flush", "redeem", "rejections")
+PARTS = ("import", "reads", "beside", "crowd", "memory", "increments", "bulk", "flush", "redeem", "rejections", "rates")
 
 
 def main() -> int:
@@ -45,6 +46,8 @@ def main() -> int:
                 measure_redemptions(stack, report, seconds=arguments.seconds, rounds=arguments.rounds)
             if "rejections" in arguments.parts:
                 measure_rejections(stack, report, seconds=arguments.seconds, rounds=arguments.rounds)
+            if "rates" in arguments.parts:
+                measure_rates(stack, report, rows=arguments.rows, rounds=arguments.rounds, seconds=arguments.seconds)
             if "memory" in arguments.parts:
                 measure_memory(stack, report, sizes=(1_000_000, 4 * arguments.rows))
     return 0 if report.show() else 1
