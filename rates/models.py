@@ -5,8 +5,10 @@ follow prices and ports; the data version follows them all. So nothing else writ
 """
 
 from django.db import models
+from django.db.models.functions import Now
 
 PRICE_DIGITS, PRICE_PLACES = 12, 2
+RATE_DIGITS, RATE_PLACES = 24, 12
 CODE_LENGTH = 5
 SLUG_LENGTH = 100
 NO_CYCLE = "region_tree_has_no_cycle"
@@ -76,7 +78,9 @@ class Price(models.Model):
     # Where it was converted; NULL where it came in USD.
     original_amount = models.DecimalField(max_digits=20, decimal_places=6, null=True)
     original_currency = models.CharField(max_length=3, null=True)
-    exchange_rate = models.DecimalField(max_digits=24, decimal_places=12, null=True, help_text="USD for one unit.")
+    exchange_rate = models.DecimalField(
+        max_digits=RATE_DIGITS, decimal_places=RATE_PLACES, null=True, help_text="USD for one unit."
+    )
     rate_on = models.DateField(null=True)
     provider = models.TextField(null=True)
     # Where it came in a batch.
@@ -147,6 +151,65 @@ class PriceImport(models.Model):
 
 
 # Currencies and exchange rates (migration 0002)
+
+
+class ExchangeRate(models.Model):
+    """What one unit of a currency was worth on a day, as a provider said and the gates believed."""
+
+    currency = models.CharField(max_length=3)
+    rate_on = models.DateField()
+    provider = models.TextField()
+    usd_per_unit = models.DecimalField(max_digits=RATE_DIGITS, decimal_places=RATE_PLACES)
+    stored_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["currency", "rate_on", "provider"], name="exchange_rate_once_a_day"),
+            models.CheckConstraint(condition=models.Q(usd_per_unit__gt=0), name="exchange_rate_is_positive"),
+            models.CheckConstraint(condition=~models.Q(currency="USD"), name="exchange_rate_is_not_of_usd"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.currency} on {self.rate_on}"
+
+
+class DoubtfulRate(models.Model):
+    """A rate that a gate kept out, until a person accepts it or the provider says another."""
+
+    currency = models.CharField(max_length=3)
+    rate_on = models.DateField()
+    provider = models.TextField()
+    usd_per_unit = models.DecimalField(max_digits=36, decimal_places=RATE_PLACES)  # too large ones too
+    reason = models.TextField()
+    seen_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-rate_on", "currency"]
+        constraints = [
+            models.UniqueConstraint(fields=["currency", "rate_on", "provider"], name="doubtful_rate_once_a_day")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.currency} on {self.rate_on}"
+
+
+class RateFetch(models.Model):
+    """A day of a provider that is asked over the network, until the day is over and its rates are here."""
+
+    provider = models.TextField()
+    rate_on = models.DateField()
+    is_done = models.BooleanField(default=False)
+    attempts = models.IntegerField(default=0, help_text="That failed since the last answer.")
+    last_error = models.TextField(default="")
+    due_at = models.DateTimeField(db_default=Now())
+    fetched_at = models.DateTimeField(null=True, help_text="Last answer.")
+
+    class Meta:
+        verbose_name_plural = "rate fetches"
+        constraints = [models.UniqueConstraint(fields=["provider", "rate_on"], name="rate_fetch_once_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.provider}, {self.rate_on}"
 
 
 # Batches (migration 0003)

@@ -42,3 +42,18 @@ class PricesAdded(NamedTuple):
     """Attributes: observations: days of the range, one price each."""
 
     observations: int
+
+
+class Money(NamedTuple):
+    """An amount that a price came as, of the day ``on``. Attributes: currency: code after ISO 4217."""
+
+    amount: Decimal
+    currency: str
+    on: date
+
+
+class Converted(NamedTuple):
+    """Attributes: price_usd: rounded half-up to cents; provenance: None where the amount was in USD."""
+
+    price_usd: Decimal
+    provenance: Provenance | None
