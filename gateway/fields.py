@@ -6,6 +6,7 @@ of numbers too.
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -13,6 +14,9 @@ from common.errors import FieldError, InvalidInput
 from gateway.jsonbody import load_json
 
 _WHOLE = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
+)
 
 
 class Field(NamedTuple):
@@ -68,3 +72,14 @@ def read_fields(given: Any, shape: Shape) -> dict[str, Any]:
     if errors:
         raise InvalidInput(*errors)
     return found
+
+
+def instant(value: Any) -> datetime:
+    """Of an RFC 3339 text, in UTC. Raises ValueError."""
+    sentence = "Must be an instant after RFC 3339 with an offset, like 2026-11-21T08:00:00Z."
+    if not isinstance(value, str) or not _INSTANT.fullmatch(value):
+        raise ValueError(sentence)
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
+        raise ValueError(sentence) from exc

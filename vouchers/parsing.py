@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from common.errors import FieldError, InvalidInput
 from common.uuids import HYPHENATED_UUID
-from gateway.fields import Field, Shape, read_fields
+from gateway.fields import Field, Shape, instant, read_fields
 from vouchers.models import LIMIT_MAX
 
 AMOUNT_MAX = Decimal("99999999999999.99")
@@ -19,9 +19,6 @@ INTEGER_MAX = 2**63 - 1
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,32}", re.ASCII)
-_INSTANT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
-)
 
 
 def phone_number(value: Any) -> str:
@@ -74,17 +71,6 @@ def whole(lowest: int, highest: int) -> Callable[[Any], int]:
         return value
 
     return read
-
-
-def instant(value: Any) -> datetime:
-    """In UTC."""
-    sentence = "Must be an instant after RFC 3339 with an offset, like 2026-11-21T08:00:00Z."
-    if not isinstance(value, str) or not _INSTANT.fullmatch(value):
-        raise ValueError(sentence)
-    try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except (ValueError, OverflowError) as exc:
-        raise ValueError(sentence) from exc
 
 
 def uuid(value: Any) -> UUID:

@@ -34,6 +34,19 @@ VOUCHER_GUESSES_PER_ADDRESS = env.VOUCHER_GUESSES_PER_ADDRESS
 WALLET_URL = env.WALLET_URL  # of the deployment that keeps the wallets; empty: this one
 WALLET_API_KEY = env.WALLET_API_KEY
 
+BATCH_MAX_BYTES = env.BATCH_MAX_BYTES
+BATCH_MAX_ROWS = env.BATCH_MAX_ROWS
+BATCH_MAX_PRICES = env.BATCH_MAX_PRICES
+BATCH_MAX_WAITING = env.BATCH_MAX_WAITING
+
+# How old a rate may be on the day of a price; of two providers' rates of one day the first one here counts.
+EXCHANGE_RATE_MAX_AGE_DAYS = {
+    "openexchangerates": env.OPENEXCHANGERATES_MAX_AGE_DAYS,
+    "ecb": env.ECB_MAX_AGE_DAYS,
+}
+OPENEXCHANGERATES_APP_ID = env.OPENEXCHANGERATES_APP_ID  # empty: it is not asked
+OPENEXCHANGERATES_URL = "https://openexchangerates.org"
+
 IMPORT_WORKERS = env.IMPORT_WORKERS
 IMPORT_CHUNK_BYTES = env.IMPORT_CHUNK_BYTES
 IMPORT_ROWS_PER_TABLE = env.IMPORT_ROWS_PER_TABLE
