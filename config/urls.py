@@ -10,6 +10,7 @@ urlpatterns = [
     path("", include("gateway.urls")),
     path("", include("promotions.urls")),
     path("", include("vouchers.urls")),
+    path("", include("rates.urls")),
     *hot_urlpatterns(),
 ]
 

@@ -13,8 +13,13 @@ class RatesConfig(AppConfig):
             {
                 "place-not-found": HTTPStatus.NOT_FOUND,
                 "port-not-found": HTTPStatus.NOT_FOUND,
-                "region-not-found": HTTPStatus.NOT_FOUND,
                 "region-cycle": HTTPStatus.CONFLICT,
+                "no-exchange-rate": HTTPStatus.UNPROCESSABLE_ENTITY,
+                "rates-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+                "rate-impossible": HTTPStatus.CONFLICT,
+                "doubt-not-found": HTTPStatus.NOT_FOUND,
+                "imported-already": HTTPStatus.CONFLICT,
+                "query-too-large": HTTPStatus.UNPROCESSABLE_ENTITY,
                 "too-many-prices": HTTPStatus.UNPROCESSABLE_ENTITY,
             }
         )

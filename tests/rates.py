@@ -3,9 +3,9 @@
 from datetime import date, timedelta
 from decimal import Decimal
 
-from django.db import connection
-
 from rates.models import Port, Region
+from rates.services import add_prices
+from rates.types import PriceRange, PricesAdded
 
 # Those whose tables the tests fill: fewer to empty after each.
 APPS = ["rates", "gateway", "django.contrib.auth", "django.contrib.contenttypes"]
@@ -22,3 +22,10 @@ def region(slug: str, parent: Region | None = None) -> Region:
 
 def port(code: str, where: Region) -> Port:
     return Port.objects.create(code=code, name=code.title(), region=where)
+
+
+def add(origin: Port, destination: Port, number: int, *prices: float | str | Decimal) -> None:
+    """Prices of one day."""
+    on = day(number)
+    outcomes = add_prices([PriceRange(origin.pk, destination.pk, on, on, Decimal(str(price))) for price in prices])
+    assert outcomes == [PricesAdded(1)] * len(prices)

@@ -14,10 +14,12 @@ END
 $$;
 
 -- A stripe per connection, so that writers do not wait for each other; the sum of the stripes grows with each commit.
+-- Microseconds of the clock, so that a database from a backup does not give the same numbers to other data.
 CREATE FUNCTION rates_advance_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO rates_dataversion AS kept (stripe, version) VALUES (pg_backend_pid() % 64, 1)
-    ON CONFLICT (stripe) DO UPDATE SET version = kept.version + 1;
+    INSERT INTO rates_dataversion AS kept (stripe, version)
+    VALUES (pg_backend_pid() % 64, extract(epoch FROM clock_timestamp()) * 1000000)
+    ON CONFLICT (stripe) DO UPDATE SET version = greatest(kept.version + 1, excluded.version);
     RETURN NULL;
 END
 $$;
