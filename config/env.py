@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import tempfile
+from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -87,6 +88,14 @@ def _share(name: str, default: float) -> float:
     if not 0 <= share <= 1:
         raise ImproperlyConfigured(f"{name} must be a number from 0 to 1, not {value!r}")
     return share
+
+
+def _day(name: str, default: str) -> date:
+    value = _text(name, default)
+    try:
+        return date.fromisoformat(value)
+    except ValueError as exc:
+        raise ImproperlyConfigured(f"{name} must be a day like 2026-01-31, not {value!r}") from exc
 
 
 def _http_url(name: str) -> str:
@@ -204,6 +213,7 @@ VOUCHER_GUESSES_PER_USER = _int("VOUCHER_GUESSES_PER_USER", 20, at_least=1)
 VOUCHER_GUESSES_PER_ADDRESS = _int("VOUCHER_GUESSES_PER_ADDRESS", 600, at_least=1)
 WALLET_URL = _http_url("WALLET_URL")
 WALLET_API_KEY = _token("WALLET_API_KEY")
+ECB_RATES_FROM = _day("ECB_RATES_FROM", "1999-01-04")
 ECB_MAX_AGE_DAYS = _int("ECB_MAX_AGE_DAYS", 45)
 OPENEXCHANGERATES_MAX_AGE_DAYS = _int("OPENEXCHANGERATES_MAX_AGE_DAYS", 7)
 OPENEXCHANGERATES_APP_ID = _token("OPENEXCHANGERATES_APP_ID")

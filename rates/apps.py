@@ -18,8 +18,14 @@ class RatesConfig(AppConfig):
                 "rates-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
                 "rate-impossible": HTTPStatus.CONFLICT,
                 "doubt-not-found": HTTPStatus.NOT_FOUND,
+                "parent-not-found": HTTPStatus.NOT_FOUND,
+                "comes-twice": HTTPStatus.CONFLICT,
                 "imported-already": HTTPStatus.CONFLICT,
                 "query-too-large": HTTPStatus.UNPROCESSABLE_ENTITY,
                 "too-many-prices": HTTPStatus.UNPROCESSABLE_ENTITY,
+                "batch-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "deadline-unreachable": HTTPStatus.UNPROCESSABLE_ENTITY,
+                "batch-not-found": HTTPStatus.NOT_FOUND,
+                "batch-ended": HTTPStatus.CONFLICT,
             }
         )

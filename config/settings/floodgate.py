@@ -39,6 +39,7 @@ BATCH_MAX_ROWS = env.BATCH_MAX_ROWS
 BATCH_MAX_PRICES = env.BATCH_MAX_PRICES
 BATCH_MAX_WAITING = env.BATCH_MAX_WAITING
 
+ECB_RATES_FROM = env.ECB_RATES_FROM  # the first day of the shipped rates that is loaded
 # How old a rate may be on the day of a price; of two providers' rates of one day the first one here counts.
 EXCHANGE_RATE_MAX_AGE_DAYS = {
     "openexchangerates": env.OPENEXCHANGERATES_MAX_AGE_DAYS,
