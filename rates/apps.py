@@ -21,6 +21,7 @@ class RatesConfig(AppConfig):
                 "parent-not-found": HTTPStatus.NOT_FOUND,
                 "comes-twice": HTTPStatus.CONFLICT,
                 "imported-already": HTTPStatus.CONFLICT,
+                "import-running": HTTPStatus.CONFLICT,
                 "query-too-large": HTTPStatus.UNPROCESSABLE_ENTITY,
                 "too-many-prices": HTTPStatus.UNPROCESSABLE_ENTITY,
                 "batch-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
