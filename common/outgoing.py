@@ -44,11 +44,11 @@ def send(request: Outgoing) -> tuple[int, bytes]:
     target = f"{where.path}?{where.query}" if where.query else where.path
     with _connected(connection.host, connection.port, is_https, request.patience) as connection.sock:
         connection.request(request.method, target, request.body, dict(request.headers) | {"Connection": "close"})
-        response = connection.getresponse()
-        content = response.read(request.answer_bytes)
-        if response.length or not response.isclosed():
-            raise http.client.IncompleteRead(content, response.length)
-    return response.status, content
+        with connection.getresponse() as response:
+            content = response.read(request.answer_bytes)
+            if response.length or not response.isclosed():
+                raise http.client.IncompleteRead(content, response.length)
+            return response.status, content
 
 
 @contextmanager

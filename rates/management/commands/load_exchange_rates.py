@@ -49,7 +49,9 @@ def _load(provider: Provider, first: date | None, last: date) -> LoadReport:
     try:
         return load_rates(provider, first or _after_last(provider), last)
     except RatesUnavailable as error:
-        raise CommandError(f"{provider.name}: {error.detail}. The days before are stored; go on from there.") from error
+        raise CommandError(
+            f"{provider.name}: {error.detail} (The days before are stored; go on from there.)"
+        ) from error
     except DATABASE_AWAY as error:
         raise CommandError(f"PostgreSQL does not answer; run it again: {error}") from error
 
