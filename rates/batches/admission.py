@@ -19,7 +19,7 @@ PICKUP_SECONDS = 1.0  # a wake-up that is lost costs a beat
 CHUNK_SECONDS = 0.05  # what a chunk costs beside its prices
 MEASURED_CHUNKS = 20
 MEASURED_PRICES = 500  # a smaller chunk tells more about its overhead than about prices
-ASSUMED_PRICES_PER_SECOND = 5_000  # before anything was measured; TODO measure
+ASSUMED_PRICES_PER_SECOND = 2_500  # before anything was measured: as 2 cores with a load of 12 did (2026-11)
 
 
 def refuse_overload() -> None:
