@@ -3,13 +3,17 @@
 FloodgateError
 ├── NotFound
 │   ├── PlaceNotFound       no port has the code, or no region the slug; names the fields
-│   └── PortNotFound        a port that was there is gone
+│   ├── PortNotFound        a port that was there is gone
+│   └── ParentNotFound      a region is to be under one that does not exist
+├── ComesTwice              of one list, the first counts
 ├── TooManyPrices           statistics would read too many raw prices
 ├── QueryTooLarge           too many pairs of regions on too many days
 ├── RegionCycle             a region would be under itself
-└── ImportedAlready         the same file came before
+├── ImportedAlready         the same file came before
+└── ImportRunning           in another process
 """
 
+from datetime import datetime
 from typing import Any
 
 from common.errors import FieldError, FloodgateError
@@ -31,6 +35,20 @@ class PlaceNotFound(NotFound):
 class PortNotFound(NotFound):
     code = "port-not-found"
     default_detail = "There is no such port."
+
+
+class ParentNotFound(NotFound):
+    code = "parent-not-found"
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"parent_slug: There is no region {slug}.")
+
+
+class ComesTwice(FloodgateError):
+    code = "comes-twice"
+
+    def __init__(self, field: str, value: str) -> None:
+        super().__init__(f"{field}: {value} came before; the first counts.")
 
 
 class TooManyPrices(FloodgateError):
@@ -63,4 +81,11 @@ class RegionCycle(FloodgateError):
 
 class ImportedAlready(FloodgateError):
     code = "imported-already"
-    default_detail = "A file with the same content was imported already; nothing was added."
+
+    def __init__(self, path: str, finished_at: datetime | None) -> None:
+        super().__init__(f"The same prices were imported from {path} at {finished_at:%Y-%m-%d %H:%M} UTC.")
+
+
+class ImportRunning(FloodgateError):
+    code = "import-running"
+    default_detail = "Another process imports this file."

@@ -59,6 +59,22 @@ class Converted(NamedTuple):
     provenance: Provenance | None
 
 
+class RegionTerms(NamedTuple):
+    """What a region is to be. Attributes: parent_slug: None for a root."""
+
+    slug: str
+    name: str
+    parent_slug: str | None
+
+
+class PortTerms(NamedTuple):
+    """What a port is to be. Attributes: parent_slug: the region that it belongs to."""
+
+    code: str
+    name: str
+    parent_slug: str
+
+
 class Upload(NamedTuple):
     """One price on each day of a range, as it came.
 
