@@ -2,6 +2,7 @@ from http import HTTPStatus
 
 from django.apps import AppConfig
 
+from gateway.metrics import register_collector
 from gateway.problems import register_codes
 
 
@@ -9,6 +10,9 @@ class RatesConfig(AppConfig):
     name = "rates"
 
     def ready(self) -> None:
+        from rates.exchange.metrics import exchange_metrics  # models are there only now
+
+        register_collector(exchange_metrics)
         register_codes(
             {
                 "place-not-found": HTTPStatus.NOT_FOUND,

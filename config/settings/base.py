@@ -140,6 +140,27 @@ UNFOLD = {
                 ],
             },
             {
+                "title": "Rates",
+                "separator": True,
+                "items": [
+                    {
+                        "title": "Exchange rates",
+                        "icon": "currency_exchange",
+                        "link": reverse_lazy("admin:rates_exchangerate_changelist"),
+                    },
+                    {
+                        "title": "Rates in doubt",
+                        "icon": "help",
+                        "link": reverse_lazy("admin:rates_doubtfulrate_changelist"),
+                    },
+                    {
+                        "title": "Rate fetches",
+                        "icon": "cloud_download",
+                        "link": reverse_lazy("admin:rates_ratefetch_changelist"),
+                    },
+                ],
+            },
+            {
                 "title": "Floodgate",
                 "separator": True,
                 "items": [
