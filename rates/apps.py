@@ -10,9 +10,11 @@ class RatesConfig(AppConfig):
     name = "rates"
 
     def ready(self) -> None:
+        from rates.batches.metrics import batch_metrics
         from rates.exchange.metrics import exchange_metrics  # models are there only now
 
         register_collector(exchange_metrics)
+        register_collector(batch_metrics)
         register_codes(
             {
                 "place-not-found": HTTPStatus.NOT_FOUND,

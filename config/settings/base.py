@@ -144,6 +144,11 @@ UNFOLD = {
                 "separator": True,
                 "items": [
                     {
+                        "title": "Batches",
+                        "icon": "stacks",
+                        "link": reverse_lazy("admin:rates_pricebatch_changelist"),
+                    },
+                    {
                         "title": "Exchange rates",
                         "icon": "currency_exchange",
                         "link": reverse_lazy("admin:rates_exchangerate_changelist"),

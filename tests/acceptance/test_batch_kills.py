@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from tests.acceptance.harness import Stack, running_stack, wait_until
+
+pytestmark = pytest.mark.timeout(200)  # a busy machine takes long to start two workers again
 
 ROWS, BAD_ROW = 50_000, 31_415
 CODES = [f"P{number:04d}" for number in range(60)]
@@ -89,10 +92,11 @@ def wait_for_rows(stack: Stack, batch_id: int, more_than: int) -> int:
 
 def book_of(connection: psycopg.Connection[Any], table: str) -> Book:
     """``table`` has columns origin and destination (ids of ports), day, sum and count."""
-    rows = connection.execute(
-        "SELECT here.code, there.code, day, sum, count"
-        f" FROM {table} JOIN rates_port here ON here.id = origin JOIN rates_port there ON there.id = destination".encode()
+    query = (
+        f"SELECT here.code, there.code, day, sum, count FROM {table}"
+        " JOIN rates_port here ON here.id = origin JOIN rates_port there ON there.id = destination"
     )
+    rows = connection.execute(query.encode())
     return {(origin, destination, day): (total, count) for origin, destination, day, total, count in rows}
 
 
