@@ -83,7 +83,7 @@ def _rows(path: Path, shape: Shape) -> Iterator[tuple[int, str]]:
 def _fields(text: str, shape: Shape) -> dict[str, Any]:
     """Raises ValueError, naming the column."""
     try:
-        (values,) = csv.reader([text], strict=True)
+        (values,) = csv.reader([text], strict=True, skipinitialspace=True)
     except csv.Error as exc:
         raise ValueError(f"Is no row of CSV: {exc}.") from exc
     if len(values) != len(shape):

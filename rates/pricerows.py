@@ -88,7 +88,7 @@ class RowReader:
     def _checked(self, text: str) -> bytes:
         """Raises ValueError, naming the columns at fault."""
         try:
-            (values,) = csv.reader([text], strict=True)
+            (values,) = csv.reader([text], strict=True, skipinitialspace=True)
         except csv.Error as exc:
             raise ValueError(f"Is no row of CSV: {exc}.") from exc
         if len(values) != len(COLUMNS):
