@@ -25,6 +25,7 @@ class Search:
     def __init__(self, query: RatesQuery, origins: Sequence[Place], destinations: Sequence[Place]) -> None:
         self.query = query
         self._origins, self._destinations = origins, destinations
+        self._sorts = bool(set(query.stats) - {"count"})  # rollups know that one
         self._days_asked = (query.date_to - query.date_from).days + 1
         self._found: dict[date, DayRate] = {}
         self._counts: dict[date, int] = {}  # of what was asked for
@@ -51,14 +52,14 @@ class Search:
         for day, average, count in rows:
             counts[day] = count
             if count >= self.query.min_prices and day not in self._found:
-                self._fresh[day] = DayRate(day, average, (), self.lane)
+                self._fresh[day] = DayRate(day, average, self._counted(count), self.lane)
         self._counts = self._counts or counts
         self._found |= self._fresh
-        if self.query.stats and self._fresh and sum(counts.values()) > PRICES_MAX:
+        if self._sorts and self._fresh and sum(counts.values()) > PRICES_MAX:
             self._refusal = TooManyPrices(sum(counts.values()), PRICES_MAX)
 
     def reads_prices(self) -> bool:
-        return bool(self.query.stats and self._fresh and self._refusal is None)
+        return bool(self._sorts and self._fresh and self._refusal is None)
 
     def take_statistics(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Rows: day and STATS of the current lane."""
@@ -73,7 +74,10 @@ class Search:
         return RatesAnswer(version, [self._found.get(day) or self._thin(day) for day in days])
 
     def _thin(self, day: date) -> DayRate:
-        return DayRate(day, stats=self._chosen([self._counts.get(day, 0), *[None] * (len(STATS) - 1)]))
+        return DayRate(day, stats=self._counted(self._counts.get(day, 0)))
+
+    def _counted(self, count: int) -> tuple[Decimal | int | None, ...]:
+        return self._chosen([count, *[None] * (len(STATS) - 1)])
 
     def _chosen(self, values: Sequence[Decimal | int | None]) -> tuple[Decimal | int | None, ...]:
         by_name = dict(zip(STATS, values, strict=True))

@@ -143,6 +143,7 @@ UNFOLD = {
                 "title": "Rates",
                 "separator": True,
                 "items": [
+                    {"title": "Chart of a lane", "icon": "show_chart", "link": reverse_lazy("rates-chart")},
                     {
                         "title": "Batches",
                         "icon": "stacks",
