@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from math import inf
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -25,6 +25,7 @@ from rates.models import BATCH_ACTIVE, BatchChunk, BatchReject, BatchStatus, Pri
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
+STATEMENT_SECONDS = 60  # prices may wait for an import of the same lanes, now and then
 CANDIDATES = 32  # more than there are workers
 GIVEN_UP = "not-applied"
 _STATEMENT_TIMEOUT = "57014"
@@ -95,6 +96,8 @@ def _apply(chunk_id: int) -> None:
     chunk = lock_chunk(chunk_id)
     if chunk is None:  # cancelled meanwhile
         return
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
     with structlog.contextvars.bound_contextvars(correlation_id=chunk.batch.correlation_id):
         rejects = apply_rows(rows_of(chunk), chunk.batch.columns)
         chunk.work_seconds = time.monotonic() - started

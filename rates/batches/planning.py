@@ -13,7 +13,7 @@ from rates.batches.errors import BatchTooLarge
 from rates.parsing import RANGE_MAX_DAYS
 
 CHUNK_ROWS = 2_500
-CHUNK_PRICES = 25_000
+CHUNK_PRICES = 10_000
 
 
 class PlannedChunk(NamedTuple):

@@ -8,7 +8,7 @@ from rates.models import BatchChunk, BatchReject
 from rates.parsing import read_upload
 from rates.uploading import upload_prices
 
-RAW_CHARACTERS = 1_024
+RAW_CHARACTERS = DETAIL_CHARACTERS = 1_024  # a row may have a million wrong fields
 
 
 class Row(NamedTuple):
@@ -20,10 +20,9 @@ class Row(NamedTuple):
 
     def rejected(self, code: str, detail: str) -> BatchReject:
         """The outcome of a row that becomes no price."""
-        raw = self.line.decode(errors="replace")[:RAW_CHARACTERS]
-        return BatchReject(
-            batch_id=self.batch_id, row=self.number, code=code, detail=_storable(detail), raw=_storable(raw)
-        )
+        detail = _storable(detail[:DETAIL_CHARACTERS])
+        raw = _storable(self.line.decode(errors="replace")[:RAW_CHARACTERS])
+        return BatchReject(batch_id=self.batch_id, row=self.number, code=code, detail=detail, raw=raw)
 
 
 def _storable(text: str) -> str:

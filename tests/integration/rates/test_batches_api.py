@@ -122,6 +122,7 @@ def test_idempotency_key_answers_as_at_first_and_refuses_another_content() -> No
         (b"\n", NDJSON, (400, "invalid-input")),
         (b"a,b\n1,2\n", CSV, (400, "invalid-input")),
         (b"x", "application/xml", (415, "unsupported-media-type")),
+        (b"x", "", (415, "unsupported-media-type")),
         (b"x=1", "application/x-www-form-urlencoded", (415, "unsupported-media-type")),
     ],
 )
