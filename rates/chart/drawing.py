@@ -36,10 +36,11 @@ class Bar(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """Attributes: path: of the averages, broken at thin days; a day between two of those is a dot."""
+    """Attributes: line: of the averages, broken at thin days; dots: days between two of those, where no line is."""
 
     width: int
-    path: str
+    line: str
+    dots: str
     price_ticks: list[Tick]
     count_ticks: list[Tick]
     day_ticks: list[Tick]
@@ -51,9 +52,11 @@ def draw(days: Sequence[ChartDay]) -> Drawing:
     averages = [day.average for day in days if day.average is not None]
     prices = _scale(min(averages, default=0), max(averages, default=0))
     counts = _scale(0, max(day.prices for day in days))
+    runs = _runs(days, prices)
     return Drawing(
         width=len(days),
-        path=" ".join(_runs(days, prices)),
+        line=" ".join(f"M{run[0]} " + " ".join(f"L{point}" for point in run[1:]) for run in runs if len(run) > 1),
+        dots=" ".join(f"M{run[0]} h0" for run in runs if len(run) == 1),
         price_ticks=_ticks(prices) if averages else [],
         count_ticks=_ticks(counts[:1] + counts[-1:]),
         day_ticks=_day_ticks(days),
@@ -74,14 +77,10 @@ def _round_step(least: float) -> int:
     return int(next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least))
 
 
-def _runs(days: Sequence[ChartDay], scale: Sequence[int]) -> list[str]:
-    """A subpath for each run of days with an average."""
+def _runs(days: Sequence[ChartDay], scale: Sequence[int]) -> list[list[str]]:
+    """The points of each run of days with an average."""
     runs = groupby(enumerate(days), key=lambda numbered: numbered[1].average is not None)
-    return [_run([_point(number, day, scale) for number, day in run]) for has_average, run in runs if has_average]
-
-
-def _run(points: Sequence[str]) -> str:
-    return f"M{points[0]} " + (" ".join(f"L{point}" for point in points[1:]) or "h0")
+    return [[_point(number, day, scale) for number, day in run] for has_average, run in runs if has_average]
 
 
 def _point(number: int, day: ChartDay, scale: Sequence[int]) -> str:

@@ -51,7 +51,8 @@ class LaneForm(forms.Form):
     date_from = DayField("First day")
     date_to = DayField("Last day")
     min_prices = forms.IntegerField(
-        label="Least prices for an average",
+        label="Least prices",
+        help_text="Fewer make no average",
         min_value=1,
         max_value=MIN_PRICES_MAX,
         initial=MIN_PRICES_DEFAULT,

@@ -1,7 +1,7 @@
 -- name: find_rates
 -- Of each pair the newest rate that is young enough; of two of one day, the provider that stands first.
 -- exchange_rate_once_a_day is read backwards, for as many days as the oldest that is allowed.
-SELECT wanted.number, found.usd_per_unit, found.rate_on, found.provider
+SELECT wanted.number, trim_scale(found.usd_per_unit), found.rate_on, found.provider
 FROM unnest(%(currencies)s::text[], %(days)s::date[]) WITH ORDINALITY AS wanted (currency, day, number)
 CROSS JOIN LATERAL (
     SELECT rate.usd_per_unit, rate.rate_on, rate.provider
@@ -17,7 +17,7 @@ CROSS JOIN LATERAL (
 
 -- name: last_known
 -- The newest rate of each currency on or before a day, however old and whoever said it.
-SELECT wanted.number, found.usd_per_unit, found.rate_on
+SELECT wanted.number, trim_scale(found.usd_per_unit), found.rate_on
 FROM unnest(%(currencies)s::text[], %(days)s::date[]) WITH ORDINALITY AS wanted (currency, day, number)
 CROSS JOIN LATERAL (
     SELECT rate.usd_per_unit, rate.rate_on

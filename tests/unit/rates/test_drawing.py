@@ -19,7 +19,8 @@ def days(*said: Said) -> list[ChartDay]:
 
 def test_line_is_broken_at_thin_days_and_a_lone_day_is_a_dot() -> None:
     drawing = draw(days((100, 3), (200, 3), (None, 2), (150, 3), (None, 0), (100, 3), (200, 3)))
-    assert drawing.path == "M0.5 100.00 L1.5 0.00 M3.5 50.00 h0 M5.5 100.00 L6.5 0.00"
+    assert drawing.line == "M0.5 100.00 L1.5 0.00 M5.5 100.00 L6.5 0.00"
+    assert drawing.dots == "M3.5 50.00 h0"
     assert drawing.width == 7
 
 
@@ -48,7 +49,7 @@ def test_scale_has_round_numbers(averages: tuple[int, int], labels: list[str]) -
 
 def test_days_without_any_average_have_no_scale_of_prices() -> None:
     drawing = draw(days((None, 1), (None, 2)))
-    assert (drawing.path, drawing.price_ticks) == ("", [])
+    assert (drawing.line, drawing.dots, drawing.price_ticks) == ("", "", [])
 
 
 @pytest.mark.parametrize("count", [1, 2, 6, 7, 90, 365, 3_653])
@@ -61,8 +62,9 @@ def test_at_most_six_days_are_labelled(count: int) -> None:
 @given(st.lists(st.tuples(st.none() | st.integers(0, 10**10), st.integers(0, 10**9)), min_size=1, max_size=40))
 def test_every_mark_is_inside(said: list[Said]) -> None:
     drawing = draw(days(*said))
-    numbers = [float(word.strip("MLh")) for word in drawing.path.split() if word != "h0"]
+    path = f"{drawing.line} {drawing.dots}"
+    numbers = [float(word.strip("MLh")) for word in path.split() if word != "h0"]
     assert all(0 <= number <= max(100, len(said)) for number in numbers)
     assert all(0 <= float(bar.y) <= 100 and 0 <= float(bar.height) <= 100 for bar in drawing.bars)
-    assert drawing.path.count("M") <= len(said)
+    assert path.count("L") + path.count("M") == sum(average is not None for average, _ in said)
     assert len(drawing.price_ticks) <= 7
