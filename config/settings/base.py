@@ -143,6 +143,9 @@ UNFOLD = {
                 "title": "Rates",
                 "separator": True,
                 "items": [
+                    {"title": "Regions", "icon": "account_tree", "link": reverse_lazy("admin:rates_region_changelist")},
+                    {"title": "Ports", "icon": "anchor", "link": reverse_lazy("admin:rates_port_changelist")},
+                    {"title": "Prices", "icon": "sell", "link": reverse_lazy("admin:rates_price_changelist")},
                     {"title": "Chart of a lane", "icon": "show_chart", "link": reverse_lazy("rates-chart")},
                     {
                         "title": "Batches",
