@@ -12,7 +12,9 @@ class RatesConfig(AppConfig):
     def ready(self) -> None:
         from rates.batches.metrics import batch_metrics
         from rates.exchange.metrics import exchange_metrics  # models are there only now
+        from rates.metrics import rates_metrics
 
+        register_collector(rates_metrics)
         register_collector(exchange_metrics)
         register_collector(batch_metrics)
         register_codes(

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from common.errors import FloodgateError
 from common.sqlfiles import load_sql
 from rates.answers import etag_of
+from rates.metrics import count_answers
 from rates.places import Places, chains_of, find_places, missing_places
 from rates.searches import Search
 from rates.types import RatesAnswer, RatesQuery
@@ -42,7 +43,9 @@ def read_rates(queries: list[RatesQuery]) -> list[Outcome]:
         answers = {query: _at_once(query, places) for query in unique}
         asking = [query for query, answer in answers.items() if answer is None]
         found = _answer(asking, places) if asking else {}
-    return [answers[query] or found[query] for query in queries]
+    outcomes = [answers[query] or found[query] for query in queries]
+    count_answers(outcomes)
+    return outcomes
 
 
 @contextmanager

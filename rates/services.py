@@ -1,6 +1,7 @@
 """Writes of prices. Rollups and the data version follow by triggers, in the same transaction."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.db import connection, transaction
 from common.sqlfiles import load_sql
 from rates.errors import PortNotFound
 from rates.locks import share_tree
+from rates.metrics import ADDED, DELETED
 from rates.models import Port
 from rates.types import PriceRange, PricesAdded
 
@@ -37,6 +39,8 @@ def add_prices(ranges: list[PriceRange]) -> list[PricesAdded | PortNotFound]:
         adding = [wanted for wanted, outcome in zip(ranges, outcomes, strict=True) if isinstance(outcome, PricesAdded)]
         if adding:
             _insert(adding)
+            days = sum(outcome.observations for outcome in outcomes if isinstance(outcome, PricesAdded))
+            transaction.on_commit(partial(ADDED.inc, days))
     return outcomes
 
 
@@ -69,5 +73,6 @@ def delete_prices(ids: list[int]) -> list[bool]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM rates_price WHERE id = ANY (%s) RETURNING id", [sorted(set(ids))])
         deleted = {number for (number,) in cursor.fetchall()}
+        transaction.on_commit(partial(DELETED.inc, len(deleted)))
     first = {number: place for place, number in reversed(list(enumerate(ids)))}
     return [number in deleted and first[number] == place for place, number in enumerate(ids)]
