@@ -25,6 +25,7 @@ from rates.models import BATCH_ACTIVE, BatchChunk, BatchReject, BatchStatus, Pri
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
+ABANDONED_AFTER = 2 * MAX_ATTEMPTS  # giving up failed as well: a person must look, and what is behind it goes on
 STATEMENT_SECONDS = 60  # prices may wait for an import of the same lanes, now and then
 CANDIDATES = 32  # more than there are workers
 GIVEN_UP = "not-applied"
@@ -45,8 +46,8 @@ def apply_batches(seconds: float = inf) -> bool:
 
 
 def _work_on_next() -> bool:
-    candidates = waiting_chunks().order_by("batch_id", "number").values_list("id", flat=True)
-    for chunk_id in list(candidates[:CANDIDATES]):
+    candidates = waiting_chunks().filter(attempts__lt=ABANDONED_AFTER).order_by("batch_id", "number")
+    for chunk_id in list(candidates.values_list("id", flat=True)[:CANDIDATES]):
         with chunk_lease(chunk_id) as is_ours:
             if is_ours and _attempt(chunk_id):
                 return True

@@ -89,6 +89,14 @@ def test_bad_rows_are_reported_and_the_others_land() -> None:
         assert reject.raw
 
 
+def test_reject_says_little_of_a_row_with_very_many_errors() -> None:
+    batch = submit([{f"field{n}": 1 for n in range(50_000)}])
+    apply_batches()
+    assert counts(batch) == ("finished", 0, 1)
+    reject = BatchReject.objects.get()
+    assert len(reject.detail) == len(reject.raw) == 1_024
+
+
 def test_statements_of_a_chunk_do_not_grow_with_its_rows() -> None:
     def statements(count: int) -> int:
         submit([row(n) for n in range(count)] + ["bad"])
@@ -267,6 +275,22 @@ def test_conflicts_with_others_do_not_use_up_attempts(monkeypatch: pytest.Monkey
                 apply_batches()
     apply_batches()
     assert counts(batch) == ("finished", 1, 0)
+
+
+def test_chunk_that_cannot_even_be_given_up_does_not_stop_those_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(chunk_id: int) -> None:
+        if chunk_id == stuck.chunks.get().id:
+            raise ValueError("defect")
+        work(chunk_id)
+
+    stuck, work = submit([row(1)]), applying._apply
+    batch = submit([row(2)])
+    monkeypatch.setattr(applying, "_apply", fail)
+    monkeypatch.setattr(applying, "_give_up", fail)
+    assert not apply_batches()
+    assert counts(stuck) == ("running", 0, 0)
+    assert counts(batch) == ("finished", 1, 0)
+    cancel_batch(stuck.id)
 
 
 def test_chunk_that_fails_each_time_does_not_stop_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
