@@ -4,9 +4,13 @@ The server speaks the documented format; no test leaves the machine.
 """
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,13 +19,14 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.utils import timezone
 from pytest_django import Settings
 
 from common.outgoing import Patience
-from config.settings import celery as schedule
 from rates.exchange import openexchangerates
 from rates.exchange.errors import RatesUnavailable
+from rates.exchange.locks import refresh_lease
 from rates.exchange.openexchangerates import OpenExchangeRates
 from rates.exchange.refreshing import DAYS_A_TURN, DAYS_KEPT_UP, refresh_rates
 from rates.models import DoubtfulRate, ExchangeRate, RateFetch
@@ -56,7 +61,7 @@ def remote(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Remo
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=[0.01])  # its pause before it sees a shutdown
     thread.start()
     settings.OPENEXCHANGERATES_URL = f"http://127.0.0.1:{server.server_address[1]}"
     settings.OPENEXCHANGERATES_APP_ID = APP_ID
@@ -312,9 +317,26 @@ def test_rates_in_doubt_are_reported(remote: Remote, caplog: pytest.LogCaptureFi
     assert (record.rates, record.first) == (1, "EUR")  # type: ignore[attr-defined]
 
 
-def test_beat_asks_only_with_an_app_id() -> None:
-    """Tests have none."""
-    assert "refresh-exchange-rates" not in schedule.CELERY_BEAT_SCHEDULE
+def test_one_worker_at_a_time_asks(remote: Remote) -> None:
+    def refresh_elsewhere() -> int:
+        try:
+            return refresh()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as other, refresh_lease():
+        assert other.submit(refresh_elsewhere).result() == 0
+    assert remote.asked == []
+    assert refresh() == DAYS_A_TURN
+
+
+@pytest.mark.parametrize(("app_id", "is_asked"), [("", False), (APP_ID, True)])
+def test_beat_asks_only_with_an_app_id(app_id: str, is_asked: bool) -> None:
+    names = "from config.settings import celery; print(*celery.CELERY_BEAT_SCHEDULE)"
+    environment = os.environ | {"OPENEXCHANGERATES_APP_ID": app_id}
+    done = subprocess.run([sys.executable, "-c", names], env=environment, capture_output=True, text=True, timeout=60)
+    assert ("refresh-exchange-rates" in done.stdout.split()) is is_asked
+    assert "renew-gate" in done.stdout.split()
 
 
 # The command
