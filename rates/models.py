@@ -130,14 +130,12 @@ class DataVersion(models.Model):
 
 
 class PriceImport(models.Model):
-    """A file of prices that was imported, or is: ``bytes_done`` moves in the transaction that adds a chunk of it."""
+    """A file of prices that was imported, or is: ``rows_added`` moves in the transaction that adds a slice of it."""
 
     sha256 = models.CharField(max_length=64)
     repeat = models.IntegerField(default=0, help_text="How often the same file came before, on purpose.")
     path = models.TextField()
-    bytes_total = models.BigIntegerField()
-    bytes_done = models.BigIntegerField(default=0)
-    lines_done = models.BigIntegerField(default=0)
+    last_port_id = models.IntegerField(help_text="Ports that came later are unknown to it.")
     rows_added = models.BigIntegerField(default=0)
     rows_rejected = models.BigIntegerField(default=0)
     started_at = models.DateTimeField(auto_now_add=True)

@@ -45,21 +45,23 @@ def _is_price(text: str) -> bool:
 
 
 class RowReader:
-    """Args: ports: ids by code.
+    """Args: ports: ids by code; on_reject: told each row that is none, in the order of their lines.
 
-    Attributes: lines: that were read; rejects: in the order of their lines.
+    Attributes: lines: that were read; rejected: how many of them.
     """
 
-    def __init__(self, ports: dict[str, int]) -> None:
+    def __init__(self, ports: dict[str, int], on_reject: Callable[[RejectedRow], object]) -> None:
         self.lines = 0
-        self.rejects: list[RejectedRow] = []
+        self.rejected = 0
+        self._on_reject = on_reject
         self._ports = {code.encode(): b"%d" % number for code, number in ports.items()}
         self._days = _Known(_is_day)
         self._prices = _Known(_is_price)
 
-    def read(self, chunk: bytes, first_line: int) -> list[bytes]:
-        """Rows for COPY into origin_id, destination_id, day, price_usd."""
-        lines = chunk.removesuffix(b"\n").split(b"\n") if chunk else []
+    def read(self, block: bytes) -> list[bytes]:
+        """Rows of the next whole lines, for COPY into origin_id, destination_id, day, price_usd."""
+        lines = block.removesuffix(b"\n").split(b"\n")
+        first_line = self.lines + 1
         self.lines += len(lines)
         rows = []
         for number, line in enumerate(lines, first_line):
@@ -82,7 +84,8 @@ class RowReader:
         try:
             return self._checked(text)
         except ValueError as error:
-            self.rejects.append(RejectedRow(number, str(error)))
+            self.rejected += 1
+            self._on_reject(RejectedRow(number, str(error)))
             return None
 
     def _checked(self, text: str) -> bytes:

@@ -33,7 +33,7 @@ class Command(BaseCommand):
                 report = import_prices(
                     path,
                     again=again,
-                    on_progress=_bar(stack, path.stat().st_size),
+                    on_progress=_bars(stack),
                     on_reject=self._teller(stack, rejects),
                 )
         except OSError as error:
@@ -65,7 +65,7 @@ class Command(BaseCommand):
         return tell
 
 
-def _bar(stack: ExitStack, size: int) -> Callable[[int], None]:
-    bar = stack.enter_context(Progress(console=Console(stderr=True)))
-    task = bar.add_task("prices", total=size)
-    return lambda done: bar.update(task, completed=done)
+def _bars(stack: ExitStack) -> Callable[[str, int, int], None]:
+    bars = stack.enter_context(Progress(console=Console(stderr=True)))
+    tasks = {phase: bars.add_task(phase, total=None) for phase in ("read", "added")}
+    return lambda phase, done, total: bars.update(tasks[phase], completed=done, total=total)

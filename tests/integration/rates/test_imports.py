@@ -1,5 +1,6 @@
 """Files of regions, ports and prices: what is taken, what is refused with its line, and what a second run does."""
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from io import StringIO
 from itertools import count
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 from rates import pricefiles
 from rates.errors import ImportedAlready, ImportRunning
@@ -198,43 +200,72 @@ class Killed(BaseException):
 
 
 @pytest.mark.usefixtures("ports")
-@pytest.mark.parametrize("chunk", range(8))
+@pytest.mark.parametrize("slices", range(3))
 def test_import_that_was_killed_goes_on_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slices: int
 ) -> None:
-    monkeypatch.setattr(pricefiles, "CHUNK_BYTES", 10)  # a line each; the last chunk is empty
-    rows = [f"AAAAA,BBBBB,2026-01-{number:02},{number}" for number in range(1, 6)]
-    path = file(tmp_path, "orig_code,dest_code,day,price", *rows, "bad")
+    monkeypatch.setattr(pricefiles, "SLICE", 2)
+    rows = [f"AAAAA,BBBBB,2026-01-0{number},{number}" for number in (4, 2, 5, 1, 3)]
+    path = file(tmp_path, "orig_code,dest_code,day,price", *rows, "bad", "AAAAA,LATER,2026-01-01,9")
     save, saved = PriceImport.save, count()
 
     def dying_save(running: PriceImport, **kwargs: Any) -> None:
-        """After a chunk's prices, before its commit."""
+        """After a slice's prices, before its commit."""
         save(running, **kwargs)
-        if not kwargs and next(saved) == chunk:
+        if not kwargs and next(saved) == slices:
             raise Killed
 
     with monkeypatch.context() as patched:
         patched.setattr(PriceImport, "save", dying_save)
         with pytest.raises(Killed):
             import_prices(path)
-    assert Price.objects.count() == min(max(chunk - 1, 0), 5)
-    assert import_prices(path) == (5, 1)
+    assert Price.objects.count() == 2 * slices
+    port("LATER", Region.objects.get())
+    rejects: list[RejectedRow] = []
+    assert import_prices(path, on_reject=rejects.append) == (5, 2)
     assert [price for *_, price in stored()] == [1, 2, 3, 4, 5]
+    assert [row.line for row in rejects] == [7, 8]
     assert prove_rollup().holds
 
 
+@pytest.mark.usefixtures("ports")
 def test_second_process_with_one_file_is_refused(tmp_path: Path) -> None:
-    where = region("a")
-    port("AAAAA", where), port("BBBBB", where)
     path = file(tmp_path, "AAAAA,BBBBB,2026-01-01,5", "AAAAA,BBBBB,2026-01-01,6")
 
-    def other_process(done: int) -> None:
-        if not Price.objects.exists():
-            import_prices(path)
+    def on_own_connection() -> None:
+        import_prices(path)
+        connections.close_all()
+
+    def other_process(phase: str, done: int, total: int) -> None:
+        if phase == "added" and not Price.objects.exists():
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(on_own_connection).result(30)
 
     with pytest.raises(ImportRunning):
         import_prices(path, on_progress=other_process)
     assert Price.objects.count() == 2
+
+
+@pytest.mark.usefixtures("ports")
+def test_lines_are_counted_over_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pricefiles, "BLOCK_BYTES", 30)
+    rows = [f"AAAAA,BBBBB,2026-01-01,{number}" if number % 7 else f"bad {number}" for number in range(1, 50)]
+    rejects: list[RejectedRow] = []
+    seen: list[tuple[str, int, int]] = []
+    path = file(tmp_path, *rows)
+    report = import_prices(path, on_reject=rejects.append, on_progress=lambda *each: seen.append(each))
+    assert report == (42, 7)
+    assert [row.line for row in rejects] == list(range(7, 50, 7))
+    size = path.stat().st_size
+    assert ("read", size, size) in seen
+    assert seen[-1] == ("added", 42, 42)
+
+
+def test_file_without_a_good_row_is_done_at_once(tmp_path: Path) -> None:
+    path = file(tmp_path, "orig_code,dest_code,day,price")
+    assert import_prices(path) == (0, 0)
+    with pytest.raises(ImportedAlready):
+        import_prices(path)
 
 
 # Commands
