@@ -78,7 +78,11 @@ class BatchesView(APIView):
     @extend_schema(
         operation_id="submit_price_batch",
         parameters=[OpenApiParameter("deadline", OpenApiTypes.DATETIME, description="When all of it is to be done.")],
-        request={parser.media_type: BatchRowSerializer(many=True) for parser in parser_classes},
+        request={
+            ArrayParser.media_type: BatchRowSerializer(many=True),
+            NdjsonParser.media_type: OpenApiTypes.STR,
+            CsvParser.media_type: OpenApiTypes.STR,
+        },
         responses={
             202: BatchSerializer,
             200: OpenApiResponse(BatchSerializer, "The same content came before, as this batch."),

@@ -1,6 +1,7 @@
 """Batches of prices: what is accepted, what becomes of each row, and what a killed worker leaves."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from rates.batches.applying import MAX_ATTEMPTS, apply_batches
 from rates.batches.errors import BatchEnded, BatchNotFound, DeadlineUnreachable
 from rates.batches.progress import BatchProgress, batch_progress
 from rates.batches.submitting import cancel_batch
-from rates.models import BatchChunk, BatchReject, BatchStatus, Price, PriceBatch
+from rates.models import BatchChunk, BatchReject, BatchStatus, ExchangeRate, Price, PriceBatch
 from tests.pricebatches import expected, make_ports, prices, rejects, row, submit
 from tests.rates import APPS, day
 
@@ -87,6 +88,20 @@ def test_bad_rows_are_reported_and_the_others_land() -> None:
     for reject, (bad, code, detail) in zip(found, BAD_ROWS, strict=True):
         assert (reject.code, reject.detail[: len(detail)]) == (code, detail), bad
         assert reject.raw
+
+
+def test_rows_in_another_currency_are_converted_and_keep_where_they_came_from() -> None:
+    for on, rate in ((day(0), "1.10"), (day(2), "1.20")):
+        ExchangeRate.objects.create(provider="ecb", currency="EUR", rate_on=on, usd_per_unit=Decimal(rate))
+    batch = submit([row(0, price=10, currency="EUR", date_to=str(day(2))), row(1, currency="CHF")])
+    apply_batches()
+    assert rejects(batch) == {2: "no-exchange-rate"}
+    columns = ("day", "price_usd", "original_amount", "original_currency", "rate_on", "provider", "batch_row")
+    assert list(Price.objects.order_by("day").values_list(*columns)) == [
+        (day(0), 11, 10, "EUR", day(0), "ecb", 1),
+        (day(1), 11, 10, "EUR", day(0), "ecb", 1),
+        (day(2), 12, 10, "EUR", day(2), "ecb", 1),
+    ]
 
 
 def test_reject_says_little_of_a_row_with_very_many_errors() -> None:
