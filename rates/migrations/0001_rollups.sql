@@ -7,19 +7,22 @@ CREATE FUNCTION rates_prices_added() RETURNS trigger LANGUAGE plpgsql
     SET enable_seqscan TO off AS $$
 BEGIN
     INSERT INTO rates_rollup AS kept (level, origin, destination, day, sum, count)
-    SELECT place.level, place.origin, place.destination, lane.day, sum(lane.sum), sum(lane.count)
-    FROM (
-        SELECT origin_id, destination_id, day, sum(price_usd) AS sum, count(*) AS count FROM added GROUP BY 1, 2, 3
-    ) lane
-    LEFT JOIN rates_port origin ON origin.id = lane.origin_id
-    LEFT JOIN rates_port destination ON destination.id = lane.destination_id
-    CROSS JOIN LATERAL (VALUES
-        (1, lane.origin_id, lane.destination_id),
-        (2, lane.origin_id, destination.region_id),
-        (3, origin.region_id, lane.destination_id),
-        (4, origin.region_id, destination.region_id)
-    ) AS place (level, origin, destination)
-    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+    WITH lane AS MATERIALIZED (
+        SELECT added.*, origin.region_id AS origin_region, destination.region_id AS destination_region
+        FROM (
+            SELECT origin_id, destination_id, day, sum(price_usd) AS sum, count(*) AS count FROM added GROUP BY 1, 2, 3
+        ) added
+        LEFT JOIN rates_port origin ON origin.id = added.origin_id
+        LEFT JOIN rates_port destination ON destination.id = added.destination_id
+    )
+    SELECT 1, origin_id, destination_id, day, sum, count FROM lane
+    UNION ALL
+    SELECT 2, origin_id, destination_region, day, sum(sum), sum(count) FROM lane GROUP BY 2, 3, 4
+    UNION ALL
+    SELECT 3, origin_region, destination_id, day, sum(sum), sum(count) FROM lane GROUP BY 2, 3, 4
+    UNION ALL
+    SELECT 4, origin_region, destination_region, day, sum(sum), sum(count) FROM lane GROUP BY 2, 3, 4
+    ORDER BY 1, 2, 3, 4
     ON CONFLICT (level, origin, destination, day)
     DO UPDATE SET sum = kept.sum + excluded.sum, count = kept.count + excluded.count;
     RETURN NULL;
