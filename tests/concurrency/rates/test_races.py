@@ -13,11 +13,12 @@ import pytest
 from django.db import IntegrityError, connection, connections, transaction
 
 from gateway.batches import run_batch
-from rates import services
+from rates import averages, services
+from rates.averages import read_rates
 from rates.models import NO_CYCLE, Port, Price, Region, Rollup
 from rates.rebuilding import prove_rollup
 from rates.services import add_prices, delete_prices
-from rates.types import PriceRange, PricesAdded
+from rates.types import PriceRange, PricesAdded, RatesAnswer, RatesQuery
 from tests.rates import APPS, add, day, port, region
 
 pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
@@ -134,6 +135,33 @@ def test_port_is_not_deleted_under_an_upload() -> None:
             deleted = meanwhile(pool, lambda: Port.objects.filter(pk=end.pk).delete())
         assert isinstance(deleted.exception(20), IntegrityError)
     assert Port.objects.count() == 2
+
+
+# Questions
+
+
+def test_answer_is_of_one_state_while_others_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The prices come after the question has read its places and the version, and before it reads averages."""
+    here = region("here")
+    start, end = port("AAAAA", here), port("BBBBB", here)
+    add(start, end, 0, 10)
+    query = RatesQuery(day(0), day(0), "AAAAA", "here", min_prices=1)
+    (before,) = read_rates([query])
+    run = averages._run
+
+    def run_late(statement: str, searches: Any) -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(on_own_connection, lambda: add(start, end, 0, 90)).result(20)
+        return run(statement, searches)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(averages, "_run", run_late)
+        assert read_rates([query]) == [before]
+    (after,) = read_rates([query])
+    assert isinstance(before, RatesAnswer)
+    assert isinstance(after, RatesAnswer)
+    assert after.version > before.version
+    assert [rate.average for rate in after.days or ()] == [50]
 
 
 # Writers of the same lanes
