@@ -19,7 +19,6 @@ from django.utils import timezone
 from common.sqlfiles import load_sql
 from rates.errors import ImportedAlready, ImportRunning
 from rates.locks import lock_import, share_tree
-from rates.metrics import ADDED
 from rates.models import Port, PriceImport
 from rates.pricerows import RejectedRow, RowReader
 
@@ -124,12 +123,10 @@ def _add_slice(before: PriceImport, total: int, rejected: int) -> PriceImport:
         if running.rows_added != before.rows_added or running.finished_at:
             raise ImportRunning
         share_tree()
-        added = _insert(running.rows_added)
-        running.rows_added += added
+        running.rows_added += _insert(running.rows_added)
         running.rows_rejected = rejected
         running.finished_at = timezone.now() if running.rows_added >= total else None
         running.save()
-    ADDED.inc(added)
     return running
 
 
