@@ -14,6 +14,7 @@ from common.errors import FloodgateError, InvalidInput
 from gateway.fields import Field, Shape, read_fields
 from rates.parsing import place_name, port_code, region_slug
 from rates.ports import write_ports
+from rates.pricerows import RejectedRow
 from rates.regions import Written, write_regions
 from rates.types import PortTerms, RegionTerms
 
@@ -25,13 +26,6 @@ REGION: Shape = {
     "parent_slug": Field(region_slug, is_required=False),
 }
 PORT: Shape = {"code": Field(port_code), "name": Field(place_name), "parent_slug": Field(region_slug)}
-
-
-class RejectedRow(NamedTuple):
-    """Attributes: line: of the file, counted from 1."""
-
-    line: int
-    reason: str
 
 
 class PlacesReport(NamedTuple):
