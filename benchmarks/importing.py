@@ -157,16 +157,16 @@ def _copy_with_psql(stack: Stack, path: Path) -> float:
         "DROP TABLE IF EXISTS reference;",
         "CREATE TABLE reference (id uuid NOT NULL, price numeric NOT NULL, expiration_date timestamptz NOT NULL);",
     )
-    _psql(stack, *script)
+    psql(stack, *script)
     started = time.perf_counter()
-    _psql(stack, f"\\copy reference from '{path}' with (format csv)", "ALTER TABLE reference ADD PRIMARY KEY (id)")
+    psql(stack, f"\\copy reference from '{path}' with (format csv)", "ALTER TABLE reference ADD PRIMARY KEY (id)")
     seconds = time.perf_counter() - started
-    _psql(stack, "DROP TABLE reference")
+    psql(stack, "DROP TABLE reference")
     return seconds
 
 
 def _checkpoint(stack: Stack) -> None:
-    _psql(stack, "CHECKPOINT")
+    psql(stack, "CHECKPOINT")
 
 
 def _drop_old_tables(stack: Stack) -> None:
@@ -181,7 +181,8 @@ def _drop_old_tables(stack: Stack) -> None:
                 connection.execute(f"DROP TABLE {name}")
 
 
-def _psql(stack: Stack, *commands: str) -> None:
+def psql(stack: Stack, *commands: str) -> None:
+    """Run commands of SQL or psql. Raises CalledProcessError."""
     arguments = [part for command in commands for part in ("-c", command)]
     subprocess.run(
         [postgres_bin() / "psql", "-q", "-v", "ON_ERROR_STOP=1", stack.database_url, *arguments],

@@ -8,7 +8,10 @@ from gateway.bridge import WSGIBridge
 from gateway.hot import hot_endpoints
 
 application = Gateway(
-    WSGIBridge(django_application, upload_paths=frozenset({"/process-csv"})),
+    WSGIBridge(
+        django_application,
+        body_limits={"/process-csv": settings.UPLOAD_MAX_BYTES, "/rates/batches": settings.BATCH_MAX_BYTES},
+    ),
     hot_endpoints(),
     hot_path=settings.HOT_PATH,
 )

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import tempfile
+from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -94,6 +95,14 @@ def _storage_url(name: str, default: Path) -> str:
     """A folder, or an address with a scheme that fsspec has a driver for."""
     value = _text(name, "")
     return value if "://" in value else str(_path(name, default) if value else default)
+
+
+def _day(name: str, default: str) -> date:
+    value = _text(name, default)
+    try:
+        return date.fromisoformat(value)
+    except ValueError as exc:
+        raise ImproperlyConfigured(f"{name} must be a day like 2026-01-31, not {value!r}") from exc
 
 
 def _http_url(name: str) -> str:
@@ -225,8 +234,16 @@ VOUCHER_GUESSES_PER_ADDRESS = _int("VOUCHER_GUESSES_PER_ADDRESS", 600, at_least=
 WALLET_URL = _http_url("WALLET_URL")
 WALLET_API_KEY = _token("WALLET_API_KEY")
 WALLET_CLIENTS = _accounts("WALLET_CLIENTS")
+ECB_RATES_FROM = _day("ECB_RATES_FROM", "1999-01-04")
+ECB_MAX_AGE_DAYS = _int("ECB_MAX_AGE_DAYS", 45)
+OPENEXCHANGERATES_MAX_AGE_DAYS = _int("OPENEXCHANGERATES_MAX_AGE_DAYS", 7)
+OPENEXCHANGERATES_APP_ID = _token("OPENEXCHANGERATES_APP_ID")
 UPLOAD_MAX_BYTES = _int("UPLOAD_MAX_BYTES", 16 * 2**30)
 UNPACKED_MAX_BYTES = _int("UNPACKED_MAX_BYTES", 256 * 2**30)
+BATCH_MAX_BYTES = _int("BATCH_MAX_BYTES", 16 * 2**20, at_least=1)
+BATCH_MAX_ROWS = _int("BATCH_MAX_ROWS", 100_000, at_least=1)
+BATCH_MAX_PRICES = _int("BATCH_MAX_PRICES", 1_000_000, at_least=1)
+BATCH_MAX_WAITING = _int("BATCH_MAX_WAITING", 100, at_least=1)
 IMPORT_WORKERS = _int("IMPORT_WORKERS", 2, at_least=1)
 IMPORT_CHUNK_BYTES = _int("IMPORT_CHUNK_BYTES", 8 * 2**20, at_least=1)
 IMPORT_ROWS_PER_TABLE = _int("IMPORT_ROWS_PER_TABLE", 100_000_000, at_least=1)

@@ -6,10 +6,12 @@ from django.urls import include, path
 from gateway.drf import hot_urlpatterns
 
 urlpatterns = [
+    path("admin/rates/", include("rates.chart.urls")),  # before the admin, which answers 404 for what it does not know
     path("admin/", admin.site.urls),
     path("", include("gateway.urls")),
     path("", include("promotions.urls")),
     path("", include("vouchers.urls")),
+    path("", include("rates.urls")),
     *hot_urlpatterns(),
 ]
 

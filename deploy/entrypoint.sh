@@ -22,9 +22,9 @@ require() {
 }
 
 migrate() {
-    [ -n "${READ_DATABASE_URL:-}" ] || exec python manage.py migrate --noinput
     python manage.py migrate --noinput
-    exec python manage.py migrate --noinput --database read
+    [ -z "${READ_DATABASE_URL:-}" ] || python manage.py migrate --noinput --database read
+    exec python manage.py load_exchange_rates
 }
 
 cd "$(dirname "$0")/.."

@@ -19,11 +19,12 @@ ADMIN = "admin"
 
 
 def prepare_databases(urls: list[str]) -> None:
-    """Create the databases that are absent and migrate them. Raises: DevstackError: one does not answer."""
+    """Create the databases that are absent and migrate and seed them. Raises: DevstackError: one does not answer."""
     for url in urls:
         _wait_for_database(url)
     for alias in ["default", *(["read"] if settings.READ_STORE_IS_SEPARATE else [])]:
         call_command("migrate", database=alias, interactive=False, verbosity=0)
+    call_command("load_exchange_rates", verbosity=0)
     connections.close_all()
 
 

@@ -7,7 +7,7 @@ that nothing is sent before the answer is known: an application that fails half-
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -45,12 +45,12 @@ class WSGIBridge:
     """ASGI application that answers through a WSGI application.
 
     Args: app: the WSGI application; runs on WSGI_THREADS threads of this process.
-          upload_paths: may take bodies of UPLOAD_MAX_BYTES; all others BODY_LIMIT_BYTES.
+          body_limits: bytes of a body by path; BODY_LIMIT_BYTES on all others.
     """
 
-    def __init__(self, app: WSGIApp, upload_paths: Collection[str] = ()) -> None:
+    def __init__(self, app: WSGIApp, body_limits: Mapping[str, int] | None = None) -> None:
         self._app = app
-        self._upload_paths = frozenset(upload_paths)
+        self._body_limits = body_limits or {}
         self._threads = ThreadPoolExecutor(settings.WSGI_THREADS, thread_name_prefix="wsgi")
         self._permits = asyncio.Semaphore(settings.WSGI_THREADS)
         self._calls: set[asyncio.Task[SpooledResponse]] = set()
@@ -70,7 +70,7 @@ class WSGIBridge:
                 await _send_response(send, scope, response)
 
     async def _respond(self, scope: Scope, receive: Receive) -> SpooledResponse:
-        limit_bytes = settings.UPLOAD_MAX_BYTES if scope["path"] in self._upload_paths else settings.BODY_LIMIT_BYTES
+        limit_bytes = self._body_limits.get(scope["path"], settings.BODY_LIMIT_BYTES)
         body, size = await spool_body(receive, scope["headers"], limit_bytes)
         call = asyncio.create_task(self._call(wsgi_environ(scope, body, size), body))
         self._calls.add(call)

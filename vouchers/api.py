@@ -2,23 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import IO, Any
+from typing import Any
 
 from django.conf import settings
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework.parsers import JSONParser
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.views import APIView
 
 from common.errors import FloodgateError
-from common.exactjson import dump_exactly, rfc3339
+from common.exactjson import rfc3339
 from gateway.clients import ACCOUNT_HEADER
 from gateway.drf import twin_of
+from gateway.exactview import ExactView
+from gateway.fields import read_fields, read_query
 from gateway.idempotent import idempotent
 from gateway.jsonbody import load_json
 from vouchers.creating import create_vouchers
@@ -35,9 +34,7 @@ from vouchers.parsing import (
     VOUCHER,
     check_place,
     check_window,
-    read_fields,
     read_phone_number,
-    read_query,
     read_redemption_id,
     refuse_fields,
 )
@@ -60,23 +57,6 @@ from vouchers.serializers import (
 )
 from vouchers.types import Lookup, Movement, VoucherTerms
 from vouchers.wallets import move_money, open_profiles
-
-
-class ExactJSONParser(JSONParser):
-    """Numbers as they were written, and no field twice."""
-
-    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> Any:
-        return load_json(stream.read())
-
-
-class ExactJSONRenderer(JSONRenderer):
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
-        return b"" if data is None else dump_exactly(data).encode()
-
-
-class ExactView(APIView):
-    parser_classes = [ExactJSONParser]
-    renderer_classes = [ExactJSONRenderer]
 
 
 def refuse_elsewhere() -> None:

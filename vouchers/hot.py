@@ -8,11 +8,12 @@ from drf_spectacular.utils import OpenApiParameter
 from common.circuits import Circuit
 from common.exactjson import dump_exactly, rfc3339
 from common.stores import WRITE_STORE
+from gateway.fields import read_body, read_query
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 from vouchers.admission import redeem_admitted, refuse_known
 from vouchers.lookups import look_up_vouchers, refuse_known_lookup
-from vouchers.parsing import BY_CODE, REDEEM, read_body, read_phone_number, read_query
+from vouchers.parsing import BY_CODE, REDEEM, read_phone_number
 from vouchers.remotewallet import probe_wallet
 from vouchers.selectors import read_wallets
 from vouchers.serializers import ProfileSerializer, RedeemSerializer, RedemptionSerializer, VoucherSerializer

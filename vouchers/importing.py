@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from common.errors import FieldError, InvalidInput
+from gateway.fields import read_fields
 from vouchers.creating import insert_vouchers
 from vouchers.models import Voucher
-from vouchers.parsing import VOUCHER, check_window, read_fields
+from vouchers.parsing import VOUCHER, check_window
 from vouchers.types import VoucherTerms
 
 COLUMNS = ("code", "amount", "limit", "starts_at", "expires_at")

@@ -1,44 +1,30 @@
 """The wallet of another deployment of this project, over HTTP.
 
 Each call is answered completely or not at all: whatever is not a whole answer is WalletUnavailable, and says nothing
-about what the wallet did. There are timeouts for connecting, look-up of the name included, and for the whole call,
-however slowly bytes drip. The standard library's client: it is one request at a time, and nothing may repeat or
-redirect it.
+about what the wallet did.
 """
 
-import http.client
-import socket
-import ssl
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from django.conf import settings
 
 from common.errors import InvalidInput
 from common.exactjson import dump_exactly
+from common.outgoing import NO_ANSWER, Outgoing, Patience, send
 from gateway.jsonbody import load_json
-from vouchers.connecting import connect
 from vouchers.errors import ProfileNotFound, WalletUnavailable
 from vouchers.types import Order, OrderAnswer, OrderedTransfer, OrderOutcome, Statement, StatementLine, Wallet
 
 ANSWER_BYTES = 2 * 2**20  # a thousand lines of a statement are a tenth of it
-
-
-class _Patience(NamedTuple):
-    connect_seconds: float
-    total_seconds: float
-
-
-_DELIVERY = _Patience(2.0, 5.0)
-_READING = _Patience(0.5, 1.0)  # a request is answered at its deadline of 1.5 s
+_DELIVERY = Patience(2.0, 5.0)
+_READING = Patience(0.5, 1.0)  # a request is answered at its deadline of 1.5 s
 
 
 def send_orders(orders: Sequence[Order]) -> list[OrderAnswer]:
@@ -113,12 +99,12 @@ def _understood() -> Iterator[None]:
         raise WalletUnavailable(f"the answer is not what a wallet says: {exc!r}") from exc
 
 
-def _ask(method: str, path: str, patience: _Patience, body: Any = None, missing: str = "") -> Any:
+def _ask(method: str, path: str, patience: Patience, body: Any = None, missing: str = "") -> Any:
     """The JSON of a 200; None for a 404 with the code ``missing``. Raises WalletUnavailable for anything else."""
     try:
         status, content = _exchange(method, path, patience, dump_exactly(body).encode() if body is not None else None)
         answer = load_json(content)
-    except (OSError, http.client.HTTPException) as exc:
+    except NO_ANSWER as exc:
         raise WalletUnavailable(repr(exc)) from exc
     except InvalidInput as exc:
         raise WalletUnavailable("the answer is no JSON") from exc
@@ -130,49 +116,10 @@ def _ask(method: str, path: str, patience: _Patience, body: Any = None, missing:
     raise WalletUnavailable(f"{status} {code}")
 
 
-def _exchange(method: str, path: str, patience: _Patience, body: bytes | None) -> tuple[int, bytes]:
-    where = urlsplit(settings.WALLET_URL)
-    is_https = where.scheme == "https"
-    connection = (http.client.HTTPSConnection if is_https else http.client.HTTPConnection)(
-        str(where.hostname), where.port
-    )
-    with _connected(connection.host, connection.port, is_https, patience) as connection.sock:
-        connection.request(method, where.path + path, body, _headers())
-        response = connection.getresponse()
-        content = response.read(ANSWER_BYTES)
-        if response.length or not response.isclosed():
-            raise http.client.IncompleteRead(content, response.length)
-    return response.status, content
+def _exchange(method: str, path: str, patience: Patience, body: bytes | None) -> tuple[int, bytes]:
+    return send(Outgoing(method, settings.WALLET_URL + path, _headers(), patience, ANSWER_BYTES, body))
 
 
 def _headers() -> dict[str, str]:
-    headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
     return headers | ({"Authorization": f"Bearer {settings.WALLET_API_KEY}"} if settings.WALLET_API_KEY else {})
-
-
-@contextmanager
-def _connected(host: str, port: int, is_https: bool, patience: _Patience) -> Iterator[socket.socket]:
-    """A connection that is cut when the time for the whole call is over."""
-    until = time.monotonic() + patience.total_seconds
-    connection = connect(host, port, patience.connect_seconds)
-    if is_https:
-        context = ssl.create_default_context()
-        connection = context.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
-    connection.settimeout(patience.total_seconds)
-    timer = threading.Timer(until - time.monotonic(), _cut, [connection])
-    timer.start()
-    try:
-        if isinstance(connection, ssl.SSLSocket):
-            connection.do_handshake()
-        yield connection
-    finally:
-        timer.cancel()
-        connection.close()
-
-
-def _cut(connection: socket.socket) -> None:
-    """Whoever reads from it gets an end of file."""
-    try:
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)
-    except OSError:
-        return  # it has ended by itself

@@ -11,12 +11,14 @@ from rest_framework.response import Response
 
 from common.errors import FieldError, InvalidInput
 from gateway.clients import ACCOUNT_HEADER
+from gateway.exactview import ExactView
+from gateway.fields import Field, Shape, read_fields
 from gateway.idempotent import idempotent
-from vouchers.api import ExactView, StatementView, refuse_elsewhere
+from vouchers.api import StatementView, refuse_elsewhere
 from vouchers.errors import NotAWalletClient
 from vouchers.models import TransferKind
 from vouchers.orders import ORDERS_MAX, apply_orders, transfers_of
-from vouchers.parsing import CENT, Field, Shape, money, phone_number, read_fields, read_redemption_id, uuid
+from vouchers.parsing import CENT, money, phone_number, read_redemption_id, uuid
 from vouchers.selectors import read_wallets
 from vouchers.serializers import (
     OrderedTransferSerializer,

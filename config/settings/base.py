@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "counters",
     "vouchers",
     "timestamps",
+    "rates",
 ]
 IS_CLONE = bool(find_spec("devstack"))  # the production image does not have it
 if IS_CLONE:
@@ -158,6 +159,36 @@ UNFOLD = {
                         "title": "Dead letters",
                         "icon": "mail_off",
                         "link": reverse_lazy("admin:timestamps_deadletter_changelist"),
+                    },
+                ],
+            },
+            {
+                "title": "Rates",
+                "separator": True,
+                "items": [
+                    {"title": "Regions", "icon": "account_tree", "link": reverse_lazy("admin:rates_region_changelist")},
+                    {"title": "Ports", "icon": "anchor", "link": reverse_lazy("admin:rates_port_changelist")},
+                    {"title": "Prices", "icon": "sell", "link": reverse_lazy("admin:rates_price_changelist")},
+                    {"title": "Chart of a lane", "icon": "show_chart", "link": reverse_lazy("rates-chart")},
+                    {
+                        "title": "Batches",
+                        "icon": "stacks",
+                        "link": reverse_lazy("admin:rates_pricebatch_changelist"),
+                    },
+                    {
+                        "title": "Exchange rates",
+                        "icon": "currency_exchange",
+                        "link": reverse_lazy("admin:rates_exchangerate_changelist"),
+                    },
+                    {
+                        "title": "Rates in doubt",
+                        "icon": "help",
+                        "link": reverse_lazy("admin:rates_doubtfulrate_changelist"),
+                    },
+                    {
+                        "title": "Rate fetches",
+                        "icon": "cloud_download",
+                        "link": reverse_lazy("admin:rates_ratefetch_changelist"),
                     },
                 ],
             },

@@ -48,6 +48,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 1.0,
         "options": {"queue": "batches", "expires": 1.0},
     },
+    "apply-batches": {
+        "task": "rates.apply_batches",
+        "schedule": 1.0,
+        "options": {"queue": "batches", "expires": 1.0},
+    },
     **(
         {
             "deliver-wallet-orders": {
@@ -57,6 +62,17 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
             }
         }
         if env.WALLET_URL
+        else {}
+    ),
+    **(
+        {
+            "refresh-exchange-rates": {
+                "task": "rates.refresh_exchange_rates",
+                "schedule": 60.0,
+                "options": {"queue": "batches", "expires": 60.0},
+            }
+        }
+        if env.OPENEXCHANGERATES_APP_ID
         else {}
     ),
     "renew-gate": {

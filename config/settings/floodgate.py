@@ -55,6 +55,20 @@ TIMESTAMPS_SEGMENT_SECONDS = (
     env.TIMESTAMPS_SEGMENT_SECONDS
 )  # a smaller segment is written when its first entry is older
 
+BATCH_MAX_BYTES = env.BATCH_MAX_BYTES
+BATCH_MAX_ROWS = env.BATCH_MAX_ROWS
+BATCH_MAX_PRICES = env.BATCH_MAX_PRICES
+BATCH_MAX_WAITING = env.BATCH_MAX_WAITING
+
+ECB_RATES_FROM = env.ECB_RATES_FROM  # the first day of the shipped rates that is loaded
+# How old a rate may be on the day of a price; of two providers' rates of one day the first one here counts.
+EXCHANGE_RATE_MAX_AGE_DAYS = {
+    "openexchangerates": env.OPENEXCHANGERATES_MAX_AGE_DAYS,
+    "ecb": env.ECB_MAX_AGE_DAYS,
+}
+OPENEXCHANGERATES_APP_ID = env.OPENEXCHANGERATES_APP_ID  # empty: it is not asked
+OPENEXCHANGERATES_URL = "https://openexchangerates.org"
+
 IMPORT_WORKERS = env.IMPORT_WORKERS
 IMPORT_CHUNK_BYTES = env.IMPORT_CHUNK_BYTES
 IMPORT_ROWS_PER_TABLE = env.IMPORT_ROWS_PER_TABLE

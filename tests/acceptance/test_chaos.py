@@ -13,8 +13,8 @@ from tests.chaos.vouchers.scenario import EXACTLY_THE_LIMIT, RECONCILED, Voucher
 
 pytestmark = pytest.mark.timeout(300)
 
-# Of the orders of kills, one in which PostgreSQL comes long after those that hold flushes up: 10 s are for one outage, and three
-# restarts in a row on a busy machine need more. `make chaos` takes any order.
+# Of the orders of kills, one in which PostgreSQL comes long after those that hold flushes up: 10 s are for one outage,
+# and three restarts in a row on a busy machine need more. `make chaos` takes any order.
 SEED = 246
 
 

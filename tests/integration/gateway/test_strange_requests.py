@@ -43,7 +43,7 @@ def ask(method: str, path: str, headers: dict[str, str] | None = None, body: byt
         sent.append(message)
 
     async def run() -> None:
-        await Gateway(WSGIBridge(application, {"/process-csv"}), ())(scope, receive, send)
+        await Gateway(WSGIBridge(application, {"/process-csv": 2**30}), ())(scope, receive, send)
 
     asyncio.run(run())
     found: dict[bytes, bytes] = dict(sent[0]["headers"])

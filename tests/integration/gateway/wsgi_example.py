@@ -67,4 +67,4 @@ PAGES = {
     "/short": short,
     "/slow": slow,
 }
-application = bridge.WSGIBridge(app, upload_paths={"/upload"})
+application = bridge.WSGIBridge(app, body_limits={"/upload": settings.UPLOAD_MAX_BYTES})

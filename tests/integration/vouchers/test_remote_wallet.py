@@ -25,6 +25,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from common.exactjson import dump_exactly
+from common.outgoing import Patience
 from tests.roads import Answer, django
 from tests.vouchers import APPS, balances, phone, redeem, taken, transfers, voucher, wanted, words
 from vouchers import comparing, delivering, remotewallet
@@ -405,7 +406,7 @@ UNKNOWN: dict[str, Respond] = {
 def test_what_is_no_answer_changes_nothing_and_is_asked_again(
     remote: Remote, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remotewallet, "_DELIVERY", remotewallet._Patience(0.5, 0.5))
+    monkeypatch.setattr(remotewallet, "_DELIVERY", Patience(0.5, 0.5))
     monkeypatch.setattr(delivering, "FIRST_PAUSE_SECONDS", 15.0)  # a busy machine must not let it pass
     voucher(limit=1)
     redeem(1)
@@ -473,7 +474,7 @@ def test_host_is_reached_at_its_second_address_when_the_first_is_silent(
 
     monkeypatch.setattr(socket, "getaddrinfo", two)
     monkeypatch.setattr(socket.socket, "connect", to_one_only)
-    monkeypatch.setattr(remotewallet, "_DELIVERY", remotewallet._Patience(0.4, 5))
+    monkeypatch.setattr(remotewallet, "_DELIVERY", Patience(0.4, 5))
     started = time.monotonic()
     assert outcome_of(send_orders([credit()])) == "applied"
     assert time.monotonic() - started < 2

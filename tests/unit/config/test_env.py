@@ -66,7 +66,8 @@ def test_trusted_proxies_are_networks(tmp_path: Path) -> None:
         ("WALLET_URL", url)
         for url in ("wallet.example", "ftp://a", "http://", "http://a:x", "http://u:p@a", "http://a?b")
     ]
-    + [("WALLET_API_KEY", "two words"), ("WALLET_CLIENTS", "shop,10.0.0.1")],
+    + [("WALLET_API_KEY", "two words"), ("WALLET_CLIENTS", "shop,10.0.0.1")]
+    + [("ECB_RATES_FROM", "2026-02-30"), ("OPENEXCHANGERATES_APP_ID", "a b")],
 )
 def test_wrong_value_stops_the_start_and_is_named(tmp_path: Path, name: str, value: str) -> None:
     assert name in refusal(tmp_path, **{name: value})

@@ -45,7 +45,6 @@ def _enter(fakes: Path, *arguments: str, **environment: str) -> subprocess.Compl
             " --without-gossip --without-mingle",
         ),
         (["beat"], "celery -A config beat --loglevel INFO --pidfile="),
-        (["migrate"], "python manage.py migrate --noinput"),
         (["manage", "import_promotions", "a b.csv", "--wait"], "python manage.py import_promotions a b.csv --wait"),
     ],
 )
@@ -67,8 +66,9 @@ def test_role_replaces_the_shell(fakes: Path) -> None:
 
 def test_separate_read_store_is_migrated_too(fakes: Path) -> None:
     done = _enter(fakes, "migrate", **REQUIRED, READ_DATABASE_URL="r")
-    plain = "python manage.py migrate --noinput"
-    assert done.stdout.splitlines() == [plain, f"{plain} --database read"]
+    plain, rates = "python manage.py migrate --noinput", "python manage.py load_exchange_rates"
+    assert done.stdout.splitlines() == [plain, f"{plain} --database read", rates]
+    assert _enter(fakes, "migrate", **REQUIRED).stdout.splitlines() == [plain, rates]
 
 
 def test_failed_migration_ends_the_role(fakes: Path) -> None:

@@ -1,0 +1,85 @@
+"""Fields of requests, read strictly: what is wrong, missing or unknown is refused, and named.
+
+An app says once what each field is; JSON bodies and query strings name the same fields. In a query every value is text,
+of numbers too.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from common.errors import FieldError, InvalidInput
+from gateway.jsonbody import load_json
+
+_WHOLE = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
+)
+
+
+class Field(NamedTuple):
+    """Attributes: read: the value, or ValueError with the sentence that says what it must be; is_number: in a query."""
+
+    read: Callable[[Any], Any]
+    is_required: bool = True
+    default: Any = None
+    is_number: bool = False
+
+
+Shape = Mapping[str, Field]
+
+
+def read_body(body: bytes, shape: Shape) -> dict[str, Any]:
+    """The fields of a JSON object. Raises InvalidInput, naming each field that is wrong."""
+    return read_fields(load_json(body), shape)
+
+
+def read_query(query: bytes, shape: Shape) -> dict[str, Any]:
+    """The fields of a query string. Raises InvalidInput."""
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=20)
+    except ValueError as exc:
+        raise InvalidInput(FieldError("query", "Must be names and values in percent-encoded UTF-8.")) from exc
+    names = [name for name, _ in pairs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InvalidInput(FieldError(twice[:100], "Comes twice."))
+    return read_fields({name: _from_text(shape.get(name), text) for name, text in pairs}, shape)
+
+
+def _from_text(field: Field | None, text: str) -> Any:
+    return int(text) if field and field.is_number and _WHOLE.fullmatch(text) else text
+
+
+def read_fields(given: Any, shape: Shape) -> dict[str, Any]:
+    """The values of all fields of ``shape``. Raises InvalidInput, naming each that is wrong, missing or not in it."""
+    if not isinstance(given, Mapping):
+        raise InvalidInput(FieldError("body", f"Must be an object with {', '.join(shape)}."))
+    errors = [FieldError(name[:100], "Is no field here.") for name in given if name not in shape]
+    found: dict[str, Any] = {}
+    for name, field in shape.items():
+        value = given.get(name)
+        if value is None:
+            found[name] = field.default
+            if field.is_required:
+                errors.append(FieldError(name, "Is required."))
+            continue
+        try:
+            found[name] = field.read(value)
+        except ValueError as error:
+            errors.append(FieldError(name, str(error)))
+    if errors:
+        raise InvalidInput(*errors)
+    return found
+
+
+def instant(value: Any) -> datetime:
+    """Of an RFC 3339 text, in UTC. Raises ValueError."""
+    sentence = "Must be an instant after RFC 3339 with an offset, like 2026-11-21T08:00:00Z."
+    if not isinstance(value, str) or not _INSTANT.fullmatch(value):
+        raise ValueError(sentence)
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
+        raise ValueError(sentence) from exc

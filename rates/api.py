@@ -1,0 +1,90 @@
+"""DRF's door for uploads of single prices; ``hot.py`` has the questions."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.errors import FloodgateError
+from gateway.drf import twin_of
+from gateway.exactview import ExactView
+from gateway.idempotent import idempotent
+from rates.hot import READ_RATES
+from rates.parsing import read_upload
+from rates.types import PriceRange, Upload, Uploaded
+from rates.uploading import upload_prices
+
+
+class RatesQuerySerializer(serializers.Serializer[None]):
+    date_from = serializers.DateField()
+    date_to = serializers.DateField(help_text="Included; at most ten years, with stats 366 days.")
+    origin = serializers.CharField(help_text="A port's code or a region's slug.")
+    destination = serializers.CharField(help_text="A port's code or a region's slug.")
+    min_prices = serializers.IntegerField(default=3, help_text="A day with fewer prices has no average.")
+    stats = serializers.CharField(required=False, help_text="Some of count,min,max,median,p25,p75.")
+    fallback = serializers.ChoiceField(["parent"], required=False, help_text="Answer thin days from the regions above.")
+
+
+class UploadSerializer(serializers.Serializer[None]):
+    date_from = serializers.DateField()
+    date_to = serializers.DateField(help_text="Included; at most ten years.")
+    origin_code = serializers.CharField(help_text="A port's code.")
+    destination_code = serializers.CharField(help_text="A port's code.")
+    price = serializers.DecimalField(20, 6, help_text="Above 0; in USD with at most 2 decimal places.")
+    currency = serializers.CharField(default="USD", required=False, help_text="ISO 4217.")
+
+
+class AddedRangeSerializer(serializers.Serializer[None]):
+    date_from = serializers.DateField()
+    date_to = serializers.DateField()
+    price_usd = serializers.DecimalField(12, 2)
+    exchange_rate = serializers.DecimalField(24, 12, allow_null=True, help_text="USD for one unit; null for USD.")
+    rate_on = serializers.DateField(allow_null=True)
+    provider = serializers.CharField(allow_null=True)
+
+
+class UploadedSerializer(UploadSerializer):
+    observations = serializers.IntegerField(help_text="Days, one price each.")
+    added = AddedRangeSerializer(many=True, help_text="Several where the exchange rate changed.")
+
+
+class RatesView(ExactView):
+    """Averages per day, and an upload of a price."""
+
+    get = extend_schema(parameters=[RatesQuerySerializer])(twin_of(READ_RATES))
+
+    @extend_schema(operation_id="upload_price", request=UploadSerializer, responses={201: UploadedSerializer})
+    @idempotent
+    def post(self, request: Request) -> Response:
+        upload = read_upload(request.data)
+        (outcome,) = upload_prices([upload])
+        if isinstance(outcome, FloodgateError):
+            raise outcome
+        return Response(_uploaded(upload, outcome), status=201)
+
+
+def _uploaded(upload: Upload, outcome: Uploaded) -> dict[str, Any]:
+    return {
+        "date_from": upload.date_from,
+        "date_to": upload.date_to,
+        "origin_code": upload.origin_code,
+        "destination_code": upload.destination_code,
+        "price": upload.price,
+        "currency": upload.currency,
+        "observations": (upload.date_to - upload.date_from).days + 1,
+        "added": [_added(wanted) for wanted in outcome.ranges],
+    }
+
+
+def _added(wanted: PriceRange) -> dict[str, Any]:
+    rate = wanted.provenance
+    return {
+        "date_from": wanted.date_from,
+        "date_to": wanted.date_to,
+        "price_usd": wanted.price_usd,
+        "exchange_rate": rate and rate.exchange_rate,
+        "rate_on": rate and rate.rate_on,
+        "provider": rate and rate.provider,
+    }

@@ -1,0 +1,153 @@
+"""DRF's door: batches of prices."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import IO, Any, ClassVar
+
+from django.conf import settings
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+from common.errors import FieldError, InvalidInput
+from gateway.clients import ACCOUNT_HEADER
+from gateway.errors import BodyTooLarge
+from gateway.fields import Field, Shape, instant, read_query
+from gateway.idempotent import idempotent
+from rates.batches.bodies import BodyFormat
+from rates.batches.progress import batch_progress
+from rates.batches.serializers import BatchRowSerializer, BatchSerializer
+from rates.batches.submitting import cancel_batch, submit_batch
+from rates.models import BatchReject
+
+
+@dataclass(frozen=True, slots=True)
+class BatchBody:
+    """A body as it came. Its text is its digest: that is what an Idempotency-Key compares."""
+
+    form: BodyFormat
+    content: bytes
+
+    def __str__(self) -> str:
+        return f"{self.form} {sha256(self.content).hexdigest()}"
+
+
+class BatchParser(BaseParser):
+    form: ClassVar[BodyFormat]
+
+    def parse(  # type: ignore[override]  # DRF hands on whatever a parser returns
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None
+    ) -> BatchBody:
+        content = stream.read(settings.BATCH_MAX_BYTES + 1)
+        if len(content) > settings.BATCH_MAX_BYTES:
+            raise BodyTooLarge.of(settings.BATCH_MAX_BYTES)
+        return BatchBody(self.form, content)
+
+
+class ArrayParser(BatchParser):
+    media_type = "application/json"
+    form = BodyFormat.JSON
+
+
+class NdjsonParser(BatchParser):
+    media_type = "application/x-ndjson"
+    form = BodyFormat.NDJSON
+
+
+class CsvParser(BatchParser):
+    media_type = "text/csv"
+    form = BodyFormat.CSV
+
+
+DEADLINE: Shape = {"deadline": Field(instant, is_required=False)}
+
+
+class BatchesView(APIView):
+    """Store many prices, to be applied by workers."""
+
+    parser_classes = [ArrayParser, NdjsonParser, CsvParser]
+
+    @extend_schema(
+        operation_id="submit_price_batch",
+        parameters=[OpenApiParameter("deadline", OpenApiTypes.DATETIME, description="When all of it is to be done.")],
+        request={
+            ArrayParser.media_type: BatchRowSerializer(many=True),
+            NdjsonParser.media_type: OpenApiTypes.STR,
+            CsvParser.media_type: OpenApiTypes.STR,
+        },
+        responses={
+            202: BatchSerializer,
+            200: OpenApiResponse(BatchSerializer, "The same content came before, as this batch."),
+        },
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        deadline_at: datetime | None = read_query(request.META["QUERY_STRING"].encode("latin-1"), DEADLINE)["deadline"]
+        body = request.data
+        if not isinstance(body, BatchBody):  # DRF asks no parser where there is no body
+            raise InvalidInput(FieldError("body", "Has no row."))
+        sender = request.headers.get(ACCOUNT_HEADER.decode(), "")
+        submitted = submit_batch(body.content, body.form, sender, deadline_at)
+        where = reverse("price-batch", [submitted.batch_id], request=request)
+        state = BatchSerializer(batch_progress(submitted.batch_id)).data
+        return Response(state, status=200 if submitted.is_repeat else 202, headers={"Location": where})
+
+
+class BatchView(APIView):
+    """Where a batch stands."""
+
+    @extend_schema(operation_id="get_price_batch", responses=BatchSerializer)
+    def get(self, request: Request, batch_id: int) -> Response:
+        return Response(BatchSerializer(batch_progress(batch_id)).data)
+
+
+class CancelBatchView(APIView):
+    """Stop a batch that has not ended; what was applied stays."""
+
+    @extend_schema(operation_id="cancel_price_batch", request=None, responses=BatchSerializer)
+    @idempotent
+    def post(self, request: Request, batch_id: int) -> Response:
+        cancel_batch(batch_id)
+        return Response(BatchSerializer(batch_progress(batch_id)).data)
+
+
+class BatchErrorsView(APIView):
+    """Rows of a batch that became no price, as CSV."""
+
+    @extend_schema(
+        operation_id="get_price_batch_errors", responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR)}
+    )
+    def get(self, request: Request, batch_id: int) -> StreamingHttpResponse:
+        batch_progress(batch_id)
+        disposition = f'attachment; filename="batch-{batch_id}-errors.csv"'
+        return StreamingHttpResponse(
+            _error_lines(batch_id),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": disposition},
+        )
+
+
+_ERROR_COLUMNS = ("row", "code", "detail", "raw")
+
+
+class _Echo:
+    """Hands each line of a csv.writer back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _error_lines(batch_id: int) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(_ERROR_COLUMNS)
+    rows = BatchReject.objects.filter(batch=batch_id).values_list(*_ERROR_COLUMNS)
+    for row in rows.iterator(chunk_size=5_000):
+        yield writer.writerow(row)

@@ -1,0 +1,80 @@
+"""Where batches stand, from their chunks."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db.models import Sum
+from django.utils import timezone
+
+from rates.batches.admission import seconds_until_done
+from rates.batches.errors import BatchNotFound
+from rates.models import BATCH_ACTIVE, BatchChunk, BatchStatus, PriceBatch
+
+
+class BatchProgress(NamedTuple):
+    """Attributes:
+    progress: share of the rows that have their outcome.
+    eta_seconds: None once it has ended.
+    deadline_met: None while it is open, without a deadline, and when it was cancelled.
+    """
+
+    id: int
+    status: BatchStatus
+    rows_total: int
+    rows_applied: int
+    rows_rejected: int
+    progress: float
+    eta_seconds: int | None
+    deadline: datetime | None
+    deadline_met: bool | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+def batch_progress(batch_id: int) -> BatchProgress:
+    """Raises: BatchNotFound."""
+    batch = PriceBatch.objects.filter(pk=batch_id).first()
+    if batch is None:
+        raise BatchNotFound(batch_id)
+    return batches_progress([batch])[0]
+
+
+def batches_progress(batches: list[PriceBatch]) -> list[BatchProgress]:
+    """Of each, in the order given."""
+    sums = _sums([batch.id for batch in batches])
+    return [_progress(batch, *sums.get(batch.id, (0, 0))) for batch in batches]
+
+
+def _sums(batch_ids: list[int]) -> dict[int, tuple[int, int]]:
+    rows = BatchChunk.objects.filter(batch__in=batch_ids).order_by().values_list("batch")
+    found = rows.annotate(applied=Sum("rows_applied"), rejected=Sum("rows_rejected"))
+    return {batch_id: (applied, rejected) for batch_id, applied, rejected in found}
+
+
+def _progress(batch: PriceBatch, applied: int, rejected: int) -> BatchProgress:
+    is_active = batch.status in BATCH_ACTIVE
+    return BatchProgress(
+        id=batch.id,
+        status=BatchStatus(batch.status),
+        rows_total=batch.row_count,
+        rows_applied=applied,
+        rows_rejected=rejected,
+        progress=round((applied + rejected) / batch.row_count, 3),
+        eta_seconds=round(seconds_until_done(batch.id)) if is_active else None,
+        deadline=batch.deadline_at,
+        deadline_met=_deadline_met(batch),
+        created_at=batch.created_at,
+        started_at=batch.started_at,
+        finished_at=batch.finished_at,
+    )
+
+
+def _deadline_met(batch: PriceBatch) -> bool | None:
+    """A deadline that has passed is missed before the batch ends."""
+    deadline: Any = batch.deadline_at
+    if deadline is None or batch.status == BatchStatus.CANCELLED:
+        return None
+    if batch.finished_at is None:
+        return False if timezone.now() > deadline else None
+    return bool(batch.status == BatchStatus.FINISHED and batch.finished_at <= deadline)

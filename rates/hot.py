@@ -1,0 +1,91 @@
+"""Hot endpoints of rates."""
+
+from typing import NamedTuple
+
+from rest_framework import serializers
+
+from common.errors import FloodgateError
+from common.stores import WRITE_STORE
+from gateway.hot import HotEndpoint, register
+from gateway.http import HotRequest, Reply
+from rates.answers import CONTENT_TYPES, csv_body, etag_of, json_body
+from rates.averages import read_rates
+from rates.parsing import read_rates_query
+from rates.types import CSV, JSON, RatesQuery
+
+# Large questions take some 50 ms each, and a batch is to be done well before its deadline.
+READ_BATCH = 16
+
+
+class DayRateSerializer(serializers.Serializer[None]):
+    day = serializers.DateField()
+    average_price = serializers.IntegerField(
+        allow_null=True, help_text="USD, rounded half-up; null with fewer than min_prices prices."
+    )
+
+
+class Answered(NamedTuple):
+    """Attributes: body: None where the client has it already."""
+
+    version: int
+    form: str
+    body: bytes | None
+
+
+def parse_rates(request: HotRequest) -> RatesQuery:
+    query = read_rates_query(request.query_string)
+    etags = (request.header(b"if-none-match") or b"").decode("latin-1").split(",")
+    known = tuple(etag.strip().removeprefix("W/") for etag in etags if etag.strip())
+    return query._replace(form=_form(request.header(b"accept") or b""), etags=known)
+
+
+def _form(accept: bytes) -> str:
+    """CSV for who names it, and does not name JSON first; JSON for all others, whatever they accept."""
+    named = [part.partition(";")[0].strip().lower() for part in accept.decode("latin-1").split(",")]
+    return next((form for form, name in ((CSV, "text/csv"), (JSON, "application/json")) if named[:1] == [name]), JSON)
+
+
+def answer_rates(queries: list[RatesQuery]) -> list[Answered | FloodgateError]:
+    """Bodies are written here, on the thread of the batch."""
+    answers = zip(queries, read_rates(queries), strict=True)
+    return [
+        answer
+        if isinstance(answer, FloodgateError)
+        else Answered(
+            answer.version,
+            query.form,
+            None if answer.days is None else (csv_body if query.form == CSV else json_body)(query, answer),
+        )
+        for query, answer in answers
+    ]
+
+
+def reply_rates(request: HotRequest, answered: Answered) -> Reply:
+    headers = (
+        (b"etag", etag_of(answered.version, answered.form).encode()),
+        (b"x-data-version", b"%d" % answered.version),
+        (b"cache-control", b"no-cache"),
+        (b"vary", b"accept"),
+    )
+    if answered.body is None:
+        return Reply(304, b"", headers)
+    return Reply(200, answered.body, headers, CONTENT_TYPES[answered.form])
+
+
+def _rates_endpoint(name: str, path: str, *, has_view: bool) -> HotEndpoint[RatesQuery, Answered]:
+    return HotEndpoint(
+        name=name,
+        method="GET",
+        path=path,
+        parse=parse_rates,
+        run=answer_rates,
+        reply=reply_rates,
+        store=WRITE_STORE,
+        batch_limit=READ_BATCH,
+        has_view=has_view,
+        response_serializer=DayRateSerializer(many=True),
+    )
+
+
+READ_RATES = _rates_endpoint("read_rates", "/rates", has_view=True)
+register(READ_RATES, _rates_endpoint("read_rates_null", "/rates_null", has_view=False))

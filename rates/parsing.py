@@ -1,0 +1,144 @@
+"""What the fields of requests about rates may be, as strictly as the contract says."""
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from common.errors import FieldError, InvalidInput
+from gateway.fields import Field, Shape, read_fields, read_query
+from rates.models import SLUG_LENGTH
+from rates.types import STATS, RatesQuery, Upload
+
+RANGE_MAX_DAYS = 3_653  # ten years
+STATS_MAX_DAYS = 366
+MIN_PRICES_DEFAULT, MIN_PRICES_MAX = 3, 1_000_000
+PRICE_MAX = Decimal("9999999999.99")
+AMOUNT_MAX = Decimal("99999999999999.999999")  # in any currency
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_PLACE = re.compile(rf"[A-Za-z0-9_-]{{1,{SLUG_LENGTH}}}", re.ASCII)
+_CODE = re.compile(r"[A-Z0-9]{5}", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+
+
+def day(value: Any) -> date:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("Must be a day like 2026-11-21.")
+    try:
+        return date.fromisoformat(value)
+    except ValueError as exc:
+        raise ValueError("Is no day of the calendar.") from exc
+
+
+def place(value: Any) -> str:
+    if not isinstance(value, str) or not _PLACE.fullmatch(value):
+        raise ValueError("Must be a port code of 5 characters or the slug of a region.")
+    return value
+
+
+def port_code(value: Any) -> str:
+    if not isinstance(value, str) or not _CODE.fullmatch(value):
+        raise ValueError("Must be a port code: 5 capital letters or digits.")
+    return value
+
+
+def region_slug(value: Any) -> str:
+    if not isinstance(value, str) or not _PLACE.fullmatch(value):
+        raise ValueError(f"Must be 1 to {SLUG_LENGTH} letters, digits, hyphens or underscores.")
+    return value
+
+
+def place_name(value: Any) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= 200 or not value.isprintable():
+        raise ValueError("Must be a name of 1 to 200 printable characters.")
+    return value
+
+
+def currency_code(value: Any) -> str:
+    if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
+        raise ValueError("Must be a currency after ISO 4217, like EUR.")
+    return value
+
+
+def _positive(highest: Decimal, places: int) -> Callable[[Any], Decimal]:
+    sentence = f"Must be a number above 0 and up to {highest:,} with at most {places} decimal places."
+
+    def read(value: Any) -> Decimal:
+        if type(value) not in (int, Decimal):
+            raise ValueError(sentence)
+        amount = Decimal(value)
+        if not 0 < amount <= highest or amount != round(amount, places):
+            raise ValueError(sentence)
+        return amount
+
+    return read
+
+
+usd = _positive(PRICE_MAX, 2)
+amount = _positive(AMOUNT_MAX, 6)
+
+
+def min_prices(value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= MIN_PRICES_MAX:
+        raise ValueError(f"Must be a whole number from 1 to {MIN_PRICES_MAX}.")
+    return value
+
+
+def stats(value: Any) -> tuple[str, ...]:
+    wanted = tuple(value.split(",")) if isinstance(value, str) else ()
+    if not wanted or len(set(wanted)) != len(wanted) or not set(wanted) <= set(STATS):
+        raise ValueError(f"Must be some of {','.join(STATS)}, each once.")
+    return wanted
+
+
+def fallback(value: Any) -> bool:
+    if value != "parent":
+        raise ValueError("Must be parent, or absent.")
+    return True
+
+
+_RANGE: dict[str, Field] = {"date_from": Field(day), "date_to": Field(day)}
+RATES: Shape = {
+    **_RANGE,
+    "origin": Field(place),
+    "destination": Field(place),
+    "min_prices": Field(min_prices, is_required=False, default=MIN_PRICES_DEFAULT, is_number=True),
+    "stats": Field(stats, is_required=False, default=()),
+    "fallback": Field(fallback, is_required=False, default=False),
+}
+
+
+def read_rates_query(query: bytes) -> RatesQuery:
+    """What a query string asks for. Raises InvalidInput."""
+    fields = read_query(query, RATES)
+    check_range(fields["date_from"], fields["date_to"])
+    if fields["stats"] and fields["date_to"] - fields["date_from"] >= timedelta(days=STATS_MAX_DAYS):
+        raise InvalidInput(FieldError("stats", f"Can be asked for at most {STATS_MAX_DAYS} days."))
+    return RatesQuery(**fields)
+
+
+def check_range(date_from: date, date_to: date) -> None:
+    """Raises InvalidInput."""
+    if date_to < date_from:
+        raise InvalidInput(FieldError("date_to", "Must not be before date_from."))
+    if date_to - date_from >= timedelta(days=RANGE_MAX_DAYS):
+        raise InvalidInput(FieldError("date_to", f"Must be at most ten years ({RANGE_MAX_DAYS} days) from date_from."))
+
+
+UPLOAD: Shape = {
+    **_RANGE,
+    "origin_code": Field(port_code),
+    "destination_code": Field(port_code),
+    "price": Field(amount),
+    "currency": Field(currency_code, is_required=False, default="USD"),
+}
+
+
+def read_upload(given: Any) -> Upload:
+    """One upload, of a request or of a batch's row. Raises InvalidInput."""
+    upload = Upload(**read_fields(given, UPLOAD))
+    check_range(upload.date_from, upload.date_to)
+    if upload.currency == "USD":
+        read_fields({"price": upload.price}, {"price": Field(usd)})
+    return upload

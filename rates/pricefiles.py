@@ -1,0 +1,138 @@
+"""Prices from a CSV file: orig_code,dest_code,day,price, in USD; a newline always ends a row.
+
+The rows are read into a temporary table and sorted by lane and day first, because prices and rollups that come in the
+order of their indexes are written many times faster than in the order of a file. Then a slice of them is one
+transaction with its count, so a run that was killed is run again, sorts the same rows and goes on behind that count.
+A file is known by its content, so the same prices are not added twice by mistake.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from io import BufferedReader
+from pathlib import Path
+from typing import NamedTuple
+
+from django.db import connection, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from common.sqlfiles import load_sql
+from rates.errors import ImportedAlready, ImportRunning
+from rates.locks import lock_import, share_tree
+from rates.models import Port, PriceImport
+from rates.pricerows import RejectedRow, RowReader
+
+# 100,000 rows are some 250,000 rollups, for which others who add to them wait a second or two.
+SLICE = 100_000
+BLOCK_BYTES = 2**20
+LONGEST_LINE = 2**26
+_SQL = load_sql(Path(__file__).parent / "sql" / "priceimport.sql")
+
+Progress = Callable[[str, int, int], object]
+
+
+class PricesReport(NamedTuple):
+    """What became of the rows of a file, in all runs of its import."""
+
+    rows_added: int
+    rows_rejected: int
+
+
+def import_prices(
+    path: Path,
+    *,
+    again: bool = False,
+    on_progress: Progress = lambda phase, done, total: None,
+    on_reject: Callable[[RejectedRow], object] = lambda row: None,
+) -> PricesReport:
+    """Add the prices of a file, or the rest of them where a run of the same file did not come to its end.
+
+    Args:   again: add them although a file with the same content was imported.
+            on_progress: told a phase and how much of it is done: bytes read, then rows added.
+            on_reject: told each row that is not added, in every run.
+    Raises: OSError: the file cannot be read; DatabaseError. Whole slices are there; run it again.
+            ImportedAlready; ImportRunning: another process works on this file.
+    """
+    with path.open("rb") as file:
+        running = _begin(path, file, again=again)
+        rejected = _stage(running, file, on_progress, on_reject)
+    total = _sort()
+    while running.finished_at is None:
+        on_progress("added", running.rows_added, total)
+        running = _add_slice(running, total, rejected)
+    on_progress("added", total, total)
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL["drop"])
+    return PricesReport(running.rows_added, running.rows_rejected)
+
+
+def _begin(path: Path, file: BufferedReader, *, again: bool) -> PriceImport:
+    """The import of this content that is not finished, or the next one."""
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    last = PriceImport.objects.filter(sha256=digest).order_by("-repeat").first()
+    if last is not None and last.finished_at is None:
+        return last
+    if last is not None and not again:
+        raise ImportedAlready(last.path, last.finished_at)
+    started, _ = PriceImport.objects.get_or_create(
+        sha256=digest,
+        repeat=last.repeat + 1 if last else 0,
+        defaults={"path": str(path), "last_port_id": Port.objects.aggregate(last=Max("pk", default=0))["last"]},
+    )
+    return started
+
+
+def _stage(
+    running: PriceImport, file: BufferedReader, on_progress: Progress, on_reject: Callable[[RejectedRow], object]
+) -> int:
+    """Good rows into a temporary table. Returns how many are rejected.
+
+    Ports that came after the import began stay unknown to it: each run must find the same rows.
+    """
+    ports = Port.objects.filter(pk__lte=running.last_port_id)
+    reader = RowReader(dict(ports.values_list("code", "pk")), on_reject)
+    size = file.seek(0, 2)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_SQL["stage"])
+        with connection.wrap_database_errors, cursor.copy(_SQL["copy"]) as copy:
+            for block in _blocks(file):
+                copy.write(b"".join(reader.read(block)))
+                on_progress("read", file.tell(), size)
+    return reader.rejected
+
+
+def _blocks(file: BufferedReader) -> Iterator[bytes]:
+    """Whole lines. Too long a line comes in pieces, each of which is rejected."""
+    file.seek(0)
+    while block := file.read(BLOCK_BYTES):
+        yield block + file.readline(LONGEST_LINE)
+
+
+def _sort() -> int:
+    """Numbers the rows by lane and day. Returns how many there are."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_SQL["sort"])
+        cursor.execute(_SQL["count"])
+        ((rows,),) = cursor.fetchall()
+    return int(rows)
+
+
+def _add_slice(before: PriceImport, total: int, rejected: int) -> PriceImport:
+    with transaction.atomic():
+        running = lock_import(before.pk)
+        if running.rows_added != before.rows_added or running.finished_at:
+            raise ImportRunning
+        share_tree()
+        running.rows_added += _insert(running.rows_added)
+        running.rows_rejected = rejected
+        running.finished_at = timezone.now() if running.rows_added >= total else None
+        running.save()
+    return running
+
+
+def _insert(first: int) -> int:
+    """The next slice behind the first rows. Returns how many it has."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '64MB'")
+        cursor.execute(_SQL["add"], {"first": first, "last": first + SLICE})
+        return int(cursor.rowcount)

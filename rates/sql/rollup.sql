@@ -1,0 +1,63 @@
+-- name: differences
+-- Rollups as the prices say against those that are there: examples, and how many.
+WITH expected AS (
+    SELECT place.level, place.origin, place.destination, price.day, sum(price.price_usd) AS sum, count(*) AS count
+    FROM rates_price price
+    JOIN rates_port origin ON origin.id = price.origin_id
+    JOIN rates_port destination ON destination.id = price.destination_id
+    CROSS JOIN LATERAL (VALUES
+        (1, price.origin_id, price.destination_id),
+        (2, price.origin_id, destination.region_id),
+        (3, origin.region_id, price.destination_id),
+        (4, origin.region_id, destination.region_id)
+    ) AS place (level, origin, destination)
+    GROUP BY 1, 2, 3, 4
+)
+SELECT level, origin, destination, day, expected.sum, expected.count, kept.sum, kept.count, count(*) OVER ()
+FROM expected FULL JOIN rates_rollup kept USING (level, origin, destination, day)
+WHERE (expected.sum, expected.count) IS DISTINCT FROM (kept.sum, kept.count)
+ORDER BY level, origin, destination, day LIMIT %(examples)s
+
+-- name: repair
+MERGE INTO rates_rollup kept USING (
+    WITH expected AS (
+        SELECT place.level, place.origin, place.destination, price.day, sum(price.price_usd) AS sum, count(*) AS count
+        FROM rates_price price
+        JOIN rates_port origin ON origin.id = price.origin_id
+        JOIN rates_port destination ON destination.id = price.destination_id
+        CROSS JOIN LATERAL (VALUES
+            (1, price.origin_id, price.destination_id),
+            (2, price.origin_id, destination.region_id),
+            (3, origin.region_id, price.destination_id),
+            (4, origin.region_id, destination.region_id)
+        ) AS place (level, origin, destination)
+        GROUP BY 1, 2, 3, 4
+    )
+    SELECT level, origin, destination, day, expected.sum, expected.count
+    FROM expected FULL JOIN rates_rollup there USING (level, origin, destination, day)
+    WHERE (expected.sum, expected.count) IS DISTINCT FROM (there.sum, there.count)
+) wrong
+ON (kept.level, kept.origin, kept.destination, kept.day) = (wrong.level, wrong.origin, wrong.destination, wrong.day)
+WHEN MATCHED AND wrong.count IS NULL THEN DELETE
+WHEN MATCHED THEN UPDATE SET sum = wrong.sum, count = wrong.count
+WHEN NOT MATCHED THEN INSERT (level, origin, destination, day, sum, count)
+    VALUES (wrong.level, wrong.origin, wrong.destination, wrong.day, wrong.sum, wrong.count)
+
+-- name: closure_differences
+WITH RECURSIVE up (ancestor_id, descendant_id, depth) AS (
+    SELECT id, id, 0 FROM rates_region
+    UNION ALL
+    SELECT region.parent_id, up.descendant_id, up.depth + 1
+    FROM up JOIN rates_region region ON region.id = up.ancestor_id WHERE region.parent_id IS NOT NULL
+)
+SELECT count(*) FROM up FULL JOIN rates_regionclosure kept USING (ancestor_id, descendant_id)
+WHERE up.depth IS DISTINCT FROM kept.depth
+
+-- name: repair_closure
+DELETE FROM rates_regionclosure WHERE descendant_id NOT IN (SELECT id FROM rates_region);
+SELECT rates_place_regions(array(SELECT id FROM rates_region))
+
+-- name: advance_version
+INSERT INTO rates_dataversion AS kept (stripe, version)
+VALUES (pg_backend_pid() %% 64, extract(epoch FROM clock_timestamp()) * 1000000)
+ON CONFLICT (stripe) DO UPDATE SET version = greatest(kept.version + 1, excluded.version)
