@@ -85,6 +85,7 @@ register(
         store=TRUTH,
         body_limit_bytes=4_096,
         request_serializer=IncrementSerializer,
+        description="Add to one counter. 200: it is on disk, and counted once.",
     ),
     HotEndpoint(
         name="increments",
@@ -100,6 +101,7 @@ register(
         body_limit_bytes=2 * 2**20,
         request_serializer=IncrementSerializer(many=True),
         response_serializer=IncrementResultSerializer(many=True),
+        description="Add to up to 10,000 counters; each is added or refused by itself, and answered in order.",
     ),
     HotEndpoint(
         name="read_counter",
@@ -110,5 +112,6 @@ register(
         reply=reply_value,
         store=WRITE_STORE,
         response_serializer=CounterSerializer,
+        description="The exact sum of everything that was ever added.",
     ),
 )

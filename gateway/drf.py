@@ -54,7 +54,8 @@ def twin_of(endpoint: HotEndpoint[Any, Any]) -> Any:
     described = extend_schema(
         operation_id=endpoint.name,
         tags=[endpoint.parse.__module__.partition(".")[0]],
-        parameters=[IDEMPOTENCY_KEY] if endpoint.method == "POST" else [],
+        parameters=[*endpoint.parameters, *([IDEMPOTENCY_KEY] if endpoint.method == "POST" else [])],
+        description=endpoint.description,
         request=endpoint.request_serializer,
         responses={200: endpoint.response_serializer},
     )

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 from django.utils.module_loading import autodiscover_modules
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.serializers import BaseSerializer, Serializer
 
 from common.circuits import Circuit
@@ -38,7 +39,8 @@ class HotEndpoint(Generic[Item, Result]):
         body_limit_bytes: 0 for endpoints without a body.
         reserved: last segments that are other addresses, served by Django.
         has_view: a view of the app serves this path in Django, with ``drf.twin_of`` this endpoint among its methods.
-        response_serializer, request_serializer: for OpenAPI.
+        response_serializer, request_serializer, parameters: for OpenAPI; the last are those of the query.
+        description: for OpenAPI, a sentence or two.
     """
 
     name: str
@@ -57,6 +59,8 @@ class HotEndpoint(Generic[Item, Result]):
     has_view: bool = False
     response_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
     request_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
+    parameters: tuple[OpenApiParameter, ...] = ()
+    description: str = ""
 
     def answer(self, request: HotRequest, result: Result | Replayed[Result] | FloodgateError) -> Reply:
         """The answer to ``request``. Raises ``result`` when it is an error."""

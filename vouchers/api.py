@@ -33,11 +33,13 @@ from vouchers.parsing import (
     REPORT,
     STATEMENT,
     VOUCHER,
+    check_place,
     check_window,
     read_fields,
     read_phone_number,
     read_query,
     read_redemption_id,
+    refuse_fields,
 )
 from vouchers.reversing import reverse_redemptions
 from vouchers.selectors import generated_vouchers, read_generation, redemptions_of, statement_of
@@ -91,13 +93,14 @@ def _answer(outcome: Any, status: int = 200) -> Response:
 
 
 class VouchersView(ExactView):
-    """One voucher by its code, or a fresh one."""
+    """Vouchers one by one."""
 
     get = twin_of(READ_VOUCHER)
 
     @extend_schema(operation_id="create_voucher", request=WantedVoucherSerializer, responses={201: VoucherSerializer})
     @idempotent
     def post(self, request: Request) -> Response:
+        """Create a voucher. Without a window it can be redeemed at once and for ever."""
         terms = VoucherTerms(**read_fields(request.data, VOUCHER))
         check_window(terms.starts_at, terms.expires_at)
         return _answer(create_vouchers([terms])[0], 201)
@@ -155,9 +158,10 @@ class ReportView(ExactView):
     @extend_schema(operation_id="report_redemptions", parameters=[ReportQuerySerializer], responses=ReportSerializer)
     def get(self, request: Request) -> Response:
         fields = _fields(request)
+        check_place(fields["offset"], fields["cursor"])
         code = fields["code"]
         with counted_lookup(_lookup(request, code)):
-            page = redemptions_of(code, limit=fields["limit"], offset=fields["offset"], after=fields["cursor"])
+            page = redemptions_of(code, limit=fields["limit"], offset=fields["offset"] or 0, after=fields["cursor"])
         return Response({"length": len(page.redemptions), **asdict(page)})
 
 
@@ -178,6 +182,7 @@ class ReverseView(ExactView):
     @extend_schema(operation_id="reverse_redemption", request=None, responses=ReversedRedemptionSerializer)
     @idempotent
     def post(self, request: Request, redemption_id: str) -> Response:
+        refuse_fields(request.data)
         return _answer(reverse_redemptions([read_redemption_id(redemption_id)])[0])
 
 
@@ -206,6 +211,7 @@ class StatementView(ExactView):
     """A user's transfers, the newest first."""
 
     @extend_schema(operation_id="read_statement", parameters=[StatementQuerySerializer], responses=StatementSerializer)
-    def get(self, request: Request, phone: str) -> Response:
+    def get(self, request: Request, phone_number: str) -> Response:
         fields = read_query(request.META["QUERY_STRING"].encode("latin-1"), STATEMENT)
-        return Response(asdict(statement_of(read_phone_number(phone), limit=fields["limit"], before=fields["cursor"])))
+        user = read_phone_number(phone_number)
+        return Response(asdict(statement_of(user, limit=fields["limit"], before=fields["cursor"])))

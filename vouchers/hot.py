@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from django.conf import settings
+from drf_spectacular.utils import OpenApiParameter
 
 from common.circuits import Circuit
 from common.exactjson import dump_exactly, rfc3339
@@ -65,6 +66,8 @@ READ_VOUCHER = HotEndpoint(
     store=WRITE_STORE,
     has_view=True,
     response_serializer=VoucherSerializer,
+    parameters=(OpenApiParameter("code", required=True),),
+    description="One voucher by its code, with the places that are free.",
 )
 register(
     HotEndpoint(
@@ -79,6 +82,7 @@ register(
         body_limit_bytes=4_096,
         request_serializer=RedeemSerializer,
         response_serializer=RedemptionSerializer,
+        description="Take a place of a voucher; the amount goes into the user's wallet, which is opened if needed.",
     ),
     READ_VOUCHER,
     HotEndpoint(
@@ -90,5 +94,6 @@ register(
         reply=reply_profile,
         store=Circuit("wallet", probe_wallet) if settings.WALLET_URL else WRITE_STORE,
         response_serializer=ProfileSerializer,
+        description="A user's wallet with its balance.",
     ),
 )

@@ -171,7 +171,7 @@ GENERATION: Shape = {
 REPORT: Shape = {
     "code": Field(voucher_code),
     "limit": Field(whole(1, PAGE_MAX), is_required=False, default=PAGE_DEFAULT, is_number=True),
-    "offset": Field(whole(0, OFFSET_MAX), is_required=False, default=0, is_number=True),
+    "offset": Field(whole(0, OFFSET_MAX), is_required=False, is_number=True),
     "cursor": Field(uuid, is_required=False),
 }
 STATEMENT: Shape = {
@@ -186,6 +186,19 @@ def check_window(starts_at: datetime | None, expires_at: datetime | None) -> Non
     """Raises InvalidInput."""
     if starts_at and expires_at and expires_at <= starts_at:
         raise InvalidInput(FieldError("expires_at", "Must be after starts_at."))
+
+
+def check_place(offset: int | None, cursor: UUID | None) -> None:
+    """Raises InvalidInput: a page begins at one place."""
+    if offset is not None and cursor is not None:
+        raise InvalidInput(FieldError("offset", "Must not come with a cursor."))
+
+
+def refuse_fields(given: Any) -> None:
+    """Of a body that may be empty or {}. Raises InvalidInput."""
+    if not isinstance(given, dict):
+        raise InvalidInput(FieldError("body", "Must be empty or {}."))
+    read_fields(given, {})
 
 
 def read_redemption_id(text: str) -> UUID:

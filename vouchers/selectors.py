@@ -8,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q
 
+from common.errors import FieldError, InvalidInput
 from vouchers.errors import GenerationNotFound, GenerationRunning, ProfileNotFound, VoucherNotFound
 from vouchers.models import USERS_BELOW, Generation, Profile, Redemption, Transfer, Voucher
 from vouchers.remotewallet import read_remote_statement, read_remote_wallets
@@ -54,13 +55,15 @@ def redemptions_of(code: str, *, limit: int, offset: int = 0, after: UUID | None
     """Live redemptions of a voucher in the order in which they were made.
 
     Args:   limit: of the page; offset: to skip; after: the last one that the reader has, instead of an offset.
-    Raises: VoucherNotFound.
+    Raises: VoucherNotFound. InvalidInput: ``after`` is no redemption of this voucher.
     """
     voucher_id = Voucher.objects.filter(code=code).values_list("id", flat=True).first()
     if voucher_id is None:
         raise VoucherNotFound
     rows = Redemption.objects.filter(voucher=voucher_id, reversed_at=None).order_by("voucher_id", "id")
     if after is not None:
+        if not Redemption.objects.filter(pk=after, voucher=voucher_id).exists():
+            raise InvalidInput(FieldError("cursor", "Is no redemption of this voucher."))
         rows = rows.filter(id__gt=after)
     found = [
         ReportedRedemption(redemption_id, code, redeemer, created_at)

@@ -1,10 +1,27 @@
 """Shapes for OpenAPI; ``parsing.py`` reads requests, and answers are the types themselves."""
 
+from collections.abc import Callable
+
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from vouchers.models import RedemptionState, TransferKind
 from vouchers.parsing import GENERATION_MAX, OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX
 from vouchers.types import OrderOutcome
+
+
+def _example(**fields: object) -> Callable[[type], type]:
+    """A body that is taken as it stands."""
+    return extend_schema_serializer(examples=[OpenApiExample("One", fields, request_only=True)])
+
+
+_TERMS = {
+    "amount": 10.5,
+    "limit": 300,
+    "starts_at": "2026-01-01T00:00:00+01:00",
+    "expires_at": "2036-01-01T00:00:00+01:00",
+}
+_PHONE_NUMBER = "+4915112345678"
 
 
 def _money() -> serializers.DecimalField:
@@ -18,10 +35,12 @@ class TermsSerializer(serializers.Serializer[None]):
     expires_at = serializers.DateTimeField(required=False)
 
 
+@_example(code="WELCOME", **_TERMS)
 class WantedVoucherSerializer(TermsSerializer):
     code = serializers.RegexField(r"^[A-Za-z0-9._-]{1,64}$")
 
 
+@_example(count=1_000, prefix="WELCOME-", **_TERMS)
 class WantedGenerationSerializer(TermsSerializer):
     count = serializers.IntegerField(min_value=1, max_value=GENERATION_MAX)
     prefix = serializers.RegexField(r"^[A-Za-z0-9._-]{0,32}$", required=False)
@@ -42,6 +61,7 @@ class GenerationSerializer(serializers.Serializer[None]):
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
+@_example(phone_number=_PHONE_NUMBER, code="WELCOME")
 class RedeemSerializer(serializers.Serializer[None]):
     phone_number = serializers.CharField(help_text="E.164.")
     code = serializers.CharField()
@@ -68,8 +88,8 @@ class ReversedRedemptionSerializer(serializers.Serializer[None]):
 class ReportQuerySerializer(serializers.Serializer[None]):
     code = serializers.CharField()
     limit = serializers.IntegerField(min_value=1, max_value=PAGE_MAX, default=PAGE_DEFAULT)
-    offset = serializers.IntegerField(min_value=0, max_value=OFFSET_MAX, default=0)
-    cursor = serializers.UUIDField(required=False)
+    offset = serializers.IntegerField(min_value=0, max_value=OFFSET_MAX, default=0, help_text="Not with a cursor.")
+    cursor = serializers.UUIDField(required=False, help_text="Of the page before.")
 
 
 class ReportedRedemptionSerializer(serializers.Serializer[None]):
@@ -85,6 +105,7 @@ class ReportSerializer(serializers.Serializer[None]):
     cursor = serializers.UUIDField(allow_null=True)
 
 
+@_example(phone_number=_PHONE_NUMBER, balance=20)
 class WantedProfileSerializer(serializers.Serializer[None]):
     phone_number = serializers.CharField(help_text="E.164.")
     balance = _money()
@@ -94,6 +115,7 @@ class ProfileSerializer(WantedProfileSerializer):
     id = serializers.IntegerField()
 
 
+@_example(phone_number=_PHONE_NUMBER, amount=-2.5)
 class MovementSerializer(serializers.Serializer[None]):
     phone_number = serializers.CharField(help_text="E.164.")
     amount = _money()

@@ -114,9 +114,9 @@ class WalletStatementView(WalletView, StatementView):
     @extend_schema(
         operation_id="read_wallet_statement", parameters=[StatementQuerySerializer], responses=StatementSerializer
     )
-    def get(self, request: Request, phone: str) -> Response:
+    def get(self, request: Request, phone_number: str) -> Response:
         refuse_elsewhere()
-        return super().get(request, phone)
+        return super().get(request, phone_number)
 
 
 def _phone_number(given: Any) -> str:

@@ -30,7 +30,8 @@ INSTALLED_APPS = [
     "counters",
     "vouchers",
 ]
-if find_spec("devstack"):  # a clone has it, the production image does not
+IS_CLONE = bool(find_spec("devstack"))  # the production image does not have it
+if IS_CLONE:
     INSTALLED_APPS.append("devstack")
 
 MIDDLEWARE = [
@@ -74,6 +75,9 @@ LOGIN_REDIRECT_URL = "/admin/"
 STATIC_URL = "/static/"
 STATIC_ROOT = env.STATIC_ROOT
 WHITENOISE_USE_FINDERS = True  # a clone serves the admin's assets without a collectstatic step
+# In a clone files change under a running server, and an answer with the length of the old file would be a 500.
+WHITENOISE_AUTOREFRESH = IS_CLONE
+WHITENOISE_MAX_AGE = 0 if IS_CLONE else 60  # seconds
 
 FILE_UPLOAD_TEMP_DIR = env.SPOOL_DIR  # same file system as IMPORT_ROOT: taking an upload over is a rename
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20

@@ -8,7 +8,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "gateway.negotiation.OneFormat",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "gateway.openapi.AppSchema",
     "EXCEPTION_HANDLER": "gateway.problems.drf_exception_handler",
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": False,
@@ -16,8 +16,12 @@ REST_FRAMEWORK: dict[str, Any] = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Floodgate",
     "VERSION": "1.0.0",
-    "DESCRIPTION": "Bulk writes with exact answers: promotions, counters.",
+    "DESCRIPTION": "Bulk writes with exact answers.",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "gateway.openapi.describe_refusals",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "IncrementStatus": ["added", "refused"],
         "WalletOrderKind": ["redemption", "reversal"],

@@ -222,6 +222,14 @@ def test_body_is_json_whatever_its_type_says(content_type: str) -> None:
     assert (refused.status_code, [error["field"] for error in refused.json()["errors"]]) == (400, ["body"])
 
 
+def test_examples_of_openapi_are_taken_as_they_stand() -> None:
+    paths = django("GET", "/openapi.json").json["paths"]
+    for path in ("/api/vouchers", "/api/vouchers/generate", "/api/profiles", "/api/transactions", REDEEM):
+        (example,) = paths[path]["post"]["requestBody"]["content"]["application/json"]["examples"].values()
+        answer = django("POST", path, example["value"])
+        assert answer.status in (200, 201, 202), answer.json
+
+
 @pytest.mark.parametrize("amount", [b"1e400", b"1e99999999999999999999", b"NaN", b"1e-400", b"5.0000000000000000001"])
 def test_strange_number_is_400(amount: bytes) -> None:
     assert fields(django("POST", "/api/vouchers", b'{"code": "A", "limit": 1, "amount": %b}' % amount))
@@ -259,13 +267,36 @@ def test_report_of_nothing_is_404() -> None:
         ("code=A&cursor=1", "cursor"),
         ("limit=1", "code"),
         ("code=A&page=1", "page"),
+        (f"code=A&offset=0&cursor={UUID(int=1)}", "offset"),
     ],
 )
 def test_bad_report_is_400_and_names_the_field(query: str, wrong: str) -> None:
     assert fields(django("GET", f"/api/vouchers/report?{query}")) == [wrong]
 
 
+def test_cursor_must_be_a_redemption_of_the_voucher() -> None:
+    voucher()
+    voucher("OTHER")
+    reversed_one, other = redeem(1), redeem(1, "OTHER")
+    django("POST", f"/api/vouchers/redemptions/{reversed_one.id}/reverse")
+    report = "/api/vouchers/report?code=SUMMER&cursor="
+    assert django("GET", f"{report}{reversed_one.id}").status == 200
+    for wrong in (other.id, UUID(int=1)):
+        assert fields(django("GET", f"{report}{wrong}")) == ["cursor"]
+
+
 # Reversal
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"), [({"amount": 1}, "amount"), ([], "body"), (b"null", "body"), (b"{", "body")]
+)
+def test_reversal_takes_no_fields(body: Any, wrong: str) -> None:
+    voucher()
+    where = f"/api/vouchers/redemptions/{redeem(1).id}/reverse"
+    assert fields(django("POST", where, body)) == [wrong]
+    assert taken() == 1
+    assert django("POST", where, {}).status == 200
 
 
 def test_reversal_frees_the_place_and_takes_the_amount_back(ask: Ask) -> None:

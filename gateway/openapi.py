@@ -1,0 +1,74 @@
+"""What OpenAPI says of all operations alike: whose they are, and how they refuse."""
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+
+PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457.",
+    "properties": {
+        "type": {"type": "string", "format": "uri", "example": "urn:floodgate:problem:invalid-input"},
+        "title": {"type": "string", "description": "Of the status."},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong, for people."},
+        "code": {"type": "string", "description": "The kind of problem, for programs.", "example": "invalid-input"},
+        "correlation_id": {"type": "string", "format": "uuid", "description": "Finds the request in the logs."},
+        "errors": {
+            "type": "array",
+            "description": "Of wrong input only: each field that is wrong.",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
+                "required": ["field", "detail"],
+            },
+        },
+    },
+    "required": ["type", "title", "status", "detail", "code", "correlation_id"],
+}
+COMMON = {
+    "400": "The request is wrong; `errors` names each field.",
+    "401": "The API key is missing or not valid.",
+    "429": "Too many requests; Retry-After says when to come again.",
+    "503": "A store does not answer, or too much waits. Unknown whether it happened: repeat with the same key.",
+    "default": "Any other refusal; `code` says which.",
+}
+OF_ADDRESSES = {"404": "There is no such thing."}
+OF_KEYS = {
+    "409": "The first request with this Idempotency-Key is still running, or the state of things does not allow it.",
+    "422": "This Idempotency-Key was used for another request, or the state of things does not allow it.",
+}
+
+
+class AppSchema(AutoSchema):
+    """Operations are grouped by app."""
+
+    def get_tags(self) -> list[str]:
+        return [self.view.__module__.partition(".")[0]]
+
+
+def describe_refusals(result: Any, generator: Any, request: Any, public: bool) -> Any:
+    """Hook of drf-spectacular: one schema of problems, and the refusals that an operation does not describe itself."""
+    components = result["components"]
+    components["schemas"]["Problem"] = PROBLEM
+    components["responses"] = {
+        f"Problem-{status}": {
+            "description": sentence,
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, sentence in (COMMON | OF_ADDRESSES | OF_KEYS).items()
+    }
+    for operation in (operation for path in result["paths"].values() for operation in path.values()):
+        for status in _refusals(operation):
+            operation["responses"].setdefault(status, {"$ref": f"#/components/responses/Problem-{status}"})
+    return result
+
+
+def _refusals(operation: Any) -> dict[str, str]:
+    parameters = {(parameter["in"], parameter["name"]) for parameter in operation.get("parameters", ())}
+    found = dict(COMMON)
+    if any(place == "path" for place, _ in parameters):
+        found |= OF_ADDRESSES
+    if ("header", "Idempotency-Key") in parameters:
+        found |= OF_KEYS
+    return found

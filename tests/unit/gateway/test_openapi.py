@@ -1,0 +1,53 @@
+"""What /openapi.json says of operations."""
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    return Client().get("/openapi.json").json()
+
+
+def operations(schema: Any) -> dict[str, Any]:
+    return {operation["operationId"]: operation for path in schema["paths"].values() for operation in path.values()}
+
+
+def named(operation: Any, place: str) -> set[str]:
+    return {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == place}
+
+
+def test_operations_are_grouped_by_app(schema: Any) -> None:
+    tags = {tag for operation in operations(schema).values() for tag in operation["tags"]}
+    assert {"promotions", "counters", "vouchers"} <= tags
+    assert not tags & {"api", "imports", "gateway"}
+
+
+def test_every_operation_is_described_by_itself(schema: Any) -> None:
+    said = {name: operation.get("description") for name, operation in operations(schema).items()}
+    assert not [name for name, description in said.items() if not description]
+    assert said["create_voucher"] != said["read_voucher"]
+
+
+def test_query_of_a_hot_endpoint_is_described(schema: Any) -> None:
+    assert named(operations(schema)["read_voucher"], "query") == {"code"}
+
+
+def test_a_part_of_an_address_has_one_name(schema: Any) -> None:
+    parts = {part for path in schema["paths"] for part in re.findall(r"profiles/\{(\w+)\}", path)}
+    assert parts == {"phone_number"}
+
+
+def test_every_operation_says_how_it_refuses(schema: Any) -> None:
+    found = operations(schema)
+    for operation in found.values():
+        assert {"400", "401", "429", "503", "default"} <= set(operation["responses"])
+    assert {"409", "422"} <= set(found["redeem_voucher"]["responses"])
+    assert "404" in found["read_profile"]["responses"]
+    assert "404" not in found["increment"]["responses"]
+    refusal = schema["components"]["responses"]["Problem-400"]["content"]["application/problem+json"]
+    assert refusal["schema"] == {"$ref": "#/components/schemas/Problem"}
+    assert "errors" in schema["components"]["schemas"]["Problem"]["properties"]
