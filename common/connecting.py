@@ -44,7 +44,11 @@ def _look_up(host: str, port: int) -> Future[Addresses]:
     with _asking:
         if (found := _asked.get((host, port))) is None:
             found = _asked[host, port] = Future()
-            threading.Thread(target=_ask, args=(host, port, found), name="look-up", daemon=True).start()
+            try:
+                threading.Thread(target=_ask, args=(host, port, found), name="look-up", daemon=True).start()
+            except RuntimeError as exc:  # no room for a thread: left here, nobody would ask again
+                del _asked[host, port]
+                raise OSError(f"no look-up of {host}: {exc}") from exc
         return found
 
 

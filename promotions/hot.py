@@ -26,6 +26,8 @@ def parse_id(request: HotRequest) -> UUID:
 
 def reply_promotion(request: HotRequest, found: Found) -> Reply:
     """The promotion, or 304 when the client has it already."""
+    if not found.version:
+        raise NotFound("No promotions are published yet.")
     if found.body is None:
         raise NotFound(f"There is no promotion {request.param.lower()} in version {found.version}.")
     etag = b'"%s"' % hashlib.blake2b(found.body, digest_size=12).hexdigest().encode()

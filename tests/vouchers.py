@@ -74,6 +74,7 @@ def forget_everything() -> None:
     CACHE.is_open = WRITE_STORE.is_open = False
     forget_local_flags()
     guessing._throttled_until = Recent(guessing.GUESSERS_KEPT)
+    guessing._counted_until = Recent(guessing.GUESSES_KEPT)
 
 
 def forget_local_flags() -> None:

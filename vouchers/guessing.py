@@ -2,11 +2,11 @@
 
 Counts refusals per user and per address in the cache Valkey, and reads of codes that are not there per account or
 address. Refusals by a flag of this process are not counted: they repeat what somebody was told within the last second,
-so they find nothing, and the late-comers of a popular voucher who share an address would throttle each other. Without
-the store nobody is throttled.
+so they find nothing, and the late-comers of a popular voucher who share an address would throttle each other. For the
+same reason a code is counted once a minute for each guesser. Without the store nobody is throttled.
 
 An API key speaks for many users, of whom one who tries codes must not lock out all others: what is redeemed with it
-counts for the user alone.
+counts for the user alone. A user of a key is not the one whose number somebody without it gives: that may be anybody.
 """
 
 import logging
@@ -36,10 +36,12 @@ POLICY = "guesses"
 WINDOW_SECONDS = 60
 _WINDOW = WINDOW_SECONDS * 1_000_000  # in microseconds
 GUESSERS_KEPT = 10_000
+GUESSES_KEPT = 20_000
 Guesser = tuple[str, str]  # "user", "address" or "account", and which
 Attempt = Redeem | Lookup
 
 _throttled_until: Recent[Guesser, float] = Recent(GUESSERS_KEPT)
+_counted_until: Recent[tuple[Guesser, str], float] = Recent(GUESSES_KEPT)  # by guesser and code
 
 
 def known_guesser(item: Attempt) -> RateLimited | None:
@@ -66,7 +68,11 @@ def throttled(wanted: Sequence[Attempt]) -> dict[int, RateLimited]:
 
 def _beyond(item: Attempt, left: Mapping[Guesser, int], tried: Mapping[Guesser, set[str]]) -> RateLimited | None:
     """The refusal of an item whose code is one too many; else the code is tried."""
-    guessers = [guesser for guesser in _guessers(item) if guesser in left and item.code not in tried[guesser]]
+    guessers = [
+        guesser
+        for guesser in _guessers(item)
+        if guesser in left and item.code not in tried[guesser] and not _is_counted(guesser, item.code)
+    ]
     for guesser in guessers:
         if len(tried[guesser]) >= left[guesser]:
             return _refusal(guesser, WINDOW_SECONDS / _limit(guesser))
@@ -76,13 +82,20 @@ def _beyond(item: Attempt, left: Mapping[Guesser, int], tried: Mapping[Guesser, 
 
 
 def count_guesses(refused: Iterable[Attempt]) -> None:
-    """Count requests whose code was unavailable or not there: of a batch, each code once for each guesser.
+    """Count requests whose code was unavailable or not there: each code once a minute for each guesser.
 
     A crowd behind one address that comes too late for one voucher guesses nothing.
     """
+    until = time.monotonic() + WINDOW_SECONDS
     tried = {(guesser, item.code) for item in refused for guesser in _guessers(item)}
-    if settings.RATE_LIMIT != "off" and tried:
-        _ask(Counter(guesser for guesser, _ in tried))
+    fresh = [guess for guess in tried if not _is_counted(*guess)]
+    if settings.RATE_LIMIT != "off" and fresh and _ask(Counter(guesser for guesser, _ in fresh)):
+        for guess in fresh:
+            _counted_until.set(guess, until)
+
+
+def _is_counted(guesser: Guesser, code: str) -> bool:
+    return (_counted_until.get((guesser, code)) or 0.0) > time.monotonic()
 
 
 @contextmanager
@@ -124,7 +137,7 @@ def _guessers(item: Attempt) -> tuple[Guesser, ...]:
     if isinstance(item, Lookup) and item.account:
         return (("account", item.account),)
     address = (("address", network_of(item.address)),) if item.address else ()
-    return address if isinstance(item, Lookup) else (("user", item.phone_number), *address)
+    return address if isinstance(item, Lookup) else (("user", item.account + item.phone_number), *address)
 
 
 def _limit(guesser: Guesser) -> int:

@@ -25,7 +25,7 @@ REDEEM_BATCH = 500
 def parse_redeem(request: HotRequest) -> Redeem:
     fields = read_body(request.body, REDEEM)
     address = "" if request.account else request.address
-    item = Redeem(fields["code"], fields["phone_number"], request.mark, address)
+    item = Redeem(fields["code"], fields["phone_number"], request.mark, address, request.account)
     refuse_known(item)
     return item
 

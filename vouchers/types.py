@@ -13,13 +13,14 @@ from common.idempotency import IdempotencyMark
 class Redeem(NamedTuple):
     """Attributes: code: of the voucher; phone_number: the redeemer's, E.164; address: where the request came from.
 
-    ``address`` is empty for a request with an API key: it speaks for many users.
+    ``account`` is that of the API key, empty without one; with one ``address`` is: a key speaks for many users.
     """
 
     code: str
     phone_number: str
     mark: IdempotencyMark | None = None
     address: str = ""
+    account: str = ""
 
 
 class Lookup(NamedTuple):

@@ -1,18 +1,21 @@
 """Codes cannot be found by trying: who is refused too often, or reads too much that is not there, is not answered."""
 
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 
+from common import valkey
 from common.errors import FloodgateError
 from common.stores import CACHE
 from gateway.clients import Client
 from gateway.errors import RateLimited
 from gateway.ratelimits.recent import Recent
 from tests.roads import Answer, django, hot_path
-from tests.vouchers import APPS, phone, redeem, voucher, wanted, words
+from tests.vouchers import APPS, forget_local_flags, phone, redeem, voucher, wanted, words
 from vouchers import guessing
 from vouchers.admission import redeem_admitted, refuse_known
 from vouchers.lookups import look_up_vouchers
@@ -93,6 +96,39 @@ def test_throttled_one_learns_when_to_come_again() -> None:
 def test_repeats_of_a_flagged_code_are_no_guesses() -> None:
     used_up()
     assert {guess(user, "SUMMER") for user in range(1, 9)} == {"VoucherUnavailable"}
+
+
+def test_code_that_is_asked_for_again_without_a_flag_is_one_guess() -> None:
+    used_up()
+    voucher("OPEN")
+    for user in range(1, 9):
+        assert guess(user, "SUMMER") == "VoucherUnavailable"
+        forget_local_flags()
+        valkey.cache_store().delete(valkey.key("gate", "SUMMER"))
+    assert [guess(user, f"G{user}") for user in range(4)] == ["VoucherUnavailable"] * 4
+    assert guess(9, "OPEN") == "RateLimited"
+
+
+def test_code_counts_again_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    for seconds in (0, 59, 61, 122, 183):
+        monkeypatch.setattr(guessing, "time", SimpleNamespace(monotonic=lambda at=now + seconds: at))
+        look("G1")
+    assert look(*(f"H{n}" for n in range(2))) == ["VoucherNotFound", "RateLimited"]
+
+
+def test_known_code_of_a_batch_takes_no_guess_of_another() -> None:
+    used_up()
+    voucher("OPEN")
+    assert batch((1, "SUMMER"), *((user, f"G{user}") for user in range(3))) == ["VoucherUnavailable"] * 4
+    assert batch((2, "SUMMER"), (3, "SUMMER"), (4, "OPEN")) == ["VoucherUnavailable"] * 2 + ["Redeemed"]
+
+
+def test_user_of_a_key_is_not_held_up_by_strangers_who_give_the_number() -> None:
+    voucher()
+    assert [guess(1, f"G{n}") for n in range(4)] == ["VoucherUnavailable"] * 3 + ["RateLimited"]
+    keyed = [Redeem("SUMMER", phone(1), account=account) for account in ("shop", "kiosk")]
+    assert words(redeem_admitted(keyed)) == ["Redeemed", "AlreadyRedeemed"]
 
 
 def test_success_is_no_guess() -> None:

@@ -175,12 +175,20 @@ def test_command_tells_counts_and_refusals(tmp_path: Path) -> None:
     assert out.getvalue() == "1 created, 0 there already, 0 rejected\n"
     path.write_text("A,5,1\nB,5,0\n")
     errors = io.StringIO()
-    with pytest.raises(CommandError, match="1 rows were rejected"):
+    with pytest.raises(CommandError, match="1 row was rejected"):
         call_command("import_vouchers", path, "--rejects", rejects, stdout=io.StringIO(), stderr=errors)
     assert "line 2: limit: Must be a whole number" in errors.getvalue()
     assert rejects.read_text().startswith("line,reason\n2,")
     with pytest.raises(CommandError, match=r"nothing.csv cannot be read"):
         call_command("import_vouchers", tmp_path / "nothing.csv")
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "code,amount,limit\n"])
+def test_file_without_rows_is_an_error(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "vouchers.csv"
+    path.write_text(content)
+    with pytest.raises(CommandError, match="has no rows"):
+        call_command("import_vouchers", path, stdout=io.StringIO())
 
 
 def test_rejects_file_has_all_of_them_and_the_screen_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

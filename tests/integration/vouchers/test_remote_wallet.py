@@ -458,6 +458,23 @@ def test_name_server_that_is_silent_is_waited_for_once_and_not_for_long(
     assert outcome_of(send_orders([credit()])) == "applied"
 
 
+def test_look_up_that_found_no_room_for_its_thread_is_asked_again(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def no_room(thread: threading.Thread) -> None:
+        if thread.name == "look-up":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", no_room)
+    with pytest.raises(WalletUnavailable):
+        send_orders([credit()])
+    monkeypatch.undo()
+    assert outcome_of(send_orders([credit()])) == "applied"
+
+
 def test_host_is_reached_at_its_second_address_when_the_first_is_silent(
     remote: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,9 +37,12 @@ class Command(BaseCommand):
             raise CommandError(" ".join(f"{wrong.field}: {wrong.detail}" for wrong in error.errors)) from error
         except DATABASE_AWAY as error:
             raise CommandError(f"PostgreSQL does not answer; run it again: {error}") from error
+        if not report.created + report.present + report.rejected:
+            raise CommandError(f"{path} has no rows; nothing was imported.")
         self.stdout.write(f"{report.created:,} created, {report.present:,} there already, {report.rejected:,} rejected")
         if report.rejected:
-            raise CommandError(f"{report.rejected:,} rows were rejected.", returncode=1)
+            rows = "row was" if report.rejected == 1 else "rows were"
+            raise CommandError(f"{report.rejected:,} {rows} rejected.", returncode=1)
 
     def _import(self, path: Path, write: Write) -> ImportReport:
         first: list[RejectedRow] = []
