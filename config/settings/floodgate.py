@@ -39,7 +39,7 @@ WALLET_API_KEY = env.WALLET_API_KEY
 
 ARCHIVE_URL = env.ARCHIVE_URL  # a folder, or an address that fsspec has a driver for
 TIMESTAMPS_SEGMENT_ENTRIES = env.TIMESTAMPS_SEGMENT_ENTRIES
-TIMESTAMPS_SEGMENT_SECONDS = env.TIMESTAMPS_SEGMENT_SECONDS  # a smaller segment is written when its first entry is older
+TIMESTAMPS_SEGMENT_SECONDS = env.TIMESTAMPS_SEGMENT_SECONDS  # oldest entry of a smaller segment
 
 IMPORT_WORKERS = env.IMPORT_WORKERS
 IMPORT_CHUNK_BYTES = env.IMPORT_CHUNK_BYTES
