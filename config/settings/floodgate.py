@@ -51,9 +51,7 @@ LIMITED_PATHS = [
 
 ARCHIVE_URL = env.ARCHIVE_URL  # a folder, or an address that fsspec has a driver for
 TIMESTAMPS_SEGMENT_ENTRIES = env.TIMESTAMPS_SEGMENT_ENTRIES
-TIMESTAMPS_SEGMENT_SECONDS = (
-    env.TIMESTAMPS_SEGMENT_SECONDS
-)  # a smaller segment is written when its first entry is older
+TIMESTAMPS_SEGMENT_SECONDS = env.TIMESTAMPS_SEGMENT_SECONDS  # oldest entry of a smaller segment
 
 BATCH_MAX_BYTES = env.BATCH_MAX_BYTES
 BATCH_MAX_ROWS = env.BATCH_MAX_ROWS
