@@ -22,20 +22,20 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from gateway.apikeys import revoke_api_keys
 from gateway.models import ApiKey
-from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog
+from gateway.readonlyadmin import OfferedFilters, ReadOnlyAdmin, after_dialog
 
 admin.site.unregister([User, Group])
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class UserAdmin(OfferedFilters, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(OfferedFilters, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     pass
 
 
@@ -51,8 +51,8 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     fields = readonly_fields = ["name", "state", "beginning", "created_at", "revoked_at"]
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        is_active = ApiKey.objects.filter(pk=object_id, revoked_at=None).exists()
-        return list(super().get_actions_detail(request, object_id)) if is_active else []
+        actions = super().get_actions_detail(request, object_id)  # asks whether there is such a row
+        return list(actions) if ApiKey.objects.filter(pk=object_id, revoked_at=None).exists() else []
 
     @display(description="state")  # type: ignore[untyped-decorator]
     def state(self, key: ApiKey) -> SafeString:

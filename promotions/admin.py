@@ -5,6 +5,7 @@ They change things by POST after a question; unfold's plain row actions would do
 """
 
 import json
+import re
 from typing import Any, cast
 
 from django import forms
@@ -49,6 +50,7 @@ STATUS_COLOURS = {
     ImportStatus.CANCELLED: "default",
     **dict.fromkeys(ACTIVE, "info"),
 }
+_IMPORT_ID = re.compile(r"[0-9]{1,19}", re.ASCII)
 LINK_CLASSES = "text-primary-600 dark:text-primary-500 underline"
 
 
@@ -107,7 +109,8 @@ class ImportAdmin(ReadOnlyAdmin):
         return [name for _, options in self.fieldsets for name in options["fields"]]
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        return list(super().get_actions_detail(request, object_id)) if can_cancel(int(object_id)) else []
+        actions = super().get_actions_detail(request, object_id)  # asks whether there is such a row
+        return list(actions) if can_cancel(int(object_id)) else []
 
     @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
     def state(self, found: Import) -> SafeString:
@@ -253,9 +256,12 @@ class RejectAdmin(ReadOnlyAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return False  # one comes here from an import
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return (lookup == "source_import" and value.isdecimal()) or super().lookup_allowed(lookup, value, request)
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         import_id = request.GET.get("source_import", "")
-        found = Import.objects.filter(pk=import_id).first() if import_id.isdecimal() else None
+        found = Import.objects.filter(pk=int(import_id)).first() if _IMPORT_ID.fullmatch(import_id) else None
         if found is None:
             messages.info(request, "Choose an import to see its rejects.")
             return redirect("admin:promotions_import_changelist")
@@ -309,8 +315,9 @@ class VersionAdmin(ReadOnlyAdmin):
         return [find, *super().get_urls()]
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        actions = super().get_actions_detail(request, object_id)  # asks whether there is such a row
         may_go_live = self.get_queryset(request).filter(pk=object_id, dropped_at=None, retired_at__isnull=False)
-        return list(super().get_actions_detail(request, object_id)) if may_go_live.exists() else []
+        return list(actions) if may_go_live.exists() else []
 
     @display(description="state")  # type: ignore[untyped-decorator]
     def state(self, version: Version) -> SafeString:

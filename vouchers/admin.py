@@ -12,6 +12,8 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -33,7 +35,9 @@ from vouchers.models import (
     Voucher,
     WalletOrder,
 )
+from vouchers.parsing import PAGE_MAX, read_phone_number
 from vouchers.reversing import reverse_redemptions
+from vouchers.selectors import ledger_lines, statement_of
 from vouchers.types import LimitChange
 
 
@@ -59,15 +63,7 @@ class LimitChangeInline(TabularInline):  # type: ignore[misc]
         return False
 
 
-class FilteredAdmin(ReadOnlyAdmin):
-    """Addresses ask for what the page's filters offer and nothing else: other columns have no index."""
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        offered = {f"{name}__exact" for name in self.get_list_filter(request)}
-        return lookup in offered and "\x00" not in value  # which PostgreSQL's text cannot have
-
-
-class LargeTableAdmin(FilteredAdmin):
+class LargeTableAdmin(ReadOnlyAdmin):
     """There may be many millions of rows, so nothing here counts them, and they are sorted by their keys only."""
 
     paginator = InfinitePaginator
@@ -78,7 +74,13 @@ class LargeTableAdmin(FilteredAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """By whole values only, which indexes find."""
-        return (self.found(queryset, search_term.strip()), False) if search_term.strip() else (queryset, False)
+        if not search_term.strip():
+            return queryset, False
+        try:
+            return self.found(queryset, search_term.strip()), False
+        except FloodgateError as error:
+            messages.warning(request, error.detail)
+            return queryset.none(), False
 
     def found(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
         raise NotImplementedError
@@ -122,6 +124,8 @@ class VoucherAdmin(LargeTableAdmin):
         (outcome,) = change_limits([change])
         if isinstance(outcome, FloodgateError):
             messages.error(request, outcome.detail)
+        elif outcome.limit == voucher.limit:
+            messages.info(request, f"The limit of {voucher.code} was {outcome.limit:,} already.")
         else:
             self.log_change(request, voucher, f"Changed the limit from {voucher.limit} to {outcome.limit}.")
             messages.success(request, f"The limit of {voucher.code} is {outcome.limit:,}.")
@@ -133,7 +137,7 @@ class RedemptionAdmin(LargeTableAdmin):
     list_display = ["id", "voucher", "redeemer", "amount", "state", "created_at", "reversed_at"]
     list_select_related = ["voucher"]
     search_fields = ["id"]
-    search_help_text = "A redemption's id, or a voucher's whole code"
+    search_help_text = f"A redemption's id, a voucher's whole code, or a phone number (of its newest {PAGE_MAX:,})"
     ordering = ["-id"]
     sortable_by: list[str] = []
     actions_detail = ["take_back"]
@@ -143,6 +147,9 @@ class RedemptionAdmin(LargeTableAdmin):
     def found(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
         if HYPHENATED_UUID.fullmatch(term):
             return queryset.filter(pk=term)
+        if term.startswith("+"):  # by the ledger: an index of redeemers is one more to write for each redemption
+            lines = statement_of(read_phone_number(term), limit=PAGE_MAX).transactions
+            return queryset.filter(pk__in=[line.redemption_id for line in lines if line.redemption_id])
         voucher_id = Voucher.objects.filter(code=term).values_list("id", flat=True).first()
         return queryset.filter(voucher=voucher_id) if voucher_id else queryset.none()
 
@@ -181,7 +188,12 @@ class ProfileAdmin(LargeTableAdmin):
     search_help_text = "The whole phone number"
     ordering = ["-id"]
     sortable_by: list[str] = []
-    fields = readonly_fields = ["phone_number", "balance", "created_at"]
+    fields = readonly_fields = ["phone_number", "balance", "transfers", "created_at"]
+
+    @display(description="transfers")  # type: ignore[untyped-decorator]
+    def transfers(self, profile: Profile) -> SafeString:
+        address = reverse("admin:vouchers_transfer_changelist", query={"q": profile.phone_number})
+        return format_html('<a class="text-primary-600 dark:text-primary-500 underline" href="{}">Show</a>', address)
 
     def found(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
         return queryset.filter(phone_number=term)
@@ -191,12 +203,15 @@ class ProfileAdmin(LargeTableAdmin):
 class TransferAdmin(LargeTableAdmin):
     list_display = ["id", "created_at", "kind", "debit", "credit", "amount", "redemption_id"]
     search_fields = ["redemption_id"]
-    search_help_text = "A redemption's id"
+    search_help_text = f"A redemption's id, or a phone number (its newest {PAGE_MAX:,})"
     ordering = ["-id"]
     sortable_by: list[str] = []
     fields = readonly_fields = ["id", "created_at", "kind", "debit", "credit", "amount", "redemption_id"]
 
     def found(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        if term.startswith("+"):
+            lines = ledger_lines(read_phone_number(term), limit=PAGE_MAX)
+            return queryset.filter(pk__in=[line.id for line in lines])
         return queryset.filter(redemption_id=term) if HYPHENATED_UUID.fullmatch(term) else queryset.none()
 
 
@@ -215,6 +230,6 @@ class WalletOrderAdmin(LargeTableAdmin):
 
 
 @admin.register(Generation)
-class GenerationAdmin(FilteredAdmin):
+class GenerationAdmin(ReadOnlyAdmin):
     list_display = ["id", "count", "made", "prefix", "amount", "limit", "created_at", "finished_at"]
     fields = readonly_fields = [*list_display[:-2], "starts_at", "expires_at", "correlation_id", *list_display[-2:]]

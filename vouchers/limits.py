@@ -16,7 +16,8 @@ def change_limits(changes: list[LimitChange]) -> list[VoucherState | VoucherNotF
     """Change limits, and keep who changed which, when, from what to what.
 
     Args:    changes: N, limits at least 1; carried out in this order.
-    Returns: N outcomes in the order of ``changes``; an error: that limit stays as it was.
+    Returns: N outcomes in the order of ``changes``; an error: that limit stays as it was. A limit that is the same
+             already is no change, and is not kept.
     Source:  docs/vouchers.md.
     """
     with transaction.atomic():
@@ -24,8 +25,9 @@ def change_limits(changes: list[LimitChange]) -> list[VoucherState | VoucherNotF
         records: list[LimitChangeRecord] = []
         outcomes = [_change(vouchers.get(change.code), change, records) for change in changes]
         LimitChangeRecord.objects.bulk_create(records)
-        Voucher.objects.bulk_update(vouchers.values(), ["limit", "revision"])
-        revisions = {voucher.code: voucher.revision for voucher in vouchers.values()}
+        changed = {record.voucher.code: record.voucher for record in records}
+        Voucher.objects.bulk_update(changed.values(), ["limit", "revision"])
+        revisions = {code: voucher.revision for code, voucher in changed.items()}
         transaction.on_commit(partial(reopen_gate, revisions))
     return outcomes
 
@@ -37,6 +39,8 @@ def _change(
         return VoucherNotFound()
     if change.limit < voucher.redeemed:
         return LimitBelowRedeemed(voucher.redeemed)
+    if change.limit == voucher.limit:
+        return state_of(voucher)
     records.append(
         LimitChangeRecord(
             voucher=voucher, changed_by=change.changed_by, limit_before=voucher.limit, limit_after=change.limit

@@ -84,10 +84,15 @@ def statement_of(phone_number: str, *, limit: int, before: int | None = None) ->
         return read_remote_statement(phone_number, limit=limit, before=before)
     if not Profile.objects.filter(phone_number=phone_number).exists():
         raise ProfileNotFound(phone_number)
+    lines = ledger_lines(phone_number, limit=limit, before=before)
+    return Statement(lines, lines[-1].id if len(lines) == limit else None)
+
+
+def ledger_lines(phone_number: str, *, limit: int, before: int | None = None) -> list[StatementLine]:
+    """A user's transfers in this deployment's ledger, the newest first."""
     lines = [*_lines("credit", phone_number, limit, before), *_lines("debit", phone_number, limit, before)]
     lines.sort(key=lambda line: line.id, reverse=True)
-    del lines[limit:]
-    return Statement(lines, lines[-1].id if len(lines) == limit else None)
+    return lines[:limit]
 
 
 def _lines(side: str, phone_number: str, limit: int, before: int | None) -> list[StatementLine]:

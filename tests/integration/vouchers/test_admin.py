@@ -6,10 +6,12 @@ from urllib.parse import quote
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models import Model
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from tests.vouchers import redeem, taken, voucher
+from tests.vouchers import phone, redeem, taken, voucher
 from vouchers.models import Generation, LimitChangeRecord, Profile, Redemption, Transfer, Voucher, WalletOrder
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +59,38 @@ def test_rows_are_found_by_whole_values(people: Client) -> None:
         page = f"{ADMIN}/{name}/"
         assert "/change/" in people.get(page, {"q": term}).content.decode()
         assert "/change/" not in people.get(page, {"q": term[:-1]}).content.decode()
+
+
+def test_transfers_and_redemptions_of_a_user_are_found_by_indexes(people: Client) -> None:
+    voucher()
+    first, _ = redeem(1), redeem(12)
+    where = f"{ADMIN}/profile/{Profile.objects.get(phone_number=first.redeemer).pk}/change/"
+    assert f"{ADMIN}/transfer/?q={quote(first.redeemer)}" in text(people, where)
+    for name in ("transfer", "redemption"):
+        with CaptureQueriesContext(connection) as seen:
+            page = text(people, f"{ADMIN}/{name}/?q={quote(first.redeemer)}")
+        assert len(set(re.findall(rf"{ADMIN}/{name}/([^/]+)/change/", page))) == 1
+        looked_up = [query["sql"] for query in seen if '"vouchers_transfer"."credit" = ' in query["sql"]]
+        assert "transfers_in" in plan(looked_up[0])
+    for unknown in ("+49", phone(2), "+" + "9" * 99):
+        assert people.get(f"{ADMIN}/redemption/", {"q": unknown}).status_code == 200
+
+
+def plan(query: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {query}")
+        return str(cursor.fetchall())
+
+
+def test_limit_that_stays_is_no_change(people: Client) -> None:
+    made = voucher(limit=3)
+    where = f"{ADMIN}/voucher/{made.id}/change-limit/"
+    page = people.post(where, CONFIRMED | {"limit": "3"}, follow=True).content.decode()
+    assert "was 3 already" in page
+    assert not LimitChangeRecord.objects.exists()
+    assert not LogEntry.objects.exists()
+    assert Voucher.objects.get().revision == 1
 
 
 def test_limit_is_changed_with_a_name(people: Client) -> None:
