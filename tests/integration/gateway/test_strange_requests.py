@@ -56,10 +56,25 @@ def test_invented_method_becomes_no_label_of_a_metric() -> None:
     assert ask("M0001", "/imports") == (501, "unknown-method")
 
 
-def test_page_of_another_site_changes_nothing() -> None:
-    headers = {"sec-fetch-site": "cross-site", "content-type": "application/x-www-form-urlencoded"}
+OTHER_SITES = [
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site", "origin": "http://localhost:3000"},
+    {"origin": "http://evil.example"},
+    {"origin": "null"},
+]
+
+
+@pytest.mark.parametrize("of_another_site", OTHER_SITES)
+def test_page_of_another_site_changes_nothing(of_another_site: dict[str, str]) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"} | of_another_site
     assert ask("POST", "/process-csv", headers, b"filename=a.csv") == (403, "cross-site-request")
     assert ask("GET", "/imports", {"sec-fetch-site": "cross-site"})[0] == 200
+
+
+@pytest.mark.parametrize("own", [{"sec-fetch-site": "same-origin"}, {"origin": "http://localhost"}, {}])
+def test_own_pages_and_clients_without_a_page_may_write(own: dict[str, str]) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"} | own
+    assert ask("POST", "/process-csv", headers, b"filename=missing.csv") == (404, "source-not-found")
 
 
 @pytest.mark.parametrize("charset", ["zlib", "hex", "punycode", "undefined", '"rot13"', "utf-8"])
