@@ -64,7 +64,7 @@ class HotEndpoint(Generic[Item, Result]):
     has_view: bool = False
     response_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
     request_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
-    parameters: tuple[OpenApiParameter, ...] = ()
+    parameters: tuple[OpenApiParameter | type[Serializer[Any]], ...] = ()
     description: str = ""
 
     def seconds_to_wait(self, item: Item, result: Result | Replayed[Result] | FloodgateError) -> float:

@@ -17,16 +17,6 @@ from rates.types import PriceRange, Upload, Uploaded
 from rates.uploading import upload_prices
 
 
-class RatesQuerySerializer(serializers.Serializer[None]):
-    date_from = serializers.DateField()
-    date_to = serializers.DateField(help_text="Included; at most ten years, with stats 366 days.")
-    origin = serializers.CharField(help_text="A port's code or a region's slug.")
-    destination = serializers.CharField(help_text="A port's code or a region's slug.")
-    min_prices = serializers.IntegerField(default=3, help_text="A day with fewer prices has no average.")
-    stats = serializers.CharField(required=False, help_text="Some of count,min,max,median,p25,p75.")
-    fallback = serializers.ChoiceField(["parent"], required=False, help_text="Answer thin days from the regions above.")
-
-
 class UploadSerializer(serializers.Serializer[None]):
     date_from = serializers.DateField()
     date_to = serializers.DateField(help_text="Included; at most ten years.")
@@ -53,7 +43,7 @@ class UploadedSerializer(UploadSerializer):
 class RatesView(ExactView):
     """Averages per day, and an upload of a price."""
 
-    get = extend_schema(parameters=[RatesQuerySerializer])(twin_of(READ_RATES))
+    get = twin_of(READ_RATES)
 
     @extend_schema(operation_id="upload_price", request=UploadSerializer, responses={201: UploadedSerializer})
     @idempotent

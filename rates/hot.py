@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 from rest_framework import serializers
 
+from common.circuits import Circuit
 from common.errors import FloodgateError
-from common.stores import WRITE_STORE
+from common.stores import ask_database
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 from rates.answers import CONTENT_TYPES, csv_body, etag_of, json_body
@@ -15,6 +16,18 @@ from rates.types import CSV, JSON, RatesQuery
 
 # Large questions take some 50 ms each, and a batch is to be done well before its deadline.
 READ_BATCH = 16
+# A circuit of its own: large questions that pass the deadline must not close the store to writers.
+QUESTIONS = Circuit("rates", lambda: ask_database("default"))
+
+
+class RatesQuerySerializer(serializers.Serializer[None]):
+    date_from = serializers.DateField()
+    date_to = serializers.DateField(help_text="Included; at most ten years, with stats 366 days.")
+    origin = serializers.CharField(help_text="A port's code or a region's slug.")
+    destination = serializers.CharField(help_text="A port's code or a region's slug.")
+    min_prices = serializers.IntegerField(default=3, help_text="A day with fewer prices has no average.")
+    stats = serializers.CharField(required=False, help_text="Some of count,min,max,median,p25,p75.")
+    fallback = serializers.ChoiceField(["parent"], required=False, help_text="Answer thin days from the regions above.")
 
 
 class DayRateSerializer(serializers.Serializer[None]):
@@ -80,10 +93,12 @@ def _rates_endpoint(name: str, path: str, *, has_view: bool) -> HotEndpoint[Rate
         parse=parse_rates,
         run=answer_rates,
         reply=reply_rates,
-        store=WRITE_STORE,
+        store=QUESTIONS,
         batch_limit=READ_BATCH,
         has_view=has_view,
         response_serializer=DayRateSerializer(many=True),
+        parameters=(RatesQuerySerializer,),
+        description="The average price of each day between two ports or regions, with all that is under them.",
     )
 
 

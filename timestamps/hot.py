@@ -82,6 +82,7 @@ def reply_timestamp(request: HotRequest, timestamp: Timestamp) -> Reply:
 register(
     HotEndpoint(
         name="append_timestamp",
+        description="Append the instant in the path to the log.",
         method="POST",
         path="/api/v1/timestamp/{timestamp}",
         parse=parse_path,
@@ -93,6 +94,7 @@ register(
     ),
     HotEndpoint(
         name="append_now",
+        description="Append the server's instant of now to the log.",
         method="POST",
         path="/api/v1/timestamp",
         parse=parse_now,
@@ -104,6 +106,7 @@ register(
     ),
     HotEndpoint(
         name="append_app",
+        description="The same as `POST /api/v1/timestamp`.",
         method="POST",
         path="/app",
         parse=parse_now,
@@ -115,6 +118,7 @@ register(
     ),
     HotEndpoint(
         name="append_timestamps",
+        description="Append many instants to the log in one step: all or none.",
         method="POST",
         path="/api/v1/timestamps",
         parse=parse_bulk,
@@ -130,6 +134,7 @@ register(
     ),
     HotEndpoint(
         name="read_timestamp",
+        description="An instant by the id that was handed out for it.",
         method="GET",
         path="/api/v1/timestamp/{timestamp}",
         parse=parse_query,
