@@ -22,6 +22,7 @@ from devstack.supervisor import DEATHS_ALLOWED
 from tests.acceptance.harness import Stack, as_user, running_stack, start_stack, started, wait_until
 
 ROOT = os.geteuid() == 0
+First = tuple[Stack, dict[Path, int]]
 OUR_PARTS = [part.name for part in application_parts(reload=False)]
 
 
@@ -35,6 +36,22 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def data_dir(folder: Path) -> Path:
     return folder / "data"
+
+
+@pytest.fixture(scope="module")
+def started_dir() -> Iterator[Path]:
+    """Of stacks that ran before, one after the other: what each test finds is what the one before it left."""
+    with tempfile.TemporaryDirectory(prefix="fg-") as name:
+        yield Path(name) / "data"
+
+
+@pytest.fixture(scope="module")
+def first(started_dir: Path) -> Iterator[First]:
+    """A first start on an empty folder, and the modes of the folders around it before."""
+    postgres_part(started_dir, durable=True)
+    before = _modes(started_dir)
+    with running_stack(started_dir) as stack:
+        yield stack, before
 
 
 def refusal(data_dir: Path, **env: str) -> str:
@@ -77,44 +94,58 @@ def test_stores_of_others_are_used_and_a_read_store_is_made_and_migrated(folder:
             assert connection.execute("SELECT count(*) > 0 FROM django_migrations").fetchone() == (True,)
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_stack_gets_ready_and_a_signal_ends_all_of_it(data_dir: Path, sign: signal.Signals) -> None:
-    with running_stack(data_dir) as stack:
-        assert stack.stdout.splitlines()[-1] == f"ready: {stack.url}"
-        assert answers(stack)
-        assert stack.stop(sign) == 0
-        assert stack.survivors() == []
-    assert "\x1b[" not in stack.log.split("web ")[0]
+# On one stack, until another test starts it again
 
 
-def test_first_start_makes_an_administrator_whose_password_only_we_can_read(data_dir: Path) -> None:
-    with running_stack(data_dir) as stack:
-        assert execute(stack, "SELECT username, is_superuser FROM auth_user") == [("admin", True)]
-        password_file = data_dir / "admin-password"
-        assert password_file.stat().st_mode & 0o777 == 0o600
-        assert str(password_file) in stack.stdout
+def test_first_start_makes_an_administrator_whose_password_only_we_can_read(first: First) -> None:
+    stack, _ = first
+    assert execute(stack, "SELECT username, is_superuser FROM auth_user") == [("admin", True)]
+    password_file = stack.data_dir / "admin-password"
+    assert password_file.stat().st_mode & 0o777 == 0o600
+    assert str(password_file) in stack.stdout
 
 
-def test_nothing_listens_on_tcp_but_the_port_on_loopback(data_dir: Path) -> None:
-    with running_stack(data_dir) as stack:
-        sockets = {str(fd.readlink()) for pid in stack.all_pids() for fd in _fds(pid)}
-        listening = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        ours = {row[1] for row in listening if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
-        ours |= {row for row in Path("/proc/net/tcp6").read_text().splitlines()[1:] if row.split()[9] in sockets}
+def test_nothing_listens_on_tcp_but_the_port_on_loopback(first: First) -> None:
+    stack, _ = first
+    sockets = {str(fd.readlink()) for pid in stack.all_pids() for fd in _fds(pid)}
+    listening = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ours = {row[1] for row in listening if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
+    ours |= {row for row in Path("/proc/net/tcp6").read_text().splitlines()[1:] if row.split()[9] in sockets}
     assert ours == {f"0100007F:{stack.port:04X}"}
 
 
-def test_data_stay_from_one_run_to_the_next(data_dir: Path) -> None:
-    with running_stack(data_dir) as first:
-        execute(first, "CREATE TABLE kept AS SELECT 42 AS answer")
-    with running_stack(data_dir) as second:
-        assert execute(second, "SELECT answer FROM kept") == [(42,)]
-        assert execute(second, "SELECT count(*) FROM auth_user") == [(1,)]
+def test_second_stack_on_the_same_folder_is_refused(first: First) -> None:
+    data_dir = first[0].data_dir
+    second = start_stack(data_dir)
+    assert second.process.wait(60) == 1
+    assert second.log == f"CommandError: Another devstack already runs on {data_dir}; stop it or set DATA_DIR\n"
 
 
-def test_killed_part_is_started_again_without_its_old_children(data_dir: Path) -> None:
+@pytest.mark.skipif(not ROOT, reason="concerns root alone")
+def test_root_opens_no_folder_to_others(first: First) -> None:
+    stack, before = first
+    assert _modes(stack.data_dir) == before
+    assert stack.data_dir.stat().st_mode & 0o777 == 0o700
+
+
+def test_signal_ends_all_of_a_stack_and_data_stay_for_the_next(first: First) -> None:
+    stack, _ = first
+    assert stack.stdout.splitlines()[-1] == f"ready: {stack.url}"
+    execute(stack, "CREATE TABLE kept AS SELECT 42 AS answer")
+    assert stack.stop(signal.SIGINT) == 0
+    assert stack.survivors() == []
+    assert "\x1b[" not in stack.log.split("web ")[0]
+    with running_stack(stack.data_dir) as again:
+        assert answers(again)
+        assert execute(again, "SELECT answer FROM kept") == [(42,)]
+        assert execute(again, "SELECT count(*) FROM auth_user") == [(1,)]
+        assert again.stop(signal.SIGTERM) == 0
+        assert again.survivors() == []
+
+
+def test_killed_part_is_started_again_without_its_old_children(started_dir: Path) -> None:
     parts = ["postgres", "truth", "cache", *OUR_PARTS]
-    with running_stack(data_dir) as stack:
+    with running_stack(started_dir) as stack:
         old = {(pid, started(pid)) for part in parts for pid in stack.pids(part)}
         for part in parts:
             stack.wait_for_restart(part, stack.kill(part))
@@ -123,8 +154,8 @@ def test_killed_part_is_started_again_without_its_old_children(data_dir: Path) -
         assert [stack.log.count(f"{part} ended with code") for part in parts] == [1] * len(parts)
 
 
-def test_fourth_death_within_a_minute_stops_everything(data_dir: Path) -> None:
-    with running_stack(data_dir) as stack:
+def test_fourth_death_within_a_minute_stops_everything(started_dir: Path) -> None:
+    with running_stack(started_dir) as stack:
         for _ in range(DEATHS_ALLOWED):
             stack.wait_for_restart("beat", stack.kill("beat"))
         wait_until(lambda: answers(stack), "answer after three deaths")
@@ -134,51 +165,44 @@ def test_fourth_death_within_a_minute_stops_everything(data_dir: Path) -> None:
         assert stack.log.splitlines()[-1].startswith("CommandError: beat died again and again")
 
 
-def test_nothing_outlives_a_killed_supervisor_and_the_next_start_works(data_dir: Path) -> None:
-    with running_stack(data_dir) as stack:
-        execute(stack, "CREATE TABLE kept AS SELECT 42 AS answer")
+def test_nothing_outlives_a_killed_supervisor_and_the_next_start_works(started_dir: Path) -> None:
+    with running_stack(started_dir) as stack:
+        execute(stack, "CREATE TABLE outlives AS SELECT 42 AS answer")
         stack.process.kill()
         wait_until(lambda: not stack.survivors(), "end of all processes", on_failure=stack.survivors)
-    with running_stack(data_dir) as again:
-        assert execute(again, "SELECT answer FROM kept") == [(42,)]
+    with running_stack(started_dir) as again:
+        assert execute(again, "SELECT answer FROM outlives") == [(42,)]
 
 
-def test_start_right_after_a_killed_supervisor_waits_for_what_is_still_ending(data_dir: Path) -> None:
-    with running_stack(data_dir) as stack:
+def test_start_right_after_a_killed_supervisor_waits_for_what_is_still_ending(started_dir: Path) -> None:
+    with running_stack(started_dir) as stack:
         stack.process.kill()
         stack.process.wait(5)
-        with running_stack(data_dir) as again:
+        with running_stack(started_dir) as again:
             assert answers(again)
 
 
-def test_start_works_after_the_whole_tree_was_killed(data_dir: Path) -> None:
-    with running_stack(data_dir) as stack:
+def test_start_works_after_the_whole_tree_was_killed(started_dir: Path) -> None:
+    with running_stack(started_dir) as stack:
         for pid in stack.all_pids():
             with contextlib.suppress(ProcessLookupError):  # PostgreSQL's children follow their parent
                 os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not stack.survivors(), "end of all processes", on_failure=stack.survivors)
-        assert (data_dir / "postgres" / "postmaster.pid").exists()
-    with running_stack(data_dir) as again:
+        assert (started_dir / "postgres" / "postmaster.pid").exists()
+    with running_stack(started_dir) as again:
         assert answers(again)
 
 
-def test_start_ends_the_orphans_of_a_killed_supervisor_and_worker(data_dir: Path) -> None:
-    with running_stack(data_dir) as stack:
+def test_start_ends_the_orphans_of_a_killed_supervisor_and_worker(started_dir: Path) -> None:
+    with running_stack(started_dir) as stack:
         wait_until(lambda: len(stack.pids("worker-imports")) > 1, "pool of the worker")
         leader, *children = stack.pids("worker-imports")
         for pid in (leader, stack.process.pid):
             os.kill(pid, signal.SIGKILL)
         stack.process.wait(5)
-        with running_stack(data_dir) as again:
+        with running_stack(started_dir) as again:
             assert all(started(pid) == 0 for pid in children)
             assert answers(again)
-
-
-def test_second_stack_on_the_same_folder_is_refused(data_dir: Path) -> None:
-    with running_stack(data_dir):
-        second = start_stack(data_dir)
-        assert second.process.wait(60) == 1
-        assert second.log == f"CommandError: Another devstack already runs on {data_dir}; stop it or set DATA_DIR\n"
 
 
 def test_busy_port_is_refused(data_dir: Path) -> None:
@@ -230,15 +254,6 @@ def test_full_disk_is_refused(data_dir: Path, size: str) -> None:
     finally:
         subprocess.run(["umount", str(data_dir)], check=True)
     assert "No space left" in line or "is full" in line
-
-
-@pytest.mark.skipif(not ROOT, reason="concerns root alone")
-def test_root_opens_no_folder_to_others(data_dir: Path) -> None:
-    postgres_part(data_dir, durable=True)
-    before = _modes(data_dir)
-    with running_stack(data_dir):
-        assert _modes(data_dir) == before
-        assert data_dir.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.skipif(not ROOT, reason="the other tests show it")
