@@ -397,6 +397,7 @@ def test_dry_run_changes_nothing(said: Callable[..., str]) -> None:
     [
         (["--from-time", "yesterday"], "--from-time: Must be a date-time"),
         (["--from-position", "x"], "must look like"),
+        (["--from-position", "5-99999999999999999999"], "must look like"),
         (["--cancel"], "No replay is running"),
         (["--from-time", "2999-01-01T00:00:00Z"], "nothing can be copied beyond"),
     ],
