@@ -19,7 +19,7 @@ from common.uuids import EXAMPLE_UUID
 from gateway.batches import run_batch
 from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog
 from timestamps.deadletters import retry_dead_letters
-from timestamps.errors import ReplayRefused
+from timestamps.errors import ReplayRefused, TableIsBroken
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
 from timestamps.replays import cancel_replay
 from timestamps.selectors import FOUND_TIMESTAMPS, find_timestamps
@@ -134,6 +134,8 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             retried, _ = retry_dead_letters([letter.pk])
         except STORE_AWAY:
             messages.error(request, "A store does not answer; try again.")
+        except TableIsBroken as error:
+            messages.error(request, error.detail)
         else:
             self.log_change(request, letter, "Tried again.")
             _tell(request, retried)

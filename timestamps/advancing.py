@@ -11,7 +11,7 @@ from timestamps.decoding import decode_entries
 from timestamps.errors import TableIsBroken
 from timestamps.locks import lock_table
 from timestamps.models import RecordTable, TableState
-from timestamps.tables import record_table
+from timestamps.tables import UNDEFINED_TABLE, record_table
 from timestamps.types import Entry, Record
 from timestamps.writing import write_records
 
@@ -19,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 STEP_ENTRIES = 5_000
 LOGGED_IDS = 20
-UNDEFINED_TABLE = "42P01"
 
 
 def advance(number: int) -> int:
@@ -35,30 +34,29 @@ def advance(number: int) -> int:
         table = lock_table(number)
         if table.state not in (TableState.LIVE, TableState.BUILDING):
             return 0
-        _refuse_broken(table)
+        if not is_whole(table):
+            raise TableIsBroken
         entries = log.read_after(table.position, STEP_ENTRIES)
         if entries:
             _take(table, entries)
     return len(entries)
 
 
-def _refuse_broken(table: RecordTable) -> None:
+def is_whole(table: RecordTable) -> bool:
     """A table that was emptied must not move on, or its position would tell of records that nobody finds.
 
     What is looked up here cannot be truncated before the transaction ends.
     """
     if table.last_command_id is None:
-        return
+        return True
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SELECT FROM {record_table(table.number)} WHERE command_id = %s", [table.last_command_id])
-            is_there = cursor.rowcount == 1
+            return bool(cursor.rowcount)
     except ProgrammingError as error:
         if sqlstate(error) != UNDEFINED_TABLE:
             raise
-        is_there = False
-    if not is_there:
-        raise TableIsBroken
+        return False
 
 
 def _take(table: RecordTable, entries: list[Entry]) -> None:

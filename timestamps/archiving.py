@@ -49,7 +49,7 @@ def write_due_segment() -> bool:
     newest = found.newest()
     if not _is_due(found, newest):
         return False
-    lines = [dump_entry(entry) for entry in _next_entries(newest.last, settings.TIMESTAMPS_SEGMENT_ENTRIES)]
+    lines = [dump_entry(entry) for entry in _next_entries(newest.last, _segment_entries())]
     _write_segment(found, newest, lines)
     return True
 
@@ -65,7 +65,12 @@ def _is_due(found: Archive, newest: Manifest) -> bool:
         return True
     still_in_stream = newest.total_entries - found.entries_through(stream.trimmed())
     _, in_stream = stream.sizes()
-    return in_stream - still_in_stream >= settings.TIMESTAMPS_SEGMENT_ENTRIES
+    return in_stream - still_in_stream >= _segment_entries()
+
+
+def _segment_entries() -> int:
+    """A full segment must fit into the stream beside what comes meanwhile, or appends stop until it is old enough."""
+    return min(settings.TIMESTAMPS_SEGMENT_ENTRIES, settings.TIMESTAMPS_MAX_BACKLOG // 2)
 
 
 def _next_entries(position: Position, limit: int) -> list[Entry]:

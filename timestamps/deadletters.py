@@ -61,7 +61,8 @@ def retry_dead_letters(ids: Collection[int] | None = None) -> tuple[int, int]:
 
     Args:    ids: of the rows to try; all that wait, without.
     Returns: how many are records now, and how many are still refused.
-    Raises:  DatabaseError, RedisError: a store is away; may be repeated.
+    Raises:  TableIsBroken: a table lacks records and must be rebuilt first; DatabaseError, RedisError: a store is away;
+        may be repeated.
     """
     left = sorted(waiting_ids(ids))
     retried = 0

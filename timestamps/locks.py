@@ -35,8 +35,12 @@ def lock_table(number: int) -> RecordTable:
 
 
 def lock_tables() -> list[RecordTable]:
-    """The rows of the live table and of those being built."""
+    """The rows of the live table and of those being built.
+
+    Asked twice: who waited for the first does not see a row that was made meanwhile.
+    """
     tables = RecordTable.objects.select_for_update(no_key=True).filter(state__in=(TableState.LIVE, TableState.BUILDING))
+    list(tables.order_by("number"))
     return list(tables.order_by("number"))
 
 

@@ -14,11 +14,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from timestamps import archive, stream
-from timestamps.advancing import STEP_ENTRIES, advance
+from timestamps.advancing import STEP_ENTRIES, advance, is_whole
 from timestamps.consuming import settle_index
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable, ReplayRefused, TableIsBroken
 from timestamps.locks import consumer_lease, lock_table, lock_tables, replay_lease
-from timestamps.models import RecordTable, TableState
+from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
 from timestamps.replays import give_up, running_replay
 from timestamps.tables import record_table
 from timestamps.types import START, Position
@@ -163,14 +163,29 @@ def _change_over(number: int) -> None:
     with transaction.atomic():
         tables = {table.state: table for table in lock_tables()}
         live, building = tables[TableState.LIVE], tables.get(TableState.BUILDING)
-        if building is None or building.number != number or building.position < live.position:
+        if building is None or building.number != number:
             return
+        _refuse_loss(live, building)
         live.state, live.retired_at = TableState.RETIRED, timezone.now()
         live.save(update_fields=["state", "retired_at"])
         building.state, building.live_at, building.error = TableState.LIVE, timezone.now(), ""
         building.save(update_fields=["state", "live_at", "error"])
     settle_index(building)
     logger.warning("table_switched", extra={"table": number, "before": live.number, "records": building.records})
+
+
+def _refuse_loss(live: RecordTable, building: RecordTable) -> None:
+    """A log that was lost or restored has less than a table that took it before: readers must not change over to that.
+
+    Raises: ReplayRefused. Not when the live table has lost records itself: then what the log has is all there is.
+    """
+    if not is_whole(live):
+        return
+    if building.position < live.position:
+        raise ReplayRefused(f"The log ends at {building.position}, before the live table at {live.position}.")
+    dead = DeadLetter.objects.filter(state=DeadLetterState.WAITING).count()
+    if building.records + dead < live.records:
+        raise ReplayRefused(f"The log gives {building.records} records only; the live table took {live.records}.")
 
 
 def _copy(table: RecordTable) -> tuple[str | None, int, str | None]:

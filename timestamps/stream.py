@@ -77,11 +77,11 @@ def settle(through: Position, dead: Iterable[Position]) -> None:
 
 def keep_waiting(entries: Iterable[tuple[str, Waiting]]) -> None:
     """Have these ids in the index, where they are not: no table has them. Raises RedisError."""
-    with valkey.truth().pipeline(transaction=False) as pipeline:
-        for command_id, (event_timestamp, correlation_id) in entries:
-            value = f"{event_timestamp} {correlation_id}".encode(errors="surrogateescape")
-            pipeline.hsetnx(prefix() + "pending", command_id, value)
-        pipeline.execute()
+    arguments: list[str | bytes] = []
+    for command_id, (event_timestamp, correlation_id) in entries:
+        arguments += (command_id, f"{event_timestamp} {correlation_id}".encode(errors="surrogateescape"))
+    if arguments:
+        run("keep", *arguments)
 
 
 def stop_waiting(command_ids: Sequence[str]) -> None:

@@ -2,6 +2,8 @@
 
 from django.db import connection
 
+UNDEFINED_TABLE = "42P01"
+
 # The second index is for people: by correlation id, in the admin.
 _CREATE = """
 CREATE TABLE {table} (

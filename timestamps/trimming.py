@@ -6,6 +6,8 @@ only whole segments leave, what the stream and the archive have in common can be
 
 from collections.abc import Iterator
 
+from django.conf import settings
+
 from timestamps import archive, stream
 from timestamps.archive import Archive
 from timestamps.errors import ArchiveIsBroken
@@ -27,6 +29,8 @@ def trim_segment() -> bool:
     manifest = found.first_after(trimmed)
     if manifest is None or manifest.last > _needed_from():
         return False
+    if Archive(settings.ARCHIVE_URL).manifest(manifest.number) != manifest:
+        raise ArchiveIsBroken(f"Manifest {manifest.number} is not the one that was written.")
     check_segment(found, manifest)
     compare_with_stream(trimmed, manifest, found.checked_lines(manifest))
     stream.trim(manifest.last)

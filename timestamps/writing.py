@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from django.db import DatabaseError, connection, transaction
 
 from common.sqlstate import sqlstate
-from timestamps.tables import record_table
+from timestamps.errors import TableIsBroken
+from timestamps.tables import UNDEFINED_TABLE, record_table
 from timestamps.types import Record
 
 BAD_DATA_CLASSES = ("22", "23")
@@ -23,7 +24,7 @@ def write_records(number: int, records: Sequence[Record]) -> tuple[int, Refused]
     """Insert records that the table does not have yet; inside a transaction.
 
     Returns: how many were inserted, and those that the database refuses (SQLSTATE 22 and 23), each with its reason.
-    Raises:  DatabaseError: anything else.
+    Raises:  TableIsBroken: there is no such table; DatabaseError: anything else.
     """
     if not records:
         return 0, []
@@ -31,6 +32,8 @@ def write_records(number: int, records: Sequence[Record]) -> tuple[int, Refused]
         with transaction.atomic():
             return _insert(number, records), []
     except DatabaseError as error:
+        if sqlstate(error) == UNDEFINED_TABLE:
+            raise TableIsBroken from error
         if not sqlstate(error).startswith(BAD_DATA_CLASSES):
             raise
         if len(records) == 1:

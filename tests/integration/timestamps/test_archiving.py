@@ -216,3 +216,22 @@ def test_age_of_what_only_the_stream_has() -> None:
     valkey.truth().xadd(stream.stream_key(), {"command_id": "1"}, id="1000-0")
     assert archiving.oldest_waiting_seconds() > 1_000_000
     assert Position(1_000, 0) < Position(1_000, 1)
+
+
+def test_segment_whose_manifest_was_lost_is_not_trimmed() -> None:
+    put(20)
+    while archiving.write_due_segment():
+        pass
+    pretend_all_is_persisted()
+    found = archive.current()
+    found.store.delete("000000000001.json")
+    with pytest.raises(ArchiveIsBroken, match=r"000000000001\.json is missing"):
+        archive_step()
+    assert in_stream() == 20
+
+
+def test_segments_are_small_enough_for_a_small_stream(settings: Settings) -> None:
+    settings.TIMESTAMPS_SEGMENT_ENTRIES, settings.TIMESTAMPS_MAX_BACKLOG = 100, 20
+    put(20)
+    archive_all()
+    assert segment_sizes() == [10, 10]

@@ -2,18 +2,25 @@
 
 import json
 import logging
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
+from redis import Redis
 
+from common import valkey
+from devstack.valkey import answers
+from devstack.wheels import valkey_server
+from tests.acceptance.harness import wait_until
 from tests.timestamps import CORRELATION_ID, append, committed, put_entry, read, rows
 from timestamps import stream
 from timestamps.consuming import consume_log, live_table
 from timestamps.deadletters import retry_dead_letters
-from timestamps.models import DeadLetter, DeadLetterState, RecordTable
-from timestamps.types import Timestamp
+from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
+from timestamps.types import START, Timestamp
 
 pytestmark = committed
 
@@ -136,3 +143,49 @@ def test_a_dead_letter_is_logged_with_its_correlation_id(caplog: pytest.LogCaptu
         consume_log()
     [line] = [record for record in caplog.records if record.message == "dead_letter"]
     assert CORRELATION_ID in line.fields  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Redis"]:
+    """A truth store that no other test shares."""
+    url = f"unix://{tmp_path}/own.sock"
+    server = subprocess.Popen([valkey_server(), "--port", "0", "--unixsocket", f"{tmp_path}/own.sock", "--save", ""])
+    client = Redis.from_url(url)
+    try:
+        wait_until(lambda: answers(url), "own Valkey", 10)
+        with monkeypatch.context() as patch:
+            patch.setattr(valkey, "truth", lambda: client)
+            stream._script.cache_clear()
+            yield client
+    finally:
+        stream._script.cache_clear()
+        client.close()
+        server.kill()
+        server.wait()
+
+
+def test_a_full_log_does_not_stop_at_a_dead_letter(own_store: "Redis") -> None:
+    stream.set_trimmed_once(START)
+    put_entry(GOOD | {"event_timestamp": "yesterday"})
+    ids = append(3)
+    own_store.config_set("maxmemory", 1)
+    assert consume_log() == 4
+    assert [row[0] for row in rows()] == ids
+
+
+def test_a_letter_waits_while_the_table_is_gone() -> None:
+    put_entry(GOOD | {"event_timestamp": "2018-02-30T00:00:00Z"})
+    consume_log()
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE timestamps_record_1")
+    with pytest.raises(CommandError, match="must be rebuilt"):
+        call_command("retry_dead_letters")
+    assert DeadLetter.objects.get().state == DeadLetterState.WAITING
+
+
+def test_a_table_that_is_lost_before_its_first_record_is_rebuilt() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE timestamps_record_1")
+    append(1)
+    consume_log()
+    assert RecordTable.objects.filter(state=TableState.BUILDING).exists()

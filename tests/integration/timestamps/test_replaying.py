@@ -1,5 +1,6 @@
 """Tables built beside the live one: whole, proved, switched, and never in anybody's way."""
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import count as numbers_from
@@ -7,11 +8,12 @@ from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
 from common import valkey
+from tests.acceptance.harness import wait_until
 from tests.counters import side_by_side
 from tests.timestamps import append, committed, put_entry, read, rows
 from timestamps import advancing, archive, replaying, stream
@@ -395,6 +397,7 @@ def test_dry_run_changes_nothing(said: Callable[..., str]) -> None:
     [
         (["--from-time", "yesterday"], "--from-time: Must be a date-time"),
         (["--from-position", "x"], "must look like"),
+        (["--from-position", "5-99999999999999999999"], "must look like"),
         (["--cancel"], "No replay is running"),
         (["--from-time", "2999-01-01T00:00:00Z"], "nothing can be copied beyond"),
     ],
@@ -430,3 +433,64 @@ def test_interrupted_command_leaves_the_replay_to_the_workers(
             said()
     assert stopped.value.returncode == 130
     assert said() == "table 2 is live, with 12 records\n"
+
+
+def test_log_that_lost_entries_never_replaces_a_table_that_has_them() -> None:
+    ids = persist(25)
+    valkey.truth().flushdb()
+    ids += append(3)
+    consume_log()
+    start_replay("again")
+    replay_all()
+    assert live_table().number == 1
+    assert "The log gives 23 records only" in RecordTable.objects.get(pk=2).error
+    assert all(isinstance(read(command_id), Timestamp) for command_id in ids)
+
+
+def test_log_that_ends_before_the_live_table_ends_the_replay() -> None:
+    append(5)
+    consume_log()
+    valkey.truth().flushdb()
+    start_replay("again")
+    replay_all()
+    assert running_replay() is None
+    assert "before the live table" in RecordTable.objects.get(pk=2).error
+
+
+def test_what_is_left_of_a_log_replaces_a_table_that_was_emptied() -> None:
+    ids = persist(25)
+    valkey.truth().flushdb()
+    truncate()
+    consume_log()
+    replay_all()
+    assert live_table().number == 2
+    assert [row[0] for row in live_rows()] == ids[:20]
+
+
+def we_are_waited_for() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid)"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def test_two_who_begin_a_replay_at_once_begin_one() -> None:
+    append(3)
+    answers: list[object] = []
+
+    def begin() -> None:
+        try:
+            start_replay("mine")
+        except ReplayRefused as error:
+            answers.append(error.detail)
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        start_replay("theirs")
+        other = threading.Thread(target=begin)
+        other.start()
+        wait_until(we_are_waited_for, "the other", 10)
+    other.join()
+    assert answers == ["Replay 'theirs' is running (table 2); cancel it first."]

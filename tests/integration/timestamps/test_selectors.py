@@ -9,6 +9,7 @@ from django.db import OperationalError, connection
 from pytest_django import DjangoAssertNumQueries
 from redis.exceptions import ConnectionError as StoreGone
 
+from common import valkey
 from common.errors import FloodgateError, StoreUnavailable
 from common.stores import TRUTH, WRITE_STORE
 from tests.timestamps import append, build_table, committed, make_live, read
@@ -206,3 +207,9 @@ def test_stores_with_open_circuits_are_not_asked(monkeypatch: pytest.MonkeyPatch
     answer = read(command_id)
     assert isinstance(answer, FloodgateError)
     assert isinstance(answer, StoreUnavailable)
+
+
+def test_ids_are_not_unknown_while_nobody_knows_whether_the_log_is_fresh() -> None:
+    [command_id] = append(1)
+    valkey.truth().flushdb()
+    assert isinstance(read(command_id), Rebuilding)

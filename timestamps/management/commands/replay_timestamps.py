@@ -127,7 +127,10 @@ def _beginning(from_time: str | None, from_position: str | None) -> Position:
         if from_time:
             instant = datetime.fromisoformat(canonical_instant(from_time))
             return _right_before(Position(max(0, int(instant.timestamp() * 1000)), 0))
-        return _right_before(Position.parse(from_position)) if from_position else START
+        position = Position.parse(from_position) if from_position else START
+        if max(position) >= 2**63:
+            raise ValueError(from_position)
+        return _right_before(position)
     except NotAnInstant as error:
         raise CommandError(f"--from-time: {error}") from error
     except ValueError as error:

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from common.stores import STORE_AWAY
 from timestamps.deadletters import retry_dead_letters
+from timestamps.errors import TableIsBroken
 
 
 class Command(BaseCommand):
@@ -18,6 +19,8 @@ class Command(BaseCommand):
             retried, left = retry_dead_letters()
         except STORE_AWAY as error:
             raise CommandError(f"A store does not answer: {error}") from error
+        except TableIsBroken as error:
+            raise CommandError(error.detail) from error
         self.stdout.write(f"{retried:,} dead letters are records now, {left:,} are still refused")
         if left:
             raise SystemExit(1)
