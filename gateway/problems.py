@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
-from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType, ValidationError
 from rest_framework.response import Response
 
 from common.errors import FieldError, FloodgateError, InvalidInput, StoreUnavailable, Unavailable
@@ -121,6 +121,9 @@ def drf_exception_handler(exc: Exception, context: dict[str, Any]) -> Response |
     errors = _field_errors(exc.detail) if isinstance(exc, ValidationError | ParseError) else []
     code = "invalid-input" if errors else HTTPStatus(exc.status_code).phrase.lower().replace(" ", "-")
     detail = InvalidInput.default_detail if errors else str(exc.detail)
+    if isinstance(exc, UnsupportedMediaType):
+        types = [parser.media_type for parser in context["view"].get_parsers()]
+        detail = f"Send Content-Type: {', '.join(types[:-1])} or {types[-1]}."
     response = problem_response(request, exc.status_code, code, detail, errors=errors)
     for header in ("Allow", "WWW-Authenticate"):
         if value := context["view"].headers.get(header):

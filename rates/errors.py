@@ -76,7 +76,7 @@ class QueryTooLarge(FloodgateError):
 
 class RegionCycle(FloodgateError):
     code = "region-cycle"
-    default_detail = "A region cannot be under itself; nothing was changed."
+    default_detail = "A region cannot be under itself."
 
 
 class ImportedAlready(FloodgateError):

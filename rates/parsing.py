@@ -1,7 +1,7 @@
 """What the fields of requests about rates may be, as strictly as the contract says."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -62,11 +62,11 @@ def currency_code(value: Any) -> str:
 
 
 def _positive(highest: Decimal, places: int) -> Callable[[Any], Decimal]:
-    sentence = f"Must be a number above 0 and up to {highest:,} with at most {places} decimal places."
+    sentence = f"Must be above 0 and at most {highest:,}, with at most {places} decimal places."
 
     def read(value: Any) -> Decimal:
         if type(value) not in (int, Decimal):
-            raise ValueError(sentence)
+            raise ValueError("Must be a number, without quotes.")
         amount = Decimal(value)
         if not 0 < amount <= highest or amount != round(amount, places):
             raise ValueError(sentence)
@@ -133,12 +133,12 @@ UPLOAD: Shape = {
     "price": Field(amount),
     "currency": Field(currency_code, is_required=False, default="USD"),
 }
+UPLOAD_IN_USD: Shape = {**UPLOAD, "price": Field(usd)}
 
 
 def read_upload(given: Any) -> Upload:
     """One upload, of a request or of a batch's row. Raises InvalidInput."""
-    upload = Upload(**read_fields(given, UPLOAD))
+    is_usd = isinstance(given, Mapping) and given.get("currency", "USD") == "USD"
+    upload = Upload(**read_fields(given, UPLOAD_IN_USD if is_usd else UPLOAD))
     check_range(upload.date_from, upload.date_to)
-    if upload.currency == "USD":
-        read_fields({"price": upload.price}, {"price": Field(usd)})
     return upload

@@ -29,9 +29,9 @@ def canonical_instant(text: str) -> str:
     if second == 60:
         raise NotAnInstant("Is a leap second (:60), which has no place here; send second 59 or the next minute's 00.")
     fraction, sign, offset_hours, offset_minutes = match.groups()[6:]
-    offset = _offset(sign, offset_hours, offset_minutes)
+    offset, microsecond = _offset(sign, offset_hours, offset_minutes), _microsecond(fraction)
     try:
-        local = datetime(year or _CYCLE_YEARS, month, day, hour, minute, second, _microsecond(fraction), UTC)
+        local = datetime(year or _CYCLE_YEARS, month, day, hour, minute, second, microsecond, UTC)
     except ValueError as exc:
         raise NotAnInstant(f"Is no time of the calendar: {exc}.") from exc
     return _text(_in_utc(local, offset, is_year_0=year == 0))

@@ -56,7 +56,7 @@ BAD_ROWS: list[tuple[Any, str, str]] = [
     ("{", "invalid-input", "body: Is no JSON"),
     ("7", "invalid-input", "body: Must be an object"),
     ("[]", "invalid-input", "body: Must be an object"),
-    (row(price=0), "invalid-input", "price: Must be a number above 0"),
+    (row(price=0), "invalid-input", "price: Must be above 0"),
     (row(price=-1), "invalid-input", "price: "),
     (row(price="5"), "invalid-input", "price: "),
     (row(price=10**12), "invalid-input", "price: "),
