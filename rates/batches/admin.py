@@ -1,7 +1,5 @@
 """People's door to batches: how far they are, their rejected rows, and cancelling."""
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -54,9 +52,8 @@ class PriceBatchAdmin(ReadOnlyAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: PriceBatch | None = None) -> list[str]:
         return [name for _, options in self.fieldsets for name in options["fields"]]
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        is_active = PriceBatch.objects.filter(pk=object_id, status__in=BATCH_ACTIVE).exists()
-        return list(super().get_actions_detail(request, object_id)) if is_active else []
+    def takes_actions(self, row: PriceBatch) -> bool:
+        return row.status in BATCH_ACTIVE
 
     @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
     def state(self, batch: PriceBatch) -> SafeString:
