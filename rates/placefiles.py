@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from common.errors import FloodgateError, InvalidInput
+from common.errors import FloodgateError, InvalidInput, in_words
 from gateway.fields import Field, Shape, read_fields
 from rates.parsing import place_name, port_code, region_slug
 from rates.ports import write_ports
@@ -85,4 +85,4 @@ def _fields(text: str, shape: Shape) -> dict[str, Any]:
     try:
         return read_fields({name: value.strip() or None for name, value in zip(shape, values, strict=True)}, shape)
     except InvalidInput as error:
-        raise ValueError(" ".join(f"{wrong.field}: {wrong.detail}" for wrong in error.errors)) from error
+        raise ValueError(in_words(error.errors)) from error
