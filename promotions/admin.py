@@ -361,7 +361,7 @@ class VersionAdmin(ReadOnlyAdmin):
         form = FindForm(request.GET if "id" in request.GET else None)
         found = run_batch(find_promotions, [form.cleaned_data["id"]])[0] if form.is_valid() else None
         context = {**self.admin_site.each_context(request), "title": "Find a promotion", "form": form, **_shown(found)}
-        return TemplateResponse(request, "admin/promotions/find.html", context)
+        return TemplateResponse(request, "gateway/find.html", context)
 
 
 class FindForm(forms.Form):

@@ -58,7 +58,7 @@ class RecordTableAdmin(ReadOnlyAdmin):
         form = FindForm(request.GET if "id" in request.GET else None)
         shown = _shown(run_batch(find_timestamps, [form.cleaned_data["id"]])[0]) if form.is_valid() else {}
         context = {**self.admin_site.each_context(request), "title": "Find a timestamp", "form": form, **shown}
-        return TemplateResponse(request, "admin/timestamps/find.html", context)
+        return TemplateResponse(request, "gateway/find.html", context)
 
     @action(  # type: ignore[untyped-decorator]
         description="Cancel the replay",
