@@ -11,7 +11,7 @@ from timestamps.decoding import decode_entries
 from timestamps.errors import TableIsBroken
 from timestamps.locks import lock_table
 from timestamps.models import RecordTable, TableState
-from timestamps.tables import record_table
+from timestamps.tables import UNDEFINED_TABLE, record_table
 from timestamps.types import Entry, Record
 from timestamps.writing import write_records
 
@@ -19,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 STEP_ENTRIES = 5_000
 LOGGED_IDS = 20
-UNDEFINED_TABLE = "42P01"
 
 
 def advance(number: int) -> int:

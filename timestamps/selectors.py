@@ -19,10 +19,9 @@ from common.exactjson import rfc3339
 from common.sqlstate import sqlstate
 from common.stores import DATABASE_AWAY, TRUTH, WRITE_STORE
 from timestamps import stream
-from timestamps.advancing import UNDEFINED_TABLE
 from timestamps.errors import Rebuilding, TimestampNotFound
 from timestamps.models import TableState
-from timestamps.tables import record_table
+from timestamps.tables import UNDEFINED_TABLE, record_table
 from timestamps.types import Position, Query, Timestamp
 
 logger = logging.getLogger(__name__)
@@ -191,7 +190,7 @@ def _select(sql: str, number: int, ids: list[UUID] | UUID) -> list[Any]:
 
 
 def _rows(sql: str, parameter: list[Any] | UUID) -> list[Any]:
-    """None where a table does not exist: it was dropped, or the database is a fresh one."""
+    """Empty where a table does not exist: it was dropped, or the database is a fresh one."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(sql, [parameter])

@@ -11,13 +11,13 @@ from django.db import ProgrammingError
 from common.sqlstate import sqlstate
 from common.stores import STORE_AWAY
 from common.wakeups import wake
-from timestamps.advancing import UNDEFINED_TABLE
 from timestamps.archiving import archive_step
 from timestamps.consuming import consume_log
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 from timestamps.replaying import replay_step
 from timestamps.replays import QUEUE, REPLAY_TASK, drop_retired_tables
 from timestamps.standin import start_standin
+from timestamps.tables import UNDEFINED_TABLE
 from timestamps.waking import CONSUME_TASK
 
 logger = logging.getLogger(__name__)
