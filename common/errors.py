@@ -7,6 +7,7 @@ FloodgateError
     └── Overloaded          too much is waiting already
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,6 +16,11 @@ from typing import Any, ClassVar
 class FieldError:
     field: str
     detail: str
+
+
+def in_words(errors: Iterable[FieldError]) -> str:
+    """One line for files and terminals, like ``day: Is no day of the calendar. price: Is required.``"""
+    return " ".join(f"{error.field}: {error.detail}" for error in errors)
 
 
 class FloodgateError(Exception):

@@ -3,8 +3,6 @@
 Django registers the latter with forms that the theme does not style.
 """
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -50,9 +48,8 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     actions_detail = ["revoke"]
     fields = readonly_fields = ["name", "state", "beginning", "created_at", "revoked_at"]
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        actions = super().get_actions_detail(request, object_id)  # asks whether there is such a row
-        return list(actions) if ApiKey.objects.filter(pk=object_id, revoked_at=None).exists() else []
+    def takes_actions(self, row: ApiKey) -> bool:
+        return row.revoked_at is None
 
     @display(description="state")  # type: ignore[untyped-decorator]
     def state(self, key: ApiKey) -> SafeString:

@@ -4,6 +4,7 @@ Behind a trusted proxy the address is the right-most one of X-Forwarded-For that
 further left was written by the client.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
@@ -34,6 +35,11 @@ class Client(NamedTuple):
         No account looks like an address (``ApiKey.name``).
         """
         return self.account or network_of(self.address)
+
+
+def account_of(headers: Mapping[str, str]) -> str:
+    """Of a request in Django, as the gateway says: the name of its API key, empty without one."""
+    return headers.get(ACCOUNT_HEADER.decode(), "")
 
 
 async def identify(scope: Scope) -> Client:

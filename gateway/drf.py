@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from common.errors import StoreUnavailable
 from gateway.batches import run_batch
-from gateway.clients import ACCOUNT_HEADER
+from gateway.clients import account_of
 from gateway.errors import BodyTooLarge
 from gateway.hot import ASK_AGAIN_SECONDS, HotEndpoint, hot_endpoints
 from gateway.http import HotRequest
@@ -82,7 +82,7 @@ def _hot_request(request: HttpRequest, param: str, endpoint: HotEndpoint[Any, An
         correlation_id=request.headers.get("X-Correlation-ID", ""),
         body=request.body if endpoint.body_limit_bytes else b"",
         address=request.META.get("REMOTE_ADDR", ""),
-        account=request.headers.get(ACCOUNT_HEADER.decode(), ""),
+        account=account_of(request.headers),
     )
     if endpoint.method == "POST":
         hot_request.mark = mark_of(hot_request, endpoint.name, hot_request.account)

@@ -25,7 +25,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotencyMark
-from gateway.clients import ACCOUNT_HEADER
+from gateway.clients import account_of
 from gateway.idempotency import DIGEST_BYTES, HEADER, IDEMPOTENCY_KEY, REPLAYED_HEADER, idempotency_mark
 from gateway.models import IdempotencyRecord
 from gateway.spool import storage_full_named
@@ -119,7 +119,7 @@ def _keep(mark: IdempotencyMark, response: HttpResponse) -> None:
 
 
 def _mark_of(request: Request, key: str) -> IdempotencyMark:
-    account = request.headers.get(ACCOUNT_HEADER.decode(), "")
+    account = account_of(request.headers)
     match = request.resolver_match
     route = match.route if match else request.path
     address = (request.method or "", request.path, request.META.get("QUERY_STRING", ""))

@@ -45,6 +45,15 @@ class ReadOnlyAdmin(OfferedFilters, ModelAdmin):  # type: ignore[misc]
             return False
         return object_id is None or bool(self.get_object(request, str(object_id)))
 
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """Those of the page, where its row takes them. Raises Http404: there is no such row."""
+        actions = super().get_actions_detail(request, object_id)
+        return list(actions) if actions and self.takes_actions(self.get_object(request, object_id)) else []
+
+    def takes_actions(self, row: Any) -> bool:
+        """Whether the row is in a state that its actions can change."""
+        return True
+
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Raises Http404: there is no such row, or the id is none."""
         found = super().get_object(request, object_id, from_field)

@@ -108,9 +108,8 @@ class ImportAdmin(ReadOnlyAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Import | None = None) -> list[str]:
         return [name for _, options in self.fieldsets for name in options["fields"]]
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        actions = super().get_actions_detail(request, object_id)  # asks whether there is such a row
-        return list(actions) if can_cancel(int(object_id)) else []
+    def takes_actions(self, row: Import) -> bool:
+        return can_cancel(row.pk)
 
     @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
     def state(self, found: Import) -> SafeString:
@@ -314,10 +313,8 @@ class VersionAdmin(ReadOnlyAdmin):
         find = path("find/", self.admin_site.admin_view(self.find_view), name="promotions_find")
         return [find, *super().get_urls()]
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        actions = super().get_actions_detail(request, object_id)  # asks whether there is such a row
-        may_go_live = self.get_queryset(request).filter(pk=object_id, dropped_at=None, retired_at__isnull=False)
-        return list(actions) if may_go_live.exists() else []
+    def takes_actions(self, row: Version) -> bool:
+        return row.dropped_at is None and row.retired_at is not None
 
     @display(description="state")  # type: ignore[untyped-decorator]
     def state(self, version: Version) -> SafeString:
@@ -364,7 +361,7 @@ class VersionAdmin(ReadOnlyAdmin):
         form = FindForm(request.GET if "id" in request.GET else None)
         found = run_batch(find_promotions, [form.cleaned_data["id"]])[0] if form.is_valid() else None
         context = {**self.admin_site.each_context(request), "title": "Find a promotion", "form": form, **_shown(found)}
-        return TemplateResponse(request, "admin/promotions/find.html", context)
+        return TemplateResponse(request, "gateway/find.html", context)
 
 
 class FindForm(forms.Form):

@@ -12,7 +12,7 @@ from gateway.http import HotRequest, Reply
 from rates.answers import CONTENT_TYPES, csv_body, etag_of, json_body
 from rates.averages import read_rates
 from rates.parsing import read_rates_query
-from rates.types import CSV, JSON, RatesQuery
+from rates.types import CSV, JSON, RatesAnswer, RatesQuery
 
 # Large questions take some 50 ms each, and a batch is to be done well before its deadline.
 READ_BATCH = 16
@@ -62,15 +62,15 @@ def answer_rates(queries: list[RatesQuery]) -> list[Answered | FloodgateError]:
     """Bodies are written here, on the thread of the batch."""
     answers = zip(queries, read_rates(queries), strict=True)
     return [
-        answer
-        if isinstance(answer, FloodgateError)
-        else Answered(
-            answer.version,
-            query.form,
-            None if answer.days is None else (csv_body if query.form == CSV else json_body)(query, answer),
-        )
+        answer if isinstance(answer, FloodgateError) else Answered(answer.version, query.form, _body(query, answer))
         for query, answer in answers
     ]
+
+
+def _body(query: RatesQuery, answer: RatesAnswer) -> bytes | None:
+    if answer.days is None:
+        return None
+    return csv_body(query, answer) if query.form == CSV else json_body(query, answer)
 
 
 def reply_rates(request: HotRequest, answered: Answered) -> Reply:

@@ -4,17 +4,16 @@ A newline always ends a row, so a stray quote costs its own row only. What is th
 reject, so a file may be imported again at any time.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from common.errors import FloodgateError, InvalidInput
+from common.errors import FloodgateError, InvalidInput, in_words
 from gateway.fields import Field, Shape, read_fields
 from rates.parsing import place_name, port_code, region_slug
 from rates.ports import write_ports
-from rates.pricerows import RejectedRow
+from rates.pricerows import RejectedRow, split_row
 from rates.regions import Written, write_regions
 from rates.types import PortTerms, RegionTerms
 
@@ -76,13 +75,8 @@ def _rows(path: Path, shape: Shape) -> Iterator[tuple[int, str]]:
 
 def _fields(text: str, shape: Shape) -> dict[str, Any]:
     """Raises ValueError, naming the column."""
+    values = split_row(text, shape)
     try:
-        (values,) = csv.reader([text], strict=True, skipinitialspace=True)
-    except csv.Error as exc:
-        raise ValueError(f"Is no row of CSV: {exc}.") from exc
-    if len(values) != len(shape):
-        raise ValueError(f"Has {len(values)} columns, not {', '.join(shape)}.")
-    try:
-        return read_fields({name: value.strip() or None for name, value in zip(shape, values, strict=True)}, shape)
+        return read_fields({name: value or None for name, value in zip(shape, values, strict=True)}, shape)
     except InvalidInput as error:
-        raise ValueError(" ".join(f"{wrong.field}: {wrong.detail}" for wrong in error.errors)) from error
+        raise ValueError(in_words(error.errors)) from error

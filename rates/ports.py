@@ -9,7 +9,7 @@ from common.sqlfiles import load_sql
 from rates.errors import ComesTwice, ParentNotFound
 from rates.locks import lock_tree
 from rates.models import Port, Region
-from rates.regions import Written
+from rates.regions import Written, written
 from rates.types import PortTerms
 
 _SQL = load_sql(Path(__file__).parent / "sql" / "places.sql")
@@ -44,9 +44,7 @@ def _outcome(terms: PortTerms, before: PortTerms | None, regions: set[str], seen
         return ComesTwice("code", terms.code)
     if terms.parent_slug not in regions:
         return ParentNotFound(terms.parent_slug)
-    if before is None:
-        return Written.CREATED
-    return Written.PRESENT if before == terms else Written.CHANGED
+    return written(terms, before)
 
 
 def _write(ports: list[PortTerms]) -> None:

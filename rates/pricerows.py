@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 from typing import NamedTuple
 
@@ -18,6 +18,17 @@ class RejectedRow(NamedTuple):
 
     line: int
     reason: str
+
+
+def split_row(text: str, columns: Collection[str]) -> list[str]:
+    """The values of a row with these columns, without blanks around them. Raises ValueError."""
+    try:
+        (values,) = csv.reader([text], strict=True, skipinitialspace=True)
+    except csv.Error as exc:
+        raise ValueError(f"Is no row of CSV: {exc}.") from exc
+    if len(values) != len(columns):
+        raise ValueError(f"Has {len(values)} columns, not {', '.join(columns)}.")
+    return [value.strip() for value in values]
 
 
 class _Known(dict[bytes, bool]):
@@ -90,13 +101,7 @@ class RowReader:
 
     def _checked(self, text: str) -> bytes:
         """Raises ValueError, naming the columns at fault."""
-        try:
-            (values,) = csv.reader([text], strict=True, skipinitialspace=True)
-        except csv.Error as exc:
-            raise ValueError(f"Is no row of CSV: {exc}.") from exc
-        if len(values) != len(COLUMNS):
-            raise ValueError(f"Has {len(values)} columns, not {', '.join(COLUMNS)}.")
-        origin, destination, day, price = (value.strip().encode(errors="replace") for value in values)
+        origin, destination, day, price = (value.encode(errors="replace") for value in split_row(text, COLUMNS))
         if wrong := self._wrong(origin, destination, day, price):
             raise ValueError(" ".join(wrong))
         return b"%b\t%b\t%b\t%b\n" % (self._ports[origin], self._ports[destination], day, price)

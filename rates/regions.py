@@ -15,7 +15,7 @@ from common.sqlfiles import load_sql
 from rates.errors import ComesTwice, ParentNotFound, RegionCycle
 from rates.locks import lock_tree
 from rates.models import Region
-from rates.types import RegionTerms
+from rates.types import PortTerms, RegionTerms
 
 _SQL = load_sql(Path(__file__).parent / "sql" / "places.sql")
 
@@ -37,7 +37,7 @@ def write_regions(wanted: list[RegionTerms]) -> list[Written | FloodgateError]:
         lock_tree()
         there = {row[0]: RegionTerms(*row) for row in Region.objects.values_list("slug", "name", "parent__slug")}
         refused = _refused(wanted, {slug: terms.parent_slug for slug, terms in there.items()})
-        outcomes = [refused.get(place) or _written(terms, there.get(terms.slug)) for place, terms in enumerate(wanted)]
+        outcomes = [refused.get(place) or written(terms, there.get(terms.slug)) for place, terms in enumerate(wanted)]
         writing = [
             terms
             for terms, outcome in zip(wanted, outcomes, strict=True)
@@ -48,7 +48,8 @@ def write_regions(wanted: list[RegionTerms]) -> list[Written | FloodgateError]:
     return outcomes
 
 
-def _written(terms: RegionTerms, before: RegionTerms | None) -> Written:
+def written(terms: RegionTerms | PortTerms, before: RegionTerms | PortTerms | None) -> Written:
+    """What becomes of a place that is to be ``terms`` and was ``before``, None for one that was not there."""
     if before is None:
         return Written.CREATED
     return Written.PRESENT if before == terms else Written.CHANGED

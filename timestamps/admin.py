@@ -40,9 +40,8 @@ class RecordTableAdmin(ReadOnlyAdmin):
     ordering = ["-number"]
     actions_detail = ["cancel"]
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        is_building = RecordTable.objects.filter(pk=object_id, state=TableState.BUILDING).exists()
-        return list(super().get_actions_detail(request, object_id)) if is_building else []
+    def takes_actions(self, row: RecordTable) -> bool:
+        return row.state == TableState.BUILDING
 
     def get_urls(self) -> list[URLPattern]:
         find = path("find/", self.admin_site.admin_view(self.find_view), name="timestamps_find")
@@ -59,7 +58,7 @@ class RecordTableAdmin(ReadOnlyAdmin):
         form = FindForm(request.GET if "id" in request.GET else None)
         shown = _shown(run_batch(find_timestamps, [form.cleaned_data["id"]])[0]) if form.is_valid() else {}
         context = {**self.admin_site.each_context(request), "title": "Find a timestamp", "form": form, **shown}
-        return TemplateResponse(request, "admin/timestamps/find.html", context)
+        return TemplateResponse(request, "gateway/find.html", context)
 
     @action(  # type: ignore[untyped-decorator]
         description="Cancel the replay",
@@ -107,9 +106,8 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     actions_detail = ["retry"]
     fields = readonly_fields = ["position", "state", "reason", "entry", "created_at", "retried_at"]
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        waits = DeadLetter.objects.filter(pk=object_id, state=DeadLetterState.WAITING).exists()
-        return list(super().get_actions_detail(request, object_id)) if waits else []
+    def takes_actions(self, row: DeadLetter) -> bool:
+        return row.state == DeadLetterState.WAITING
 
     @display(description="entry")  # type: ignore[untyped-decorator]
     def entry(self, letter: DeadLetter) -> str:

@@ -26,15 +26,6 @@ from timestamps.segments import (
 from timestamps.types import Entry, Position
 
 
-def read_after(position: Position, limit: int) -> list[Entry]:
-    """The next entries after ``position``, at least one: at most ``limit``, and fewer where a segment ends.
-
-    Call it for positions whose next entry is not in the stream any more.
-    Raises: ArchiveUnavailable; ArchiveIsBroken: it does not have that entry, or not as it was archived.
-    """
-    return current().read_after(position, limit)
-
-
 def current() -> "Archive":
     """The archive of ARCHIVE_URL, with what this process knows of it."""
     return _archive_at(settings.ARCHIVE_URL)
@@ -76,7 +67,11 @@ class Archive:
             raise ArchiveIsBroken(f"Manifest {manifest_name(number)} is missing.") from exc
 
     def read_after(self, position: Position, limit: int) -> list[Entry]:
-        """As the function of this module."""
+        """The next entries after ``position``, at least one: at most ``limit``, and fewer where a segment ends.
+
+        Call it for positions whose next entry is not in the stream any more.
+        Raises: ArchiveIsBroken also where it lacks that entry.
+        """
         manifest = self.first_after(position)
         if manifest is None:
             raise ArchiveIsBroken(f"The entries after {position} are neither in the stream nor in the archive.")

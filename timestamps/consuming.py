@@ -40,7 +40,7 @@ def consume_log() -> int:
 
 def _step() -> int:
     """One transaction's worth. The index is cleared after its commit, also of what an earlier consumer died with."""
-    table = live_table() if has_live_table() else begin_again()
+    table = RecordTable.objects.filter(state=TableState.LIVE).first() or begin_again()
     try:
         taken = advance(table.number)
     except TableIsBroken:
@@ -54,10 +54,6 @@ def _step() -> int:
 def live_table() -> RecordTable:
     """Raises RecordTable.DoesNotExist."""
     return RecordTable.objects.get(state=TableState.LIVE)
-
-
-def has_live_table() -> bool:
-    return RecordTable.objects.filter(state=TableState.LIVE).exists()
 
 
 @transaction.atomic

@@ -1,6 +1,7 @@
 """Hot endpoints of timestamps."""
 
 import json
+from collections.abc import Callable
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema_serializer
 from rest_framework import serializers
@@ -79,43 +80,29 @@ def reply_timestamp(request: HotRequest, timestamp: Timestamp) -> Reply:
     return Reply(200, json.dumps(body).encode())
 
 
+def _append_endpoint(
+    name: str, path: str, parse: Callable[[HotRequest], Submission], description: str
+) -> HotEndpoint[Submission, Appended]:
+    return HotEndpoint(
+        name=name,
+        description=description,
+        method="POST",
+        path=path,
+        parse=parse,
+        run=append_timestamps,
+        reply=reply_ticket,
+        store=TRUTH,
+        body_limit_bytes=4_096,
+        response_serializer=TicketSerializer,
+    )
+
+
 register(
-    HotEndpoint(
-        name="append_timestamp",
-        description="Append the instant in the path to the log.",
-        method="POST",
-        path="/api/v1/timestamp/{timestamp}",
-        parse=parse_path,
-        run=append_timestamps,
-        reply=reply_ticket,
-        store=TRUTH,
-        body_limit_bytes=4_096,
-        response_serializer=TicketSerializer,
+    _append_endpoint(
+        "append_timestamp", "/api/v1/timestamp/{timestamp}", parse_path, "Append the instant in the path to the log."
     ),
-    HotEndpoint(
-        name="append_now",
-        description="Append the server's instant of now to the log.",
-        method="POST",
-        path="/api/v1/timestamp",
-        parse=parse_now,
-        run=append_timestamps,
-        reply=reply_ticket,
-        store=TRUTH,
-        body_limit_bytes=4_096,
-        response_serializer=TicketSerializer,
-    ),
-    HotEndpoint(
-        name="append_app",
-        description="The same as `POST /api/v1/timestamp`.",
-        method="POST",
-        path="/app",
-        parse=parse_now,
-        run=append_timestamps,
-        reply=reply_ticket,
-        store=TRUTH,
-        body_limit_bytes=4_096,
-        response_serializer=TicketSerializer,
-    ),
+    _append_endpoint("append_now", "/api/v1/timestamp", parse_now, "Append the server's instant of now to the log."),
+    _append_endpoint("append_app", "/app", parse_now, "The same as `POST /api/v1/timestamp`."),
     HotEndpoint(
         name="append_timestamps",
         description="Append many instants to the log in one step: all or none.",

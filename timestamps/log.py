@@ -15,7 +15,7 @@ def read_after(position: Position, limit: int) -> list[Entry]:
         page = read_stream_after(position, limit - len(entries))
         if page is not None:
             return entries + page
-        entries += archive.read_after(position, limit - len(entries))
+        entries += archive.current().read_after(position, limit - len(entries))
         position = entries[-1].position
     return entries
 

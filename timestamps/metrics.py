@@ -9,28 +9,22 @@ from prometheus_client import Counter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from common.idempotency import IdempotencyKeyReused
-from timestamps import archive, stream
+from common.errors import FloodgateError
+from timestamps import archive
 from timestamps.archiving import oldest_waiting_seconds
-from timestamps.errors import BacklogFull, TooManyMarks
 from timestamps.lagging import is_behind, read_lag
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
-from timestamps.types import Submission
+from timestamps.types import Appended
 
 APPENDED = Counter("floodgate_timestamps_appended", "Entries that were appended to the log.")
 REFUSED = Counter("floodgate_timestamps_refused", "Requests of which nothing was appended.", ["reason"])
-_REASONS = {
-    stream.FULL: BacklogFull.code,
-    stream.NO_MARKS: TooManyMarks.code,
-    stream.REUSED: IdempotencyKeyReused.code,
-}
 
 
-def count_answers(answers: Sequence[bytes], submissions: Sequence[Submission]) -> None:
-    """Tally the log's answers to one batch."""
-    pairs = zip(answers, submissions, strict=True)
-    APPENDED.inc(sum(len(submission.event_timestamps) for answer, submission in pairs if answer[:1] == stream.APPENDED))
-    for reason, count in Tally(_REASONS[answer] for answer in answers if answer in _REASONS).items():
+def count_outcomes(outcomes: Sequence[object]) -> None:
+    """Tally one batch. What was appended before by the same mark is neither appended nor refused."""
+    APPENDED.inc(sum(outcome.count for outcome in outcomes if isinstance(outcome, Appended)))
+    refused = Tally(outcome.code for outcome in outcomes if isinstance(outcome, FloodgateError))
+    for reason, count in refused.items():
         REFUSED.labels(reason).inc(count)
 
 

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from timestamps.tables import record_table
 from timestamps.types import Position
 
 
@@ -49,7 +50,7 @@ class RecordTable(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"timestamps_record_{self.number}"
+        return record_table(self.number)
 
     @property
     def position(self) -> Position:

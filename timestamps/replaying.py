@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from timestamps import archive, stream
 from timestamps.advancing import STEP_ENTRIES, advance, is_whole
-from timestamps.consuming import settle_index
+from timestamps.consuming import live_table, settle_index
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable, ReplayRefused, TableIsBroken
 from timestamps.locks import consumer_lease, lock_table, lock_tables, replay_lease
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
@@ -190,7 +190,7 @@ def _refuse_loss(live: RecordTable, building: RecordTable) -> None:
 
 def _copy(table: RecordTable) -> tuple[str | None, int, str | None]:
     """Through which id, how many, and one of them."""
-    live = RecordTable.objects.get(state=TableState.LIVE)
+    live = live_table()
     parameters = {
         "after": table.copied_through or _NO_ID,
         "limit": COPY_RECORDS,
@@ -198,7 +198,7 @@ def _copy(table: RecordTable) -> tuple[str | None, int, str | None]:
         "seq": table.from_seq,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_COPY.format(live=live, building=table), parameters)
+        cursor.execute(_COPY.format(live=record_table(live.number), building=record_table(table.number)), parameters)
         through, copied, one_of_them = cursor.fetchone()
     return through, copied, one_of_them
 
@@ -215,4 +215,4 @@ def _count(table: RecordTable) -> tuple[int, int]:
 
 def _repeats_of_copied(table: RecordTable) -> int:
     """The most repeats that the part of the log can have whose records were copied."""
-    return 0 if table.replayed_after == START else RecordTable.objects.get(state=TableState.LIVE).repeats
+    return 0 if table.replayed_after == START else live_table().repeats

@@ -6,6 +6,7 @@ A replay is the table of records that it builds beside the live one. There is on
 
 import logging
 from datetime import timedelta
+from functools import partial
 
 from django.db import OperationalError, transaction
 from django.utils import timezone
@@ -39,7 +40,7 @@ def start_replay(name: str, after: Position = START) -> RecordTable:
             building = _create(name, after, next(table for table in tables if table.state == TableState.LIVE))
         elif (building.name, building.replayed_after) != (name, after):
             raise ReplayRefused(f"Replay {building.name!r} is running (table {building.number}); cancel it first.")
-    wake_replayer()
+    transaction.on_commit(partial(wake, REPLAY_TASK, QUEUE, workers=1))
     return building
 
 
@@ -77,14 +78,6 @@ def drop_retired_tables() -> list[int]:
     """Drop tables that were retired long enough ago; answers their numbers. No lock on what anybody reads."""
     old = RecordTable.objects.filter(state=TableState.RETIRED, retired_at__lt=timezone.now() - DROP_AFTER)
     return [number for number in old.values_list("number", flat=True) if _drop(number)]
-
-
-def wake_replayer() -> None:
-    transaction.on_commit(_wake)
-
-
-def _wake() -> None:
-    wake(REPLAY_TASK, QUEUE, workers=1)
 
 
 def _building(tables: list[RecordTable]) -> RecordTable | None:

@@ -190,7 +190,7 @@ def _select(sql: str, number: int, ids: list[UUID] | UUID) -> list[Any]:
 
 
 def _rows(sql: str, parameter: list[Any] | UUID) -> list[Any]:
-    """None where a table does not exist: it was dropped, or the database is a fresh one."""
+    """Empty where a table does not exist: it was dropped, or the database is a fresh one."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(sql, [parameter])

@@ -9,7 +9,7 @@ from common.errors import FloodgateError
 from common.idempotency import IdempotencyKeyReused, Replayed
 from timestamps import stream
 from timestamps.errors import BacklogFull, TooManyMarks
-from timestamps.metrics import count_answers
+from timestamps.metrics import count_outcomes
 from timestamps.types import SUBMISSION_TIMESTAMPS, Appended, Submission
 from timestamps.waking import wake_consumer
 
@@ -40,8 +40,9 @@ def append_timestamps(submissions: list[Submission]) -> list[Outcome]:
 
 def _append(submissions: list[Submission]) -> list[Outcome]:
     answers = stream.append_submissions([(_first_id(), submission) for submission in submissions])
-    count_answers(answers, submissions)
-    return [_outcome(*pair) for pair in zip(answers, submissions, strict=True)]
+    outcomes = [_outcome(*pair) for pair in zip(answers, submissions, strict=True)]
+    count_outcomes(outcomes)
+    return outcomes
 
 
 def _calls(submissions: list[Submission]) -> Iterator[list[Submission]]:

@@ -127,12 +127,6 @@ def set_trimmed_once(through: Position) -> bool:
     return bool(had_none)
 
 
-def first_position() -> Position | None:
-    """Of the oldest entry in the stream. Raises RedisError."""
-    found = cast(list[Any], valkey.truth().xrange(stream_key(), count=1))
-    return Position.parse(found[0][0].decode()) if found else None
-
-
 def oldest_after(position: Position) -> Position | None:
     """Of the first entry that the stream has after ``position``. Raises RedisError."""
     found = cast(list[Any], valkey.truth().xrange(stream_key(), min=f"({position}", count=1))

@@ -2,8 +2,7 @@
 
 from django.db import connection
 
-UNDEFINED_TABLE = "42P01"
-
+UNDEFINED_TABLE = "42P01"  # the SQLSTATE of a table that was dropped, or of a fresh database
 # The second index is for people: by correlation id, in the admin.
 _CREATE = """
 CREATE TABLE {table} (

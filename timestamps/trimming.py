@@ -13,7 +13,7 @@ from timestamps.archive import Archive
 from timestamps.errors import ArchiveIsBroken
 from timestamps.models import RecordTable, TableState
 from timestamps.segments import Manifest, dump_entry, sha256_of
-from timestamps.types import Position
+from timestamps.types import START, Position
 
 PAGE_ENTRIES = 5_000
 
@@ -54,7 +54,7 @@ def restore_mark() -> bool:
 
     A fresh store has none, and one that came back empty, whose log begins in the archive all the same.
     """
-    first = stream.first_position()
+    first = stream.oldest_after(START)
     mark = _last_segment_before(first) if first else archive.current().newest().last
     return stream.set_trimmed_once(mark)
 

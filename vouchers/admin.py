@@ -153,9 +153,8 @@ class RedemptionAdmin(LargeTableAdmin):
         voucher_id = Voucher.objects.filter(code=term).values_list("id", flat=True).first()
         return queryset.filter(voucher=voucher_id) if voucher_id else queryset.none()
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        actions = super().get_actions_detail(request, object_id)  # asks whether there is such a row
-        return list(actions) if Redemption.objects.filter(pk=object_id, reversed_at=None).exists() else []
+    def takes_actions(self, row: Redemption) -> bool:
+        return row.reversed_at is None
 
     @action(  # type: ignore[untyped-decorator]
         description="Reverse the redemption",

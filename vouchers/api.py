@@ -14,7 +14,7 @@ from rest_framework.reverse import reverse
 
 from common.errors import FloodgateError
 from common.exactjson import rfc3339
-from gateway.clients import ACCOUNT_HEADER
+from gateway.clients import account_of
 from gateway.drf import twin_of
 from gateway.exactview import ExactView
 from gateway.fields import read_fields, read_query
@@ -146,7 +146,7 @@ class ReportView(ExactView):
 
 
 def _lookup(request: Request, code: str) -> Lookup:
-    return Lookup(code, request.headers.get(ACCOUNT_HEADER.decode(), ""), request.META.get("REMOTE_ADDR", ""))
+    return Lookup(code, account_of(request.headers), request.META.get("REMOTE_ADDR", ""))
 
 
 def _fields(request: Request) -> dict[str, Any]:

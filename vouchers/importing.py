@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.errors import FieldError, InvalidInput
+from common.errors import FieldError, InvalidInput, in_words
 from gateway.fields import read_fields
 from vouchers.creating import insert_vouchers
 from vouchers.models import Voucher
@@ -175,7 +175,7 @@ def _terms(line: bytes, columns: Sequence[str]) -> VoucherTerms | None:
         terms = VoucherTerms(**read_fields(fields, VOUCHER))
         check_window(terms.starts_at, terms.expires_at)
     except InvalidInput as error:
-        raise ValueError(" ".join(f"{wrong.field}: {wrong.detail}" for wrong in error.errors)) from error
+        raise ValueError(in_words(error.errors)) from error
     return terms
 
 

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.errors import FieldError, InvalidInput
-from gateway.clients import ACCOUNT_HEADER
+from gateway.clients import account_of
 from gateway.exactview import ExactView
 from gateway.fields import Field, Shape, read_fields
 from gateway.idempotent import idempotent
@@ -63,7 +63,7 @@ class WalletView(ExactView):
 
     def check_permissions(self, request: Request) -> None:
         """Raises NotAWalletClient. The gateway alone writes the header."""
-        account = request.headers.get(ACCOUNT_HEADER.decode(), "")
+        account = account_of(request.headers)
         if account not in settings.WALLET_CLIENTS:
             raise NotAWalletClient(account)
 

@@ -1,7 +1,5 @@
 """People's door to batches: how far they are, their rejected rows, and cancelling."""
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -17,7 +15,7 @@ from unfold.enums import ActionVariant
 from common.errors import FloodgateError
 from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog
 from rates.batches.api import BatchErrorsView
-from rates.batches.progress import BatchProgress, batch_progress
+from rates.batches.progress import progress_of
 from rates.batches.submitting import cancel_batch
 from rates.models import BATCH_ACTIVE, BatchStatus, PriceBatch
 
@@ -54,9 +52,8 @@ class PriceBatchAdmin(ReadOnlyAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: PriceBatch | None = None) -> list[str]:
         return [name for _, options in self.fieldsets for name in options["fields"]]
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        is_active = PriceBatch.objects.filter(pk=object_id, status__in=BATCH_ACTIVE).exists()
-        return list(super().get_actions_detail(request, object_id)) if is_active else []
+    def takes_actions(self, row: PriceBatch) -> bool:
+        return row.status in BATCH_ACTIVE
 
     @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
     def state(self, batch: PriceBatch) -> SafeString:
@@ -65,29 +62,29 @@ class PriceBatchAdmin(ReadOnlyAdmin):
 
     @display(description="done")  # type: ignore[untyped-decorator]
     def done(self, batch: PriceBatch) -> str:
-        return f"{_progress(batch).progress:.0%}"
+        return f"{progress_of(batch).progress:.0%}"
 
     @display(description="rows applied")  # type: ignore[untyped-decorator]
     def applied(self, batch: PriceBatch) -> str:
-        return f"{_progress(batch).rows_applied:,}"
+        return f"{progress_of(batch).rows_applied:,}"
 
     @display(description="rows rejected")  # type: ignore[untyped-decorator]
     def rejected(self, batch: PriceBatch) -> SafeString:
         return format_html(
             '{} &nbsp; <a class="text-primary-600 dark:text-primary-500 underline" href="{}" download>'
             "Download as CSV</a>",
-            f"{_progress(batch).rows_rejected:,}",
+            f"{progress_of(batch).rows_rejected:,}",
             reverse("admin:rates_pricebatch_errors", args=[batch.pk]),
         )
 
     @display(description="done in")  # type: ignore[untyped-decorator]
     def time_left(self, batch: PriceBatch) -> str:
-        seconds = _progress(batch).eta_seconds
+        seconds = progress_of(batch).eta_seconds
         return "-" if seconds is None else f"about {seconds} s"
 
     @display(description="deadline is")  # type: ignore[untyped-decorator]
     def deadline(self, batch: PriceBatch) -> str:
-        return DEADLINES[_progress(batch).deadline_met] if batch.deadline_at else "-"
+        return DEADLINES[progress_of(batch).deadline_met] if batch.deadline_at else "-"
 
     @action(  # type: ignore[untyped-decorator]
         description="Cancel the batch",
@@ -111,7 +108,3 @@ class PriceBatchAdmin(ReadOnlyAdmin):
             self.log_change(request, PriceBatch.objects.get(pk=object_id), "Cancelled.")
             messages.success(request, f"Batch {object_id} is cancelled.")
         return after_dialog(request, reverse("admin:rates_pricebatch_change", args=[object_id]))
-
-
-def _progress(batch: PriceBatch) -> BatchProgress:
-    return batch_progress(batch.pk)

@@ -18,7 +18,7 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from common.errors import FieldError, InvalidInput
-from gateway.clients import ACCOUNT_HEADER
+from gateway.clients import account_of
 from gateway.errors import BodyTooLarge
 from gateway.fields import Field, Shape, instant, read_query
 from gateway.idempotent import idempotent
@@ -94,7 +94,7 @@ class BatchesView(APIView):
         body = request.data
         if not isinstance(body, BatchBody):  # DRF asks no parser where there is no body
             raise InvalidInput(FieldError("body", "Has no row."))
-        sender = request.headers.get(ACCOUNT_HEADER.decode(), "")
+        sender = account_of(request.headers)
         submitted = submit_batch(body.content, body.form, sender, deadline_at)
         where = reverse("price-batch", [submitted.batch_id], request=request)
         state = BatchSerializer(batch_progress(submitted.batch_id)).data

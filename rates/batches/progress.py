@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from rates.batches.admission import seconds_until_done
 from rates.batches.errors import BatchNotFound
-from rates.models import BATCH_ACTIVE, BatchChunk, BatchStatus, PriceBatch
+from rates.models import BATCH_ACTIVE, BatchStatus, PriceBatch
 
 
 class BatchProgress(NamedTuple):
@@ -33,34 +33,24 @@ class BatchProgress(NamedTuple):
 
 
 def batch_progress(batch_id: int) -> BatchProgress:
-    """Raises: BatchNotFound."""
+    """Raises BatchNotFound."""
     batch = PriceBatch.objects.filter(pk=batch_id).first()
     if batch is None:
         raise BatchNotFound(batch_id)
-    return batches_progress([batch])[0]
+    return progress_of(batch)
 
 
-def batches_progress(batches: list[PriceBatch]) -> list[BatchProgress]:
-    """Of each, in the order given."""
-    sums = _sums([batch.id for batch in batches])
-    return [_progress(batch, *sums.get(batch.id, (0, 0))) for batch in batches]
-
-
-def _sums(batch_ids: list[int]) -> dict[int, tuple[int, int]]:
-    rows = BatchChunk.objects.filter(batch__in=batch_ids).order_by().values_list("batch")
-    found = rows.annotate(applied=Sum("rows_applied"), rejected=Sum("rows_rejected"))
-    return {batch_id: (applied, rejected) for batch_id, applied, rejected in found}
-
-
-def _progress(batch: PriceBatch, applied: int, rejected: int) -> BatchProgress:
+def progress_of(batch: PriceBatch) -> BatchProgress:
+    """The same of a batch that was read already."""
+    rows = batch.chunks.aggregate(applied=Sum("rows_applied", default=0), rejected=Sum("rows_rejected", default=0))
     is_active = batch.status in BATCH_ACTIVE
     return BatchProgress(
         id=batch.id,
         status=BatchStatus(batch.status),
         rows_total=batch.row_count,
-        rows_applied=applied,
-        rows_rejected=rejected,
-        progress=round((applied + rejected) / batch.row_count, 3),
+        rows_applied=rows["applied"],
+        rows_rejected=rows["rejected"],
+        progress=round((rows["applied"] + rows["rejected"]) / batch.row_count, 3),
         eta_seconds=round(seconds_until_done(batch.id)) if is_active else None,
         deadline=batch.deadline_at,
         deadline_met=_deadline_met(batch),

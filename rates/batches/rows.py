@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from common.errors import FloodgateError
+from common.errors import FloodgateError, in_words
 from rates.batches.bodies import read_line
 from rates.models import BatchChunk, BatchReject
 from rates.parsing import read_upload
@@ -55,6 +55,4 @@ def _read(row: Row, columns: list[str]) -> Any:
 
 
 def _rejected(row: Row, error: FloodgateError) -> BatchReject:
-    errors = getattr(error, "errors", ())
-    detail = " ".join(f"{wrong.field}: {wrong.detail}" for wrong in errors) or error.detail
-    return row.rejected(error.code, detail)
+    return row.rejected(error.code, in_words(getattr(error, "errors", ())) or error.detail)

@@ -10,6 +10,8 @@ from django.test import Client
 from counters.models import Counter, Flush
 from gateway.models import ApiKey
 from promotions.models import Import, Reject, Version
+from rates.models import DoubtfulRate, ExchangeRate, PriceBatch, RateFetch
+from timestamps.models import DeadLetter, RecordTable
 
 pytestmark = pytest.mark.django_db
 
@@ -20,6 +22,12 @@ ACTIONS: dict[type[Model], list[str]] = {
     Counter: [],
     Flush: [],
     ApiKey: ["revoke"],
+    PriceBatch: ["cancel"],
+    ExchangeRate: [],
+    DoubtfulRate: ["accept"],
+    RateFetch: [],
+    RecordTable: ["cancel"],
+    DeadLetter: ["retry"],
 }
 NO_IDS = (
     "abc",

@@ -16,6 +16,7 @@ from timestamps import archive, stream
 from timestamps.archiving import archive_step
 from timestamps.consuming import consume_log
 from timestamps.metrics import archive_metrics
+from timestamps.types import START
 from timestamps.verifying import verify_log
 
 pytestmark = committed
@@ -113,7 +114,7 @@ def test_gap_between_archive_and_stream_is_named() -> None:
 
 
 def test_entry_that_only_the_stream_has_is_named() -> None:
-    first = stream.first_position()
+    first = stream.oldest_after(START)
     found = archive.current().manifest(3)
     assert first == found.first
     valkey.truth().xdel(stream.stream_key(), str(found.first))

@@ -223,6 +223,6 @@ def test_scheme_without_a_driver_is_unavailable() -> None:
 def test_archive_follows_its_setting(tmp_path: Path, settings: Settings) -> None:
     settings.ARCHIVE_URL = str(tmp_path / "one")
     write(archive.current(), 0, 3)
-    assert archive.read_after(START, 9) == entries_from(0, 3)
+    assert archive.current().read_after(START, 9) == entries_from(0, 3)
     settings.ARCHIVE_URL = str(tmp_path / "two")
     assert archive.current().newest().number == 0

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import Progress
 
-from common.errors import InvalidInput
+from common.errors import InvalidInput, in_words
 from common.stores import DATABASE_AWAY
 from vouchers.importing import ImportReport, RejectedRow, import_vouchers
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{error.filename or path} cannot be read or written: {error.strerror}.") from error
         except InvalidInput as error:
-            raise CommandError(" ".join(f"{wrong.field}: {wrong.detail}" for wrong in error.errors)) from error
+            raise CommandError(in_words(error.errors)) from error
         except DATABASE_AWAY as error:
             raise CommandError(f"PostgreSQL does not answer; run it again: {error}") from error
         if not report.created + report.present + report.rejected:
