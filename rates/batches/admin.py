@@ -55,8 +55,9 @@ class PriceBatchAdmin(ReadOnlyAdmin):
         return [name for _, options in self.fieldsets for name in options["fields"]]
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        actions = super().get_actions_detail(request, object_id)  # asks whether there is such a row
         is_active = PriceBatch.objects.filter(pk=object_id, status__in=BATCH_ACTIVE).exists()
-        return list(super().get_actions_detail(request, object_id)) if is_active else []
+        return list(actions) if is_active else []
 
     @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
     def state(self, batch: PriceBatch) -> SafeString:
