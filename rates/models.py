@@ -88,7 +88,12 @@ class Price(models.Model):
     batch_row = models.IntegerField(null=True)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=models.Q(price_usd__gt=0), name="price_is_positive")]
+        constraints = [
+            models.CheckConstraint(  # the upper end is for NaN, of which no rollup would ever be rid
+                condition=models.Q(price_usd__gt=0, price_usd__lt=10 ** (PRICE_DIGITS - PRICE_PLACES)),
+                name="price_is_positive",
+            )
+        ]
         indexes = [models.Index(fields=["origin", "destination", "day"], name="price_by_lane_and_day")]
 
     def __str__(self) -> str:

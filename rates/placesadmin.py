@@ -19,6 +19,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
+from gateway.readonlyadmin import OfferedFilters
 from rates.models import NO_CYCLE, PORT_HAS_PRICES, Port, Price, Region, RegionClosure
 from rates.parsing import day, port_code
 
@@ -26,7 +27,7 @@ UNDER_ITSELF = "A region cannot be under itself."
 REFUSALS = {NO_CYCLE: UNDER_ITSELF, PORT_HAS_PRICES: "A port with prices stays; delete its prices first."}
 
 
-class ToldAdmin(ModelAdmin):  # type: ignore[misc]
+class ToldAdmin(OfferedFilters, ModelAdmin):  # type: ignore[misc]
     """What the database refuses comes back as a message, with nothing changed."""
 
     list_filter_sheet = False

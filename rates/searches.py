@@ -28,7 +28,7 @@ class Search:
         self._sorts = bool(set(query.stats) - {"count"})  # rollups know that one
         self._days_asked = (query.date_to - query.date_from).days + 1
         self._found: dict[date, DayRate] = {}
-        self._counts: dict[date, int] = {}  # of what was asked for
+        self._counts: dict[date, int] | None = None  # of what was asked for, once that is read
         self._fresh: dict[date, DayRate] = {}
         self._refusal: FloodgateError | None = None
 
@@ -53,7 +53,8 @@ class Search:
             counts[day] = count
             if count >= self.query.min_prices and day not in self._found:
                 self._fresh[day] = DayRate(day, average, self._counted(count), self.lane)
-        self._counts = self._counts or counts
+        if self._counts is None:
+            self._counts = counts
         self._found |= self._fresh
         if self._sorts and self._fresh and sum(counts.values()) > PRICES_MAX:
             self._refusal = TooManyPrices(sum(counts.values()), PRICES_MAX)
@@ -74,7 +75,7 @@ class Search:
         return RatesAnswer(version, [self._found.get(day) or self._thin(day) for day in days])
 
     def _thin(self, day: date) -> DayRate:
-        return DayRate(day, stats=self._counted(self._counts.get(day, 0)))
+        return DayRate(day, stats=self._counted((self._counts or {}).get(day, 0)))
 
     def _counted(self, count: int) -> tuple[Decimal | int | None, ...]:
         return self._chosen([count, *[None] * (len(STATS) - 1)])

@@ -82,11 +82,12 @@ def _placed(upload: Upload, ports: dict[str, int], priced: Priced) -> Outcome:
 
 def _ranges(upload: Upload, ports: dict[str, int], priced: Iterable[tuple[int, Converted]]) -> Iterator[PriceRange]:
     origin_id, destination_id = ports[upload.origin_code], ports[upload.destination_code]
-    first = upload.date_from
+    done = 0  # days; no day is counted from the one after the last, which the calendar may not have
     for days, price in priced:
+        first = upload.date_from + timedelta(days=done)
         last = first + timedelta(days=days - 1)
         yield PriceRange(origin_id, destination_id, first, last, *price, upload.batch_id, upload.batch_row)
-        first = last + timedelta(days=1)
+        done += days
 
 
 def _kept(outcome: Outcome, added: Iterator[PricesAdded | FloodgateError]) -> Outcome:

@@ -28,7 +28,9 @@ def lock_admission() -> None:
 
 def lock_chunk(chunk_id: int) -> BatchChunk | None:
     """The chunk with its batch, locked until the transaction ends; None when there is nothing to do any more."""
-    rows = BatchChunk.objects.select_for_update(of=("self",), no_key=True).select_related("batch")
+    list(BatchChunk.objects.select_for_update(no_key=True).filter(pk=chunk_id).values_list("id"))
+    # Its own statement: one that waited for a cancel would still see the batch as it was before.
+    rows = BatchChunk.objects.select_related("batch")
     return rows.filter(pk=chunk_id, is_done=False, batch__status__in=BATCH_ACTIVE).first()
 
 

@@ -3,9 +3,9 @@
 A rate has 12 places. The context holds any product of an amount and a rate whole.
 """
 
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_UP, Context, Decimal
 
-_EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
+_EXACT = Context(prec=60, rounding=ROUND_HALF_UP, Emin=MIN_EMIN, Emax=MAX_EMAX)
 RATE_MAX = Decimal(10**12)
 _RATE_STEP, _CENT = Decimal("1e-12"), Decimal("0.01")
 

@@ -178,7 +178,10 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [models.Index(fields=["origin", "destination", "day"], name="price_by_lane_and_day")],
                 "constraints": [
-                    models.CheckConstraint(condition=models.Q(("price_usd__gt", 0)), name="price_is_positive")
+                    models.CheckConstraint(
+                        condition=models.Q(("price_usd__gt", 0), ("price_usd__lt", 10000000000)),
+                        name="price_is_positive",
+                    )
                 ],
             },
         ),

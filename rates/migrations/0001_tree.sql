@@ -2,8 +2,12 @@
 
 -- One lock for the tree, kept until the transaction ends: alone for whatever changes which port counts where, shared
 -- for prices, whose rollups follow the regions of their ports. Also the first statement of rates/locks.py.
+-- A snapshot from before the lock would show the tree as it was: circles and rollups in the wrong region got through.
 CREATE FUNCTION rates_lock_tree() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE invalid_transaction_state USING MESSAGE = 'regions, ports and prices are written in READ COMMITTED only';
+    END IF;
     IF TG_ARGV[0] = 'alone' THEN
         PERFORM pg_advisory_xact_lock(5001, 0);
     ELSE

@@ -49,7 +49,7 @@ WITH RECURSIVE up (ancestor_id, descendant_id, depth) AS (
     UNION ALL
     SELECT region.parent_id, up.descendant_id, up.depth + 1
     FROM up JOIN rates_region region ON region.id = up.ancestor_id WHERE region.parent_id IS NOT NULL
-)
+) CYCLE ancestor_id, descendant_id SET is_circle USING path
 SELECT count(*) FROM up FULL JOIN rates_regionclosure kept USING (ancestor_id, descendant_id)
 WHERE up.depth IS DISTINCT FROM kept.depth
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connections
+from django.db import IntegrityError, connections, transaction
 from pytest_django import Settings
 
 from common.errors import Overloaded
@@ -18,6 +18,7 @@ from rates.batches.progress import batch_progress
 from rates.batches.rows import apply_rows
 from rates.batches.submitting import cancel_batch
 from rates.models import BatchChunk, PriceBatch
+from tests.concurrency.rates.test_races import meanwhile
 from tests.pricebatches import expected, make_ports, prices, row, submit
 from tests.rates import APPS
 
@@ -140,3 +141,17 @@ def test_cancelling_waits_for_the_chunk_that_is_being_applied(monkeypatch: pytes
     assert side_by_side(applying._work_on_next, cancel) == [True, 10]
     assert not apply_batches()
     assert prices().total() == 10
+
+
+def test_chunk_that_waited_for_a_cancel_is_not_counted_as_applied() -> None:
+    """The worker has counted its attempt, and locks the chunk for its work while the cancel is not committed yet."""
+    batch = submit([row(n) for n in range(10)])
+    chunk = BatchChunk.objects.get()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            cancel_batch(batch.id)
+            work = meanwhile(pool, lambda: transaction.atomic(applying._apply)(chunk.id))
+            assert not work.done()
+        work.result(10)
+    progress = batch_progress(batch.id)
+    assert (progress.status, progress.rows_applied, prices().total()) == ("cancelled", 0, 0)

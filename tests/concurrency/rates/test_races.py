@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 
 from gateway.batches import run_batch
 from rates import averages, services
@@ -87,6 +87,21 @@ def test_two_transactions_with_half_of_a_circle_each_make_none() -> None:
 def test_without_the_lock_they_would_make_one() -> None:
     assert two_halves_of_a_circle().exception() is None
     assert sorted(Region.objects.values_list("slug", "parent__slug")) == [("one", "other"), ("other", "one")]
+    assert not prove_rollup().holds  # and comes to an end
+
+
+def test_older_snapshot_than_the_lock_writes_neither_tree_nor_prices() -> None:
+    here = region("here")
+    start, end = port("AAAAA", here), port("BBBBB", here)
+    for write in (here.save, start.save, lambda: add(start, end, 0, 1)):
+        with pytest.raises(DatabaseError, match="READ COMMITTED"):
+            in_one_snapshot(write)
+
+
+def in_one_snapshot(write: Callable[[], object]) -> None:
+    with transaction.atomic():
+        connection.cursor().execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        write()
 
 
 # Prices while ports move

@@ -10,7 +10,7 @@ from django.test import Client
 from counters.models import Counter, Flush
 from gateway.models import ApiKey
 from promotions.models import Import, Reject, Version
-from rates.models import DoubtfulRate, ExchangeRate, PriceBatch, RateFetch
+from rates.models import DoubtfulRate, ExchangeRate, Port, Price, PriceBatch, RateFetch, Region
 from timestamps.models import DeadLetter, RecordTable
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +64,7 @@ def test_row_that_is_not_there_is_404(people: Client, model: type[Model]) -> Non
             assert people.post(where, {"_form_submitted": "True"}).status_code == 404, where
 
 
-@pytest.mark.parametrize("model", [*ACTIONS, User, Group])
+@pytest.mark.parametrize("model", [*ACTIONS, Region, Port, Price, User, Group])
 def test_addresses_of_lists_may_hold_anything(people: Client, model: type[Model]) -> None:
     where = f"{page(model)}?"
     if model is Reject:

@@ -207,6 +207,14 @@ def test_statistics_of_a_day_that_fell_back_are_of_where_it_fell(ask: Ask, ports
     ]
 
 
+def test_count_of_a_thin_day_is_of_what_was_asked_also_where_that_has_no_price_at_all(
+    ask: Ask, ports: dict[str, Port]
+) -> None:
+    add(ports["CNSGH"], ports["FRLEH"], 0, 10, 11)
+    (rate,) = ask("GET", "/rates" + where("CNSGH", "NLRTM", stats="count", fallback="parent")).json["days"]
+    assert (rate["count"], rate["actual"]) == (0, None)
+
+
 def test_side_at_the_top_waits_for_the_other(ask: Ask, ports: dict[str, Port]) -> None:
     add(ports["CNSGH"], ports["FRLEH"], 0, 10, 20, 30)
     answer = ask("GET", "/rates" + where("china", "NLRTM", fallback="parent")).json
@@ -308,6 +316,14 @@ def test_upload_adds_a_price_on_each_day() -> None:
     }
     assert list(Price.objects.values_list("price_usd", flat=True)) == [Decimal("12.50")] * 3
     assert averages(django("GET", "/rates" + where("china", "europe", days=4, min_prices=1))) == [13, 13, 13, None]
+
+
+@pytest.mark.usefixtures("ports")
+def test_last_day_of_the_calendar_is_a_day_as_any_other() -> None:
+    answer = django("POST", "/rates", UPLOAD | {"date_from": "9999-12-30", "date_to": "9999-12-31"})
+    assert answer.status == 201
+    question = "/rates?date_from=9999-12-31&date_to=9999-12-31&origin=CNSGH&destination=FRLEH&min_prices=1"
+    assert averages(django("GET", question)) == [13]
 
 
 @pytest.mark.usefixtures("ports")

@@ -52,6 +52,14 @@ def test_all_rows_of_a_good_batch_become_prices() -> None:
     assert set(Price.objects.values_list("batch_id", flat=True)) == {batch.id}
 
 
+def test_row_of_the_last_day_of_the_calendar_lands_with_those_beside_it() -> None:
+    rows = [row(1), row(2, date_from="9999-12-30", date_to="9999-12-31")]
+    batch = submit(rows)
+    assert not apply_batches()
+    assert counts(batch) == ("finished", 2, 0)
+    assert prices() == expected(rows)
+
+
 BAD_ROWS: list[tuple[Any, str, str]] = [
     ("{", "invalid-input", "body: Is no JSON"),
     ("7", "invalid-input", "body: Must be an object"),

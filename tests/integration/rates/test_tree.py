@@ -154,7 +154,7 @@ def test_price_of_no_port_is_refused_by_the_database() -> None:
     assert Price.objects.count() == 2
 
 
-@pytest.mark.parametrize("price", ["0", "-1", "10000000000"])
+@pytest.mark.parametrize("price", ["0", "-1", "10000000000", "NaN"])
 def test_price_out_of_range_is_refused_by_the_database(price: str) -> None:
     here = port("AAAAA", region("here"))
     with pytest.raises(Exception, match=r"price_is_positive|overflow"), connection.cursor() as cursor:
