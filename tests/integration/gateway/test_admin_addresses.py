@@ -70,8 +70,8 @@ def test_addresses_of_lists_may_hold_anything(people: Client, model: type[Model]
     if model is Reject:
         where += f"source_import={Import.objects.create(source='a.csv', path='/nowhere/a.csv').pk}&"
     columns = [field.name for field in model._meta.get_fields()]
-    hows = ("", "__exact", "__regex", "__range", "__in", "__isnull", "__isempty", "__id__exact")
-    queries = [f"{name}{how}={value}" for name in columns for how in hows for value in ("%00", "(", "abc")]
+    hows = ("", "__exact", "__range", "__isnull")
+    queries = [f"{name}{how}={value}" for name in columns for how in hows for value in ("%00", "abc")]
     others = ("q", "p", "o", "e", "_to_field", "reason", "source_import")
     queries += [f"{name}={value}" for name in others for value in ("%00", "abc", "9" * 30, "9" * 5_000, "-1", "٣")]
     for query in queries:

@@ -137,14 +137,14 @@ def test_metrics_tell_the_size_of_the_archive() -> None:
     assert values["floodgate_timestamps_segments"] == 3
 
 
-def test_memory_of_the_stream_is_as_of_an_empty_one_after_200_000_entries(settings: Settings) -> None:
+def test_memory_of_the_stream_is_as_of_an_empty_one_after_50_000_entries(settings: Settings) -> None:
     def memory() -> int:
         return int(valkey.truth().memory_usage(stream.stream_key(), samples=0) or 0)
 
     consume_log()
     settings.TIMESTAMPS_SEGMENT_ENTRIES = 50_000
     settings.TIMESTAMPS_SEGMENT_SECONDS = 10_000
-    fill(200_000 - stream.sizes()[1])
+    fill(50_000 - stream.sizes()[1])
     full = memory()
     assert full > 10_000_000
     pretend_all_is_persisted()
