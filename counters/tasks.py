@@ -6,9 +6,10 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_init
 
+from common.standin import start_standin
 from common.stores import STORE_AWAY
 from counters.flushing import flush_counters, prune_flushes
-from counters.standin import start_standin
+from counters.standin import LOOK_SECONDS, flush_if_late
 
 logger = logging.getLogger(__name__)
 
@@ -29,4 +30,4 @@ def prune_flushes_task() -> None:
 @worker_init.connect
 def _flush_without_wakeups(sender: Any, **_: object) -> None:
     if sender.hostname.startswith("flush@"):
-        start_standin()
+        start_standin("flush-standin", flush_if_late, LOOK_SECONDS)

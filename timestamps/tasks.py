@@ -9,6 +9,7 @@ from celery.signals import worker_init
 from django.db import ProgrammingError
 
 from common.sqlstate import sqlstate
+from common.standin import start_standin
 from common.stores import STORE_AWAY
 from common.wakeups import wake
 from timestamps.archiving import archive_step
@@ -16,7 +17,7 @@ from timestamps.consuming import consume_log
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 from timestamps.replaying import replay_step
 from timestamps.replays import QUEUE, REPLAY_TASK, drop_retired_tables
-from timestamps.standin import start_standin
+from timestamps.standin import LOOK_SECONDS, consume_if_late
 from timestamps.tables import UNDEFINED_TABLE
 from timestamps.waking import CONSUME_TASK
 
@@ -66,4 +67,4 @@ def _try(who: str, work: Callable[[], object]) -> object:
 @worker_init.connect
 def _consume_without_wakeups(sender: Any, **_: object) -> None:
     if sender.hostname.startswith("events@"):
-        start_standin()
+        start_standin("consume-standin", consume_if_late, LOOK_SECONDS)
