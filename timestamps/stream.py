@@ -102,6 +102,14 @@ def read_after(position: Position, limit: int) -> list[Entry] | None:
     return None if mark is None or position < _position(mark) else [_entry(name, fields) for name, fields in found]
 
 
+def await_entry(position: Position, seconds: float) -> bool:
+    """Whether there is an entry after ``position``, or comes within ``seconds``, less than the client's timeout.
+
+    Raises: RedisError.
+    """
+    return bool(valkey.truth().xread({stream_key(): str(position)}, count=1, block=round(1_000 * seconds)))
+
+
 def persisted() -> Position:
     """Through which the live table had everything, once. Raises RedisError."""
     return _position(valkey.truth().get(prefix() + "persisted"))
