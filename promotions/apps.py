@@ -25,6 +25,7 @@ class PromotionsConfig(AppConfig):
                 "quarantined": HTTPStatus.CONFLICT,
                 "import-not-found": HTTPStatus.NOT_FOUND,
                 "import-finished": HTTPStatus.CONFLICT,
+                "rejects-gone": HTTPStatus.GONE,
                 "version-not-found": HTTPStatus.NOT_FOUND,
                 "version-gone": HTTPStatus.CONFLICT,
             }

@@ -11,6 +11,7 @@ FloodgateError
     ├── Quarantined             a gate did not open
     ├── ImportNotFound
     ├── ImportFinished
+    ├── RejectsGone             they are not kept any more
     ├── VersionNotFound
     └── VersionGone
 """
@@ -70,6 +71,15 @@ class ImportFinished(PromotionsError):
 
     def __init__(self, import_id: int, status: str) -> None:
         super().__init__(f"Import {import_id} is {status} and cannot be cancelled any more.")
+
+
+class RejectsGone(PromotionsError):
+    code = "rejects-gone"
+
+    def __init__(self, import_id: int, days: int) -> None:
+        super().__init__(
+            f"Rejects of import {import_id} were kept for {days} days after its end (IMPORT_KEEP_REJECTS_DAYS)."
+        )
 
 
 class VersionNotFound(PromotionsError):

@@ -50,10 +50,14 @@ class Import(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    is_pruned = models.BooleanField(db_default=False, help_text="Its rejects are deleted.")
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["id"], name="import_active", condition=Q(status__in=ACTIVE))]
+        indexes = [
+            models.Index(fields=["id"], name="import_active", condition=Q(status__in=ACTIVE)),
+            models.Index(fields=["finished_at"], name="import_not_pruned", condition=Q(is_pruned=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.id}: {self.source}"

@@ -243,13 +243,17 @@ class PriceBatch(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    is_pruned = models.BooleanField(db_default=False, help_text="Its chunks and rejects are deleted.")
+    rows_applied = models.IntegerField(db_default=0, help_text="Of chunks that are deleted.")
+    rows_rejected = models.IntegerField(db_default=0, help_text="Of chunks that are deleted.")
 
     class Meta:
         ordering = ["-id"]
         verbose_name_plural = "price batches"
         constraints = [models.UniqueConstraint(fields=["content_hash"], name="price_batch_is_known_by_content")]
         indexes = [
-            models.Index(fields=["id"], name="price_batches_active", condition=models.Q(status__in=BATCH_ACTIVE))
+            models.Index(fields=["id"], name="price_batches_active", condition=models.Q(status__in=BATCH_ACTIVE)),
+            models.Index(fields=["finished_at"], name="price_batches_not_pruned", condition=models.Q(is_pruned=False)),
         ]
 
     def __str__(self) -> str:

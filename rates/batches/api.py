@@ -24,6 +24,7 @@ from gateway.fields import Field, Shape, instant, read_query
 from gateway.idempotent import idempotent
 from rates.batches.bodies import BodyFormat
 from rates.batches.progress import batch_progress
+from rates.batches.pruning import refuse_if_pruned
 from rates.batches.serializers import BatchRowSerializer, BatchSerializer
 from rates.batches.submitting import cancel_batch, submit_batch
 from rates.models import BatchReject
@@ -127,6 +128,7 @@ class BatchErrorsView(APIView):
     )
     def get(self, request: Request, batch_id: int) -> StreamingHttpResponse:
         batch_progress(batch_id)
+        refuse_if_pruned(batch_id)
         disposition = f'attachment; filename="batch-{batch_id}-errors.csv"'
         return StreamingHttpResponse(
             _error_lines(batch_id),
