@@ -118,7 +118,13 @@ class CancelImportView(APIView):
 class RejectsView(APIView):
     """Rows that were not loaded, and duplicates that a later line replaced, as CSV."""
 
-    @extend_schema(operation_id="get_rejects", responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR)})
+    @extend_schema(
+        operation_id="get_rejects",
+        responses={
+            (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR),
+            410: OpenApiResponse(description="They were kept for IMPORT_KEEP_REJECTS_DAYS after its end."),
+        },
+    )
     def get(self, request: Request, import_id: int) -> StreamingHttpResponse:
         import_progress(import_id)
         refuse_if_pruned(import_id)

@@ -87,6 +87,11 @@ class BatchesView(APIView):
         responses={
             202: BatchSerializer,
             200: OpenApiResponse(BatchSerializer, "The same content came before, as this batch."),
+            413: OpenApiResponse(description="Too many bytes, rows or prices; send it in parts."),
+            415: OpenApiResponse(description="The Content-Type is none of these."),
+            422: OpenApiResponse(
+                description="`deadline-unreachable`, or the Idempotency-Key was used for another body."
+            ),
         },
     )
     @idempotent
@@ -124,7 +129,11 @@ class BatchErrorsView(APIView):
     """Rows of a batch that became no price, as CSV."""
 
     @extend_schema(
-        operation_id="get_price_batch_errors", responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR)}
+        operation_id="get_price_batch_errors",
+        responses={
+            (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR),
+            410: OpenApiResponse(description="They were kept for BATCH_KEEP_DAYS after its end."),
+        },
     )
     def get(self, request: Request, batch_id: int) -> StreamingHttpResponse:
         batch_progress(batch_id)
