@@ -9,6 +9,7 @@ FloodgateError
     │   ├── SourceTooLarge      it unpacks to more than the limit
     │   └── SourceChanged       it changed while it was being read
     ├── Quarantined             a gate did not open
+    ├── WorkersKilled           a piece of the work ended its worker each time
     ├── ImportNotFound
     ├── ImportFinished
     ├── RejectsGone             they are not kept any more
@@ -57,6 +58,15 @@ class SourceChanged(SourceError):
 class Quarantined(PromotionsError):
     code = "quarantined"
     default_detail = "The file did not pass the checks; the live data stays."
+
+
+class WorkersKilled(PromotionsError):
+    code = "workers-killed"
+
+    def __init__(self, work: str, times: int) -> None:
+        super().__init__(
+            f"{work} ended its worker {times} times, perhaps for lack of memory. Look at the log, and import it again."
+        )
 
 
 class ImportNotFound(PromotionsError):

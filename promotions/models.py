@@ -50,6 +50,9 @@ class Import(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    begun = models.PositiveSmallIntegerField(
+        db_default=0, help_text="Times that planning was begun and came to no end: the worker died, or is at it now."
+    )
     is_pruned = models.BooleanField(db_default=False, help_text="Its rejects are deleted.")
 
     class Meta:
@@ -73,6 +76,9 @@ class Chunk(models.Model):
     first_line = models.BigIntegerField()
     line_count = models.BigIntegerField()
     checksum = models.BigIntegerField()
+    begun = models.PositiveSmallIntegerField(
+        db_default=0, help_text="Times that it was begun and came to no end: the worker died, or is at it now."
+    )
     is_done = models.BooleanField(default=False)
     rows_loaded = models.BigIntegerField(default=0)
     rows_blank = models.BigIntegerField(default=0)
@@ -96,6 +102,9 @@ class VersionTable(models.Model):
 
     source_import = models.ForeignKey(Import, models.CASCADE, related_name="tables")
     index = models.PositiveIntegerField(help_text="Its place by id prefix.")
+    begun = models.PositiveSmallIntegerField(
+        db_default=0, help_text="Times that its index was begun and came to no end: the worker died, or is at it now."
+    )
     is_indexed = models.BooleanField(default=False)
 
     class Meta:
