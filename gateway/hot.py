@@ -1,7 +1,7 @@
 """How an app declares a hot endpoint, once, for the hot path and for DRF."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, TypeVar
 
@@ -43,7 +43,8 @@ class HotEndpoint(Generic[Item, Result]):
         asks_again_for: how many seconds after the first answer a result like this is not final: until then the item is
             run again every ASK_AGAIN_SECONDS, and no thread waits meanwhile.
         has_view: a view of the app serves this path in Django, with ``drf.twin_of`` this endpoint among its methods.
-        response_serializer, request_serializer, parameters: for OpenAPI; the last are those of the query.
+        response_serializer, request_serializer, parameters: for OpenAPI; the last are those of the query and headers.
+        responses: for OpenAPI, by status or by status and media type, where 200 of ``response_serializer`` is not all.
         description: for OpenAPI, a sentence or two.
     """
 
@@ -64,6 +65,7 @@ class HotEndpoint(Generic[Item, Result]):
     has_view: bool = False
     response_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
     request_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
+    responses: Mapping[Any, Any] = field(default_factory=dict)
     parameters: tuple[OpenApiParameter | type[Serializer[Any]], ...] = ()
     description: str = ""
 

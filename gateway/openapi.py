@@ -26,6 +26,7 @@ PROBLEM = {
     },
     "required": ["type", "title", "status", "detail", "code", "correlation_id"],
 }
+CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 COMMON = {
     "400": "The request is wrong; `errors` names each field.",
     "401": "The API key is missing or not valid.",
@@ -48,19 +49,22 @@ class AppSchema(AutoSchema):
 
 
 def describe_refusals(result: Any, generator: Any, request: Any, public: bool) -> Any:
-    """Hook of drf-spectacular: one schema of problems, and the refusals that an operation does not describe itself."""
+    """Hook of drf-spectacular: one schema of problems, and the refusals that an operation does not describe itself.
+
+    Of those that it does, a sentence is enough: their content is a problem too.
+    """
     components = result["components"]
     components["schemas"]["Problem"] = PROBLEM
     components["responses"] = {
-        f"Problem-{status}": {
-            "description": sentence,
-            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
+        f"Problem-{status}": {"description": sentence, "content": CONTENT}
         for status, sentence in (COMMON | OF_ADDRESSES | OF_KEYS).items()
     }
     for operation in (operation for path in result["paths"].values() for operation in path.values()):
         for status in _refusals(operation):
             operation["responses"].setdefault(status, {"$ref": f"#/components/responses/Problem-{status}"})
+        for status, response in operation["responses"].items():
+            if status >= "400" and "$ref" not in response:
+                response.setdefault("content", CONTENT)
     return result
 
 

@@ -26,6 +26,7 @@ from gateway.spool import storage_full_named
 from promotions.models import Import, Reject, Version
 from promotions.progress import import_progress, imports_progress
 from promotions.publishing import activate_version
+from promotions.rejects import refuse_if_pruned
 from promotions.serializers import ImportSerializer, ProcessCsvSerializer, SubmittedSerializer, VersionSerializer
 from promotions.sources import resolve_source
 from promotions.submitting import cancel_import, submit_import
@@ -117,9 +118,16 @@ class CancelImportView(APIView):
 class RejectsView(APIView):
     """Rows that were not loaded, and duplicates that a later line replaced, as CSV."""
 
-    @extend_schema(operation_id="get_rejects", responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR)})
+    @extend_schema(
+        operation_id="get_rejects",
+        responses={
+            (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR),
+            410: OpenApiResponse(description="They were kept for IMPORT_KEEP_REJECTS_DAYS after its end."),
+        },
+    )
     def get(self, request: Request, import_id: int) -> StreamingHttpResponse:
         import_progress(import_id)
+        refuse_if_pruned(import_id)
         disposition = f'attachment; filename="rejects-{import_id}.csv"'
         return StreamingHttpResponse(
             _reject_lines(import_id),

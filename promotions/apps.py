@@ -23,8 +23,10 @@ class PromotionsConfig(AppConfig):
                 "source-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 "source-changed": HTTPStatus.CONFLICT,
                 "quarantined": HTTPStatus.CONFLICT,
+                "workers-killed": HTTPStatus.INTERNAL_SERVER_ERROR,
                 "import-not-found": HTTPStatus.NOT_FOUND,
                 "import-finished": HTTPStatus.CONFLICT,
+                "rejects-gone": HTTPStatus.GONE,
                 "version-not-found": HTTPStatus.NOT_FOUND,
                 "version-gone": HTTPStatus.CONFLICT,
             }

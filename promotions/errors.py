@@ -9,8 +9,10 @@ FloodgateError
     │   ├── SourceTooLarge      it unpacks to more than the limit
     │   └── SourceChanged       it changed while it was being read
     ├── Quarantined             a gate did not open
+    ├── WorkersKilled           a piece of the work ended its worker each time
     ├── ImportNotFound
     ├── ImportFinished
+    ├── RejectsGone             they are not kept any more
     ├── VersionNotFound
     └── VersionGone
 """
@@ -58,6 +60,15 @@ class Quarantined(PromotionsError):
     default_detail = "The file did not pass the checks; the live data stays."
 
 
+class WorkersKilled(PromotionsError):
+    code = "workers-killed"
+
+    def __init__(self, work: str, times: int) -> None:
+        super().__init__(
+            f"{work} ended its worker {times} times, perhaps for lack of memory. Look at the log, and import it again."
+        )
+
+
 class ImportNotFound(PromotionsError):
     code = "import-not-found"
 
@@ -70,6 +81,15 @@ class ImportFinished(PromotionsError):
 
     def __init__(self, import_id: int, status: str) -> None:
         super().__init__(f"Import {import_id} is {status} and cannot be cancelled any more.")
+
+
+class RejectsGone(PromotionsError):
+    code = "rejects-gone"
+
+    def __init__(self, import_id: int, days: int) -> None:
+        super().__init__(
+            f"Rejects of import {import_id} were kept for {days} days after its end (IMPORT_KEEP_REJECTS_DAYS)."
+        )
 
 
 class VersionNotFound(PromotionsError):

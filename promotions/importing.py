@@ -14,15 +14,25 @@ from contextlib import AbstractContextManager
 from math import inf
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db.models import F, QuerySet
 from structlog.contextvars import bound_contextvars
 
 from common.sqlstate import sqlstate
 from promotions.checking import check_import
-from promotions.errors import PromotionsError, Quarantined
+from promotions.errors import PromotionsError, Quarantined, WorkersKilled
 from promotions.indexing import finish_indexing, index_version_table
 from promotions.loading import load_chunk
-from promotions.locks import claim_chunk, claim_table, import_lease, lock_import
+from promotions.locks import (
+    Work,
+    import_lease,
+    lock_import,
+    lock_work,
+    piece_lease,
+    unplanned_imports,
+    waiting_chunks,
+    waiting_tables,
+)
 from promotions.models import ACTIVE, Chunk, Import, ImportStatus, VersionTable
 from promotions.publishing import deliver_publications
 from promotions.staging import finish_loading, plan_import
@@ -30,9 +40,11 @@ from promotions.states import end_import
 
 logger = logging.getLogger(__name__)
 
-Work = TypeVar("Work", Chunk, VersionTable)
+Piece = TypeVar("Piece", Chunk, VersionTable)
 
 MAX_ATTEMPTS = 5
+MAX_DEATHS = 5
+CANDIDATES = 64  # more than there are workers
 DISK_FULL = "53100"
 OUTAGES = ("08", "57P", "53300")  # connection lost, server stopping or starting, too many connections
 
@@ -62,26 +74,35 @@ def work_on_imports(seconds: float = inf) -> bool:
 def _do_something() -> bool:
     return (
         deliver_publications()
-        or _work_on_next(claim_chunk, load_chunk)
-        or _work_on_next(claim_table, index_version_table)
+        or _work_on_next(waiting_chunks(), load_chunk)
+        or _work_on_next(waiting_tables(), index_version_table)
         or _advance_an_import()
     )
 
 
-def _work_on_next(claim: Callable[[], Work | None], work: Callable[[Work], None]) -> bool:
-    """Claim a piece and do it in one transaction, so that a worker that dies leaves it to the next one."""
-    piece = None
+def _work_on_next(waiting: QuerySet[Piece], work: Callable[[Piece], None]) -> bool:
+    for number in list(waiting.values_list("pk", flat=True)[:CANDIDATES]):
+        with piece_lease(waiting.model, number) as is_mine:
+            if is_mine and _work_on(number, waiting, work):
+                return True
+    return False
+
+
+def _work_on(number: int, waiting: QuerySet[Piece], work: Callable[[Piece], None]) -> bool:
+    """Do a piece in one transaction, so that a worker that dies leaves it to the next one."""
+    begun = _count_beginning(waiting, number)
+    if begun is None:
+        return False
     try:
+        _refuse_deadly(begun)
         with transaction.atomic():
-            piece = claim()
-            if piece is None:
-                return False
-            with _logging_of(piece.source_import):
-                work(piece)
+            piece = lock_work(waiting, number)
+            if piece is not None:
+                with _logging_of(piece.source_import):
+                    work(piece)
     except Exception as error:
-        if piece is None:
-            raise
-        _settle(piece.source_import, error)
+        _take_back_beginning(begun)
+        _settle(begun.source_import, error)
     return True
 
 
@@ -94,16 +115,51 @@ def _advance_an_import() -> bool:
 
 
 def _advance(import_id: int) -> bool:
-    found = Import.objects.get(pk=import_id)
+    planned = _count_beginning(unplanned_imports(), import_id)
+    found = planned or Import.objects.get(pk=import_id)
     step = _STEPS.get(found.status)
     if step is None:
         return False
     try:
+        if planned is not None:
+            _refuse_deadly(planned)
         with _logging_of(found):
             return step(found)
     except Exception as error:
+        _take_back_beginning(found)
         _settle(found, error)
         return True
+
+
+def _count_beginning(waiting: QuerySet[Work], number: int) -> Work | None:
+    """Count it in a commit of its own, before the work; the caller has the lease. None: there is nothing to do."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")  # a death of the server is not the work's fault
+        found = lock_work(waiting, number)
+        if found is not None:
+            found.begun += 1
+            found.save(update_fields=["begun"])
+    return found
+
+
+def _take_back_beginning(found: Chunk | VersionTable | Import) -> None:
+    """An error is no death. When the store can't be told, it counts as one."""
+    try:
+        type(found).objects.filter(pk=found.pk, begun__gt=0).update(begun=F("begun") - 1)
+    except DatabaseError:
+        logger.warning("beginning_counts", exc_info=True)
+
+
+def _refuse_deadly(found: Chunk | VersionTable | Import) -> None:
+    """Raises WorkersKilled: all earlier beginnings were the last thing that their workers did."""
+    if found.begun > MAX_DEATHS:
+        raise WorkersKilled(_in_words(found), MAX_DEATHS)
+
+
+def _in_words(found: Chunk | VersionTable | Import) -> str:
+    if isinstance(found, Chunk):
+        return f"Loading lines {found.first_line:,} to {found.first_line + found.line_count - 1:,}"
+    return "Planning" if isinstance(found, Import) else f"Indexing table {found.index}"
 
 
 def _logging_of(found: Import) -> AbstractContextManager[object]:

@@ -1,4 +1,4 @@
-"""Every lock of this app. Order: import lease, chunk or table, publishing, import.
+"""Every lock of this app. Order: lease of an import, a chunk or a table; its row; publishing; import.
 
 Leases are locks of the working connection: see common/leases.py.
 """
@@ -6,6 +6,7 @@ Leases are locks of the working connection: see common/leases.py.
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -17,7 +18,12 @@ from promotions.models import Chunk, Import, ImportStatus, VersionTable
 IMPORT_LEASES = 1001  # the second key is the import's id
 DELIVERY = 1002
 PUBLISHING = 1003
+CHUNK_LEASES = 1004
+TABLE_LEASES = 1005
 LEASE_SECONDS = 60
+_INT4 = 2**31
+
+Work = TypeVar("Work", Chunk, VersionTable, Import)
 
 
 def import_lease(import_id: int) -> AbstractContextManager[bool]:
@@ -43,26 +49,33 @@ def lease_keeper() -> Callable[[object], None]:
     return keep
 
 
-def claim_chunk() -> Chunk | None:
-    """The next chunk that nobody works on, locked until the transaction ends."""
-    return (
-        Chunk.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
-        .select_related("source_import")
-        .filter(is_done=False, source_import__status__in=(ImportStatus.PLANNING, ImportStatus.LOADING))
-        .order_by("source_import_id", "number")
-        .first()
-    )
+def waiting_chunks() -> QuerySet[Chunk]:
+    """Those to be loaded, in the order of their imports."""
+    loading = Chunk.objects.select_related("source_import").filter(is_done=False)
+    statuses = (ImportStatus.PLANNING, ImportStatus.LOADING)
+    return loading.filter(source_import__status__in=statuses).order_by("source_import_id", "number")
 
 
-def claim_table() -> VersionTable | None:
-    """The next loaded table that nobody indexes, locked until the transaction ends."""
-    return (
-        VersionTable.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
-        .select_related("source_import")
-        .filter(is_indexed=False, source_import__status=ImportStatus.INDEXING)
-        .order_by("source_import_id", "index")
-        .first()
-    )
+def waiting_tables() -> QuerySet[VersionTable]:
+    """Those that are loaded and to be indexed, in the order of their imports."""
+    loaded = VersionTable.objects.select_related("source_import").filter(is_indexed=False)
+    return loaded.filter(source_import__status=ImportStatus.INDEXING).order_by("source_import_id", "index")
+
+
+def unplanned_imports() -> QuerySet[Import]:
+    return Import.objects.filter(status__in=(ImportStatus.QUEUED, ImportStatus.PLANNING))
+
+
+def piece_lease(model: type[Chunk] | type[VersionTable], number: int) -> AbstractContextManager[bool]:
+    """Whether this connection alone may work on the piece, until the block ends: over several transactions, so that a
+    beginning is counted before its work."""
+    kind = CHUNK_LEASES if model is Chunk else TABLE_LEASES
+    return lease(kind, number % _INT4, seconds=LEASE_SECONDS)
+
+
+def lock_work(waiting: QuerySet[Work], number: int) -> Work | None:
+    """The row, locked until the transaction ends; None where there is nothing to do any more, or somebody has it."""
+    return waiting.select_for_update(skip_locked=True, of=("self",), no_key=True).filter(pk=number).first()
 
 
 def lock_import(import_id: int) -> Import:

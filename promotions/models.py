@@ -50,10 +50,17 @@ class Import(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    begun = models.PositiveSmallIntegerField(
+        db_default=0, help_text="Times that planning was begun and came to no end: the worker died, or is at it now."
+    )
+    is_pruned = models.BooleanField(db_default=False, help_text="Its rejects are deleted.")
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["id"], name="import_active", condition=Q(status__in=ACTIVE))]
+        indexes = [
+            models.Index(fields=["id"], name="import_active", condition=Q(status__in=ACTIVE)),
+            models.Index(fields=["finished_at"], name="import_not_pruned", condition=Q(is_pruned=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.id}: {self.source}"
@@ -69,6 +76,9 @@ class Chunk(models.Model):
     first_line = models.BigIntegerField()
     line_count = models.BigIntegerField()
     checksum = models.BigIntegerField()
+    begun = models.PositiveSmallIntegerField(
+        db_default=0, help_text="Times that it was begun and came to no end: the worker died, or is at it now."
+    )
     is_done = models.BooleanField(default=False)
     rows_loaded = models.BigIntegerField(default=0)
     rows_blank = models.BigIntegerField(default=0)
@@ -92,6 +102,9 @@ class VersionTable(models.Model):
 
     source_import = models.ForeignKey(Import, models.CASCADE, related_name="tables")
     index = models.PositiveIntegerField(help_text="Its place by id prefix.")
+    begun = models.PositiveSmallIntegerField(
+        db_default=0, help_text="Times that its index was begun and came to no end: the worker died, or is at it now."
+    )
     is_indexed = models.BooleanField(default=False)
 
     class Meta:

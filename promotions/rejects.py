@@ -1,16 +1,26 @@
-"""Rows that were not loaded: kept with their place and reason, the first ones in full, all of them counted."""
+"""Rows that were not loaded: kept with their place and reason, the first ones in full, all of them counted.
 
+IMPORT_KEEP_REJECTS_DAYS after the end of the import they are deleted; their numbers stay with it.
+"""
+
+import time
 from dataclasses import astuple
+from datetime import timedelta
+from math import inf
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Sum
+from django.db.models import Q, Sum
+from django.utils import timezone
 
-from promotions.models import Chunk, Reject
+from promotions.errors import RejectsGone
+from promotions.models import Chunk, Import, Reject
 from promotions.rows import RejectedLine
 
 REJECTS_KEPT = 100_000
+PRUNED_SLICE = 5_000
 
 
 class Earlier(NamedTuple):
@@ -40,3 +50,39 @@ def trim_rejects(import_id: int) -> None:
     )
     if last := lines[REJECTS_KEPT - 1 : REJECTS_KEPT].first():
         Reject.objects.filter(source_import=import_id, kept_line=None, line__gt=last).delete()
+
+
+def refuse_if_pruned(import_id: int) -> None:
+    """Raises RejectsGone: its rejects are deleted, or about to be."""
+    if Import.objects.filter(Q(is_pruned=True) | Q(finished_at__lt=_before()), pk=import_id).exists():
+        raise RejectsGone(import_id, settings.IMPORT_KEEP_REJECTS_DAYS)
+
+
+def prune_rejects(seconds: float = inf) -> None:
+    """Delete rejects of imports that ended long ago, for about ``seconds``. May be killed anywhere.
+
+    Raises: DatabaseError.
+    """
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and _prune_some():
+        pass
+
+
+def _prune_some() -> bool:
+    old = Import.objects.filter(is_pruned=False, finished_at__lt=_before()).order_by("finished_at")
+    import_id = old.values_list("id", flat=True).first()
+    if import_id is None:
+        return False
+    if not _drop_rejects(import_id):
+        Import.objects.filter(pk=import_id).update(is_pruned=True)
+    return True
+
+
+def _drop_rejects(import_id: int) -> int:
+    """A slice in a transaction of its own. Returns how many."""
+    rows = Reject.objects.filter(source_import=import_id).order_by("line").values_list("pk", flat=True)
+    return Reject.objects.filter(pk__in=list(rows[:PRUNED_SLICE])).delete()[0]
+
+
+def _before() -> object:
+    return timezone.now() - timedelta(days=settings.IMPORT_KEEP_REJECTS_DAYS)

@@ -9,6 +9,7 @@ from celery import shared_task
 from common.stores import DATABASE_AWAY
 from promotions.importing import work_on_imports
 from promotions.publishing import reopen_delivery_if_behind
+from promotions.rejects import prune_rejects
 from promotions.retention import drop_unused_tables, remove_orphaned_files
 from promotions.submitting import WORK_TASK, wake_workers
 
@@ -35,6 +36,12 @@ def work_on_imports_task() -> None:
 def _yield_to_readers() -> None:
     """Once per process: an import takes what readers leave of the processor."""
     os.nice(NICENESS)
+
+
+@shared_task(name="promotions.prune_rejects")
+def prune_rejects_task() -> None:
+    _yield_to_readers()
+    prune_rejects(TURN_SECONDS)
 
 
 @shared_task(name="promotions.clean_up")

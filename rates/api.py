@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -45,7 +45,15 @@ class RatesView(ExactView):
 
     get = twin_of(READ_RATES)
 
-    @extend_schema(operation_id="upload_price", request=UploadSerializer, responses={201: UploadedSerializer})
+    @extend_schema(
+        operation_id="upload_price",
+        description="Add one price for each day of a range, converted to USD with the rate of the day.",
+        request=UploadSerializer,
+        responses={
+            201: UploadedSerializer,
+            404: OpenApiResponse(description="There is no such port; `errors` names the field."),
+        },
+    )
     @idempotent
     def post(self, request: Request) -> Response:
         upload = read_upload(request.data)

@@ -36,5 +36,6 @@ class RatesConfig(AppConfig):
                 "deadline-unreachable": HTTPStatus.UNPROCESSABLE_ENTITY,
                 "batch-not-found": HTTPStatus.NOT_FOUND,
                 "batch-ended": HTTPStatus.CONFLICT,
+                "batch-errors-gone": HTTPStatus.GONE,
             }
         )

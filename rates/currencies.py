@@ -9,12 +9,10 @@ from rates.exchange.decimals import price_usd
 from rates.exchange.errors import NoExchangeRate
 from rates.exchange.iso4217 import CURRENCIES
 from rates.exchange.lookup import Rate, Wanted, find_rates, last_known
-from rates.models import PRICE_DIGITS, PRICE_PLACES
+from rates.models import AMOUNT_BELOW, PRICE_BELOW
 from rates.types import Converted, Money, Provenance
 
 BASE = "USD"
-AMOUNT_MAX = Decimal(10**14)  # as wide as its column
-PRICE_MAX = Decimal(10) ** (PRICE_DIGITS - PRICE_PLACES)
 
 
 def convert(money: Sequence[Money]) -> list[Converted | InvalidInput | NoExchangeRate]:
@@ -41,11 +39,11 @@ def _converted(
     if money.currency != BASE and pair not in found:
         return _without_rate(pair, older.get(pair))
     rate = found.get(pair)
-    if not 0 < money.amount < AMOUNT_MAX:
-        return _no_price(f"Must be above 0 and below {AMOUNT_MAX:,}.")
+    if not 0 < money.amount < AMOUNT_BELOW:
+        return _no_price(f"Must be above 0 and below {AMOUNT_BELOW:,}.")
     price = price_usd(money.amount, rate.usd_per_unit if rate else Decimal(1))
-    if not 0 < price < PRICE_MAX:
-        return _no_price(f"Is {price:,} USD; it must be at least 0.01 and below {PRICE_MAX:,} USD.")
+    if not 0 < price < PRICE_BELOW:
+        return _no_price(f"Is {price:,} USD; it must be at least 0.01 and below {PRICE_BELOW:,} USD.")
     return Converted(price, rate and Provenance(money.amount, money.currency, *rate))
 
 

@@ -1,7 +1,11 @@
 """Hot endpoints of rates."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
+from django.http import HttpRequest
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer
 from rest_framework import serializers
 
 from common.circuits import Circuit
@@ -16,6 +20,8 @@ from rates.types import CSV, JSON, RatesAnswer, RatesQuery
 
 # Large questions take some 50 ms each, and a batch is to be done well before its deadline.
 READ_BATCH = 16
+ACCEPT_MAX_BYTES = 500  # browsers send 130; the event loop waits while it is parsed
+_MEDIA_TYPES = ["application/json", "text/csv", "text/csv; charset=utf-8"]  # the first for who takes anything
 # A circuit of its own: large questions that pass the deadline must not close the store to writers.
 QUESTIONS = Circuit("rates", lambda: ask_database("default"))
 
@@ -30,11 +36,50 @@ class RatesQuerySerializer(serializers.Serializer[None]):
     fallback = serializers.ChoiceField(["parent"], required=False, help_text="Answer thin days from the regions above.")
 
 
+def _statistic() -> serializers.DecimalField:
+    return serializers.DecimalField(12, 2, required=False, allow_null=True, help_text="USD; with `stats` only.")
+
+
 class DayRateSerializer(serializers.Serializer[None]):
     day = serializers.DateField()
     average_price = serializers.IntegerField(
         allow_null=True, help_text="USD, rounded half-up; null with fewer than min_prices prices."
     )
+    count = serializers.IntegerField(required=False, help_text="Number of prices; with `stats` only.")
+    min, max, median, p25, p75 = (_statistic() for _ in range(5))
+
+
+class LaneSerializer(serializers.Serializer[None]):
+    origin = serializers.CharField()
+    destination = serializers.CharField()
+
+
+class FallbackDayRateSerializer(DayRateSerializer):
+    actual = LaneSerializer(allow_null=True, help_text="What the average is of; null where it is of nothing.")
+
+
+class FallbackRatesSerializer(serializers.Serializer[None]):
+    asked = LaneSerializer()
+    days = FallbackDayRateSerializer(many=True)
+
+
+_ETAG = [
+    OpenApiParameter("If-None-Match", location="header", description="An ETag that the client has, or several."),
+    OpenApiParameter("ETag", location="header", response=[200, 304], description="Of the data and the form."),
+    OpenApiParameter("X-Data-Version", OpenApiTypes.INT, "header", response=[200, 304], description="Grows."),
+]
+RESPONSES = {
+    (200, "application/json"): PolymorphicProxySerializer(
+        "Rates",
+        [DayRateSerializer(many=True), FallbackRatesSerializer],
+        resource_type_field_name=None,
+        many=False,
+    ),
+    (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "A line per day under a header, for `Accept: text/csv`."),
+    304: OpenApiResponse(description="If-None-Match names the answer that would come."),
+    404: OpenApiResponse(description="There is no such port or region; `errors` names the field."),
+    422: OpenApiResponse(description="`query-too-large` or `too-many-prices`: ask for less."),
+}
 
 
 class Answered(NamedTuple):
@@ -52,10 +97,18 @@ def parse_rates(request: HotRequest) -> RatesQuery:
     return query._replace(form=_form(request.header(b"accept") or b""), etags=known)
 
 
+@lru_cache(256)  # parsing takes 0.3 ms, and clients have few
 def _form(accept: bytes) -> str:
-    """CSV for who names it, and does not name JSON first; JSON for all others, whatever they accept."""
-    named = [part.partition(";")[0].strip().lower() for part in accept.decode("latin-1").split(",")]
-    return next((form for form, name in ((CSV, "text/csv"), (JSON, "application/json")) if named[:1] == [name]), JSON)
+    """CSV for who prefers it; JSON for all others, whatever they accept."""
+    if len(accept) > ACCEPT_MAX_BYTES:
+        return JSON
+    request = HttpRequest()
+    request.META["HTTP_ACCEPT"] = accept.decode("latin-1").lower()
+    try:
+        preferred = request.get_preferred_type(_MEDIA_TYPES)
+    except ValueError:  # an encoding that nobody knows, in a parameter of a type
+        return JSON
+    return CSV if preferred and preferred.startswith("text/csv") else JSON
 
 
 def answer_rates(queries: list[RatesQuery]) -> list[Answered | FloodgateError]:
@@ -96,9 +149,12 @@ def _rates_endpoint(name: str, path: str, *, has_view: bool) -> HotEndpoint[Rate
         store=QUESTIONS,
         batch_limit=READ_BATCH,
         has_view=has_view,
-        response_serializer=DayRateSerializer(many=True),
-        parameters=(RatesQuerySerializer,),
-        description="The average price of each day between two ports or regions, with all that is under them.",
+        responses=RESPONSES,
+        parameters=(RatesQuerySerializer, *_ETAG),
+        description=(
+            "The average price of each day between two ports or regions, with all that is under them. "
+            "A list; with `fallback` an object that says of each day what it is of."
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from rates.types import RatesAnswer
 
 QUESTIONS = Counter("floodgate_rates_questions", "Questions for averages.", ["outcome"])
 ADDED = Counter("floodgate_rates_prices_added", "Prices added by this process, but for imports of files.")
-DELETED = Counter("floodgate_rates_prices_deleted", "Prices deleted by this process, but for the admin.")
+DELETED = Counter("floodgate_rates_prices_deleted", "Prices deleted by this process.")
 
 
 def count_answers(outcomes: Sequence[RatesAnswer | FloodgateError]) -> None:

@@ -1,13 +1,18 @@
 """Regions, ports, prices and their rollups. Every promise about them is a constraint or a trigger.
 
-Triggers (migrations/0001_tree.sql, 0001_rollups.sql): the closure follows the tree, which never has a cycle; rollups
-follow prices and ports; the data version follows them all. So nothing else writes closure, rollups or versions.
+Triggers (migrations/0001_tree.sql, 0001_rollups.sql, 0005_rollups.sql): the closure follows the tree, which never has a
+cycle; rollups follow prices and ports; the data version follows them all. So nothing else writes closure, rollups or
+versions.
 """
 
 from django.db import models
 from django.db.models.functions import Now
 
 PRICE_DIGITS, PRICE_PLACES = 12, 2
+AMOUNT_DIGITS, AMOUNT_PLACES = 20, 6  # of a price in any currency, as it came
+# Prices in USD and amounts are above 0 and below these.
+PRICE_BELOW = 10 ** (PRICE_DIGITS - PRICE_PLACES)
+AMOUNT_BELOW = 10 ** (AMOUNT_DIGITS - AMOUNT_PLACES)
 RATE_DIGITS, RATE_PLACES = 24, 12
 CODE_LENGTH = 5
 SLUG_LENGTH = 100
@@ -76,7 +81,7 @@ class Price(models.Model):
     day = models.DateField()
     price_usd = models.DecimalField(max_digits=PRICE_DIGITS, decimal_places=PRICE_PLACES)
     # Where it was converted; NULL where it came in USD.
-    original_amount = models.DecimalField(max_digits=20, decimal_places=6, null=True)
+    original_amount = models.DecimalField(max_digits=AMOUNT_DIGITS, decimal_places=AMOUNT_PLACES, null=True)
     original_currency = models.CharField(max_length=3, null=True)
     exchange_rate = models.DecimalField(
         max_digits=RATE_DIGITS, decimal_places=RATE_PLACES, null=True, help_text="USD for one unit."
@@ -90,7 +95,7 @@ class Price(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(  # the upper end is for NaN, of which no rollup would ever be rid
-                condition=models.Q(price_usd__gt=0, price_usd__lt=10 ** (PRICE_DIGITS - PRICE_PLACES)),
+                condition=models.Q(price_usd__gt=0, price_usd__lt=PRICE_BELOW),
                 name="price_is_positive",
             )
         ]
@@ -243,13 +248,17 @@ class PriceBatch(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    is_pruned = models.BooleanField(db_default=False, help_text="Its chunks and rejects are deleted.")
+    rows_applied = models.IntegerField(db_default=0, help_text="Of chunks that are deleted.")
+    rows_rejected = models.IntegerField(db_default=0, help_text="Of chunks that are deleted.")
 
     class Meta:
         ordering = ["-id"]
         verbose_name_plural = "price batches"
         constraints = [models.UniqueConstraint(fields=["content_hash"], name="price_batch_is_known_by_content")]
         indexes = [
-            models.Index(fields=["id"], name="price_batches_active", condition=models.Q(status__in=BATCH_ACTIVE))
+            models.Index(fields=["id"], name="price_batches_active", condition=models.Q(status__in=BATCH_ACTIVE)),
+            models.Index(fields=["finished_at"], name="price_batches_not_pruned", condition=models.Q(is_pruned=False)),
         ]
 
     def __str__(self) -> str:

@@ -8,14 +8,12 @@ from typing import Any
 
 from common.errors import FieldError, InvalidInput
 from gateway.fields import Field, Shape, read_fields, read_query
-from rates.models import SLUG_LENGTH
+from rates.models import AMOUNT_BELOW, AMOUNT_PLACES, PRICE_BELOW, PRICE_PLACES, SLUG_LENGTH
 from rates.types import STATS, RatesQuery, Upload
 
 RANGE_MAX_DAYS = 3_653  # ten years
 STATS_MAX_DAYS = 366
 MIN_PRICES_DEFAULT, MIN_PRICES_MAX = 3, 1_000_000
-PRICE_MAX = Decimal("9999999999.99")
-AMOUNT_MAX = Decimal("99999999999999.999999")  # in any currency
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _PLACE = re.compile(rf"[A-Za-z0-9_-]{{1,{SLUG_LENGTH}}}", re.ASCII)
 _CODE = re.compile(r"[A-Z0-9]{5}", re.ASCII)
@@ -61,22 +59,22 @@ def currency_code(value: Any) -> str:
     return value
 
 
-def _positive(highest: Decimal, places: int) -> Callable[[Any], Decimal]:
-    sentence = f"Must be above 0 and at most {highest:,}, with at most {places} decimal places."
+def _positive(below: int, places: int) -> Callable[[Any], Decimal]:
+    sentence = f"Must be above 0 and below {below:,}, with at most {places} decimal places."
 
     def read(value: Any) -> Decimal:
         if type(value) not in (int, Decimal):
             raise ValueError("Must be a number, without quotes.")
         amount = Decimal(value)
-        if not 0 < amount <= highest or amount != round(amount, places):
+        if not 0 < amount < below or amount != round(amount, places):
             raise ValueError(sentence)
         return amount
 
     return read
 
 
-usd = _positive(PRICE_MAX, 2)
-amount = _positive(AMOUNT_MAX, 6)
+usd = _positive(PRICE_BELOW, PRICE_PLACES)
+amount = _positive(AMOUNT_BELOW, AMOUNT_PLACES)
 
 
 def min_prices(value: Any) -> int:

@@ -22,6 +22,7 @@ from unfold.paginator import InfinitePaginator
 from gateway.readonlyadmin import OfferedFilters
 from rates.models import NO_CYCLE, PORT_HAS_PRICES, Port, Price, Region, RegionClosure
 from rates.parsing import day, port_code
+from rates.services import delete_prices
 
 UNDER_ITSELF = "A region cannot be under itself."
 REFUSALS = {NO_CYCLE: UNDER_ITSELF, PORT_HAS_PRICES: "A port with prices stays; delete its prices first."}
@@ -123,6 +124,12 @@ class PriceAdmin(ToldAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
+
+    def delete_model(self, request: HttpRequest, obj: Price) -> None:
+        delete_prices([obj.pk])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Price]) -> None:
+        delete_prices(list(queryset.values_list("pk", flat=True)))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Price], search_term: str

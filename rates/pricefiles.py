@@ -70,6 +70,8 @@ def _begin(path: Path, file: BufferedReader, *, again: bool) -> PriceImport:
     """The import of this content that is not finished, or the next one."""
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     last = PriceImport.objects.filter(sha256=digest).order_by("-repeat").first()
+    if last is not None and not last.rows_added:
+        _reopen(last, path)
     if last is not None and last.finished_at is None:
         return last
     if last is not None and not again:
@@ -77,9 +79,23 @@ def _begin(path: Path, file: BufferedReader, *, again: bool) -> PriceImport:
     started, _ = PriceImport.objects.get_or_create(
         sha256=digest,
         repeat=last.repeat + 1 if last else 0,
-        defaults={"path": str(path), "last_port_id": Port.objects.aggregate(last=Max("pk", default=0))["last"]},
+        defaults={"path": str(path), "last_port_id": _last_port_id()},
     )
     return started
+
+
+def _reopen(last: PriceImport, path: Path) -> None:
+    """A finished import that added nothing is as if it never was: its ports may be there now.
+
+    One that another process has reopened is left alone, because its rows are chosen by the ports of then.
+    """
+    finished = PriceImport.objects.filter(pk=last.pk, rows_added=0, finished_at__isnull=False)
+    finished.update(finished_at=None, started_at=timezone.now(), path=str(path), last_port_id=_last_port_id())
+    last.refresh_from_db()
+
+
+def _last_port_id() -> int:
+    return int(Port.objects.aggregate(last=Max("pk", default=0))["last"])
 
 
 def _stage(

@@ -68,6 +68,10 @@ class Search:
             if day in self._fresh:
                 self._found[day] = self._fresh[day]._replace(stats=self._chosen(values))
 
+    def refuse(self, error: FloodgateError) -> None:
+        """Instead of an answer that is not complete."""
+        self._refusal = error
+
     def outcome(self, version: int) -> RatesAnswer | FloodgateError:
         if self._refusal:
             return self._refusal

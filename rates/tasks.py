@@ -6,6 +6,7 @@ from celery import shared_task
 
 from common.stores import DATABASE_AWAY
 from rates.batches.applying import apply_batches
+from rates.batches.pruning import prune_batches
 from rates.batches.submitting import TASK, wake_workers
 from rates.exchange.openexchangerates import OpenExchangeRates
 from rates.exchange.refreshing import refresh_rates
@@ -24,6 +25,11 @@ def apply_batches_task() -> None:
         return
     if has_more:
         wake_workers()
+
+
+@shared_task(name="rates.prune_batches")
+def prune_batches_task() -> None:
+    prune_batches(TURN_SECONDS)
 
 
 @shared_task(name="rates.refresh_exchange_rates")

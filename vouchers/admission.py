@@ -5,11 +5,12 @@ is kept, whatever the flags say.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from django.db import Error, connection
 
+from common.errors import FloodgateError
 from common.sqlfiles import load_sql
 from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
 from vouchers.flags import FLAG_SECONDS, FLAGS
@@ -27,10 +28,12 @@ LEARNT_AT_ONCE = 2_000  # redeemers, by a batch
 
 def refuse_known(item: Redeem) -> None:
     """Raise the refusal of a request that this process can refuse without asking anybody; for the event loop."""
+    if item.mark is not None:  # an answer that is kept for it comes first, and the database has that
+        return
     if guesser := known_guesser(item):
         count_outcomes([guesser])
         raise guesser
-    if item.mark is None and (refusal := FLAGS.refusal(item.code, item.phone_number)):
+    if refusal := FLAGS.refusal(item.code, item.phone_number):
         count_known_refusal(refusal.code)
         raise refusal
 
@@ -41,9 +44,11 @@ def redeem_admitted(wanted: list[Redeem]) -> list[Outcome]:
     Args, Returns, Raises: as ``redeem_vouchers``; RateLimited: this user or address was refused too often.
     Source: docs/vouchers.md.
     """
-    outcomes: dict[int, Outcome] = dict(throttled(wanted))
+    outcomes = _kept_before(wanted, throttled(wanted))
     seen = read_shared_flags({item.code for place, item in enumerate(wanted) if place not in outcomes})
-    outcomes |= _gate_refusals({place: item for place, item in enumerate(wanted) if place not in outcomes})
+    refusals = _gate_refusals({place: item for place, item in enumerate(wanted) if place not in outcomes})
+    count_shared_refusals(len(refusals))
+    outcomes |= _kept_before(wanted, refusals)
     count_outcomes(outcomes.values())
     rest = [place for place in range(len(wanted)) if place not in outcomes]
     if rest:
@@ -54,18 +59,17 @@ def redeem_admitted(wanted: list[Redeem]) -> list[Outcome]:
     return [outcomes[place] for place in range(len(wanted))]
 
 
-def _gate_refusals(wanted: dict[int, Redeem]) -> dict[int, Outcome]:
-    """By place. A request with a mark is looked up before it is refused."""
-    refusals: dict[int, Outcome] = {}
-    for place, item in wanted.items():
-        if refusal := FLAGS.refusal(item.code, item.phone_number):
-            refusals[place] = refusal
+def _gate_refusals(wanted: Mapping[int, Redeem]) -> dict[int, FloodgateError]:
+    found = ((place, FLAGS.refusal(item.code, item.phone_number)) for place, item in wanted.items())
+    return {place: refusal for place, refusal in found if refusal}
+
+
+def _kept_before(wanted: Sequence[Redeem], refusals: Mapping[int, FloodgateError]) -> dict[int, Outcome]:
+    """The refusals by their places; of a request with a mark, what is kept for it instead."""
+    outcomes: dict[int, Outcome] = dict(refusals)
     marked = [place for place in refusals if wanted[place].mark]
-    if marked:
-        kept = kept_outcomes([wanted[place] for place in marked])
-        refusals |= {place: found for place, found in zip(marked, kept, strict=True) if found}
-    count_shared_refusals(len(refusals))
-    return refusals
+    kept = kept_outcomes([wanted[place] for place in marked]) if marked else []
+    return outcomes | {place: found for place, found in zip(marked, kept, strict=True) if found}
 
 
 def _flag_if_possible(asked: Sequence[Redeem], outcomes: Sequence[Outcome], seen: Moment) -> None:

@@ -4,22 +4,18 @@ Flags carry the voucher's stamp and are written only over older ones, so that on
 come after the change's own mark. A flag ends where the read that it comes from is a second old.
 """
 
-import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from redis.commands.core import Script
-from redis.exceptions import RedisError
 
 from common import valkey
-from common.stores import CACHE
+from vouchers.cachecalls import ask_cache
 from vouchers.flags import FLAG_SECONDS, FLAGS
 from vouchers.redeemers import Stamp
-
-logger = logging.getLogger(__name__)
 
 CHANGE_KEPT_SECONDS = 10  # longer than any flag that was seen before it can take to arrive
 ASKED_SECONDS = 10
@@ -43,7 +39,7 @@ def read_shared_flags(codes: Collection[str] = ()) -> Moment:
     listed = list(codes)
     refused_before = [code if FLAGS.was_refused(code) else "" for code in listed]
     keys = [valkey.key("gate-asked"), *map(_key, listed)]
-    answer = _call("asked", keys, [ASKED_SECONDS, ASKED_KEPT, *refused_before])
+    answer = ask_cache(_script("asked"), keys, [ASKED_SECONDS, ASKED_KEPT, *refused_before])
     if answer is None:
         return Moment(here, 0)
     for code, found in zip(listed, answer[1:], strict=True):
@@ -83,19 +79,7 @@ def asked_codes() -> list[str]:
 def _write(flags: Sequence[tuple[str, str, int, int, int]]) -> None:
     for start in range(0, len(flags), SLICE):
         some = flags[start : start + SLICE]
-        _call("flags", [_key(flag[0]) for flag in some], [value for flag in some for value in flag[1:]])
-
-
-def _call(name: str, keys: Sequence[str], arguments: Sequence[Any]) -> list[Any] | None:
-    """None when the store does not answer, or the script has no answer."""
-    if CACHE.is_open:
-        return None
-    try:
-        return cast("list[Any] | None", _script(name)(keys=keys, args=arguments))
-    except RedisError:
-        logger.warning("gate_store_failed", exc_info=True)
-        CACHE.open()
-        return None
+        ask_cache(_script("flags"), [_key(flag[0]) for flag in some], [value for flag in some for value in flag[1:]])
 
 
 def _key(code: str) -> str:

@@ -9,28 +9,24 @@ An API key speaks for many users, of whom one who tries codes must not lock out 
 counts for the user alone. A user of a key is not the one whose number somebody without it gives: that may be anybody.
 """
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from redis.commands.core import Script
-from redis.exceptions import RedisError
 
 from common import valkey
-from common.stores import CACHE
 from gateway.clients import network_of
 from gateway.errors import RateLimited
 from gateway.ratelimits.recent import Recent
+from vouchers.cachecalls import ask_cache
 from vouchers.errors import VoucherNotFound
 from vouchers.types import Lookup, Redeem
-
-logger = logging.getLogger(__name__)
 
 POLICY = "guesses"
 WINDOW_SECONDS = 60
@@ -112,14 +108,9 @@ def counted_lookup(item: Lookup) -> Iterator[None]:
 
 def _ask(guesses: Mapping[Guesser, int]) -> dict[Guesser, int]:
     """Count these, and answer how many each has left; nothing while the store does not answer."""
-    if CACHE.is_open:
-        return {}
     arguments = [part for guesser, more in guesses.items() for part in (_limit(guesser), WINDOW_SECONDS, more)]
-    try:
-        debts = cast(list[int], _script()(keys=[valkey.key(POLICY, *guesser) for guesser in guesses], args=arguments))
-    except RedisError:
-        logger.warning("guess_store_failed", exc_info=True)
-        CACHE.open()
+    debts = ask_cache(_script(), [valkey.key(POLICY, *guesser) for guesser in guesses], arguments)
+    if debts is None:
         return {}
     return {guesser: _left(guesser, debt) for guesser, debt in zip(guesses, debts, strict=True)}
 

@@ -29,6 +29,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"queue": "imports", "expires": 60.0},
     },
+    "prune-rejects": {
+        "task": "promotions.prune_rejects",
+        "schedule": 60.0,
+        "options": {"queue": "imports", "expires": 60.0},
+    },
     "sweep-idempotency": {
         "task": "gateway.sweep_idempotency",
         "schedule": 60.0,
@@ -52,6 +57,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "rates.apply_batches",
         "schedule": 1.0,
         "options": {"queue": "batches", "expires": 1.0},
+    },
+    "prune-batches": {
+        "task": "rates.prune_batches",
+        "schedule": 60.0,
+        "options": {"queue": "batches", "expires": 60.0},
     },
     **(
         {

@@ -24,6 +24,7 @@ from gateway.fields import Field, Shape, instant, read_query
 from gateway.idempotent import idempotent
 from rates.batches.bodies import BodyFormat
 from rates.batches.progress import batch_progress
+from rates.batches.pruning import refuse_if_pruned
 from rates.batches.serializers import BatchRowSerializer, BatchSerializer
 from rates.batches.submitting import cancel_batch, submit_batch
 from rates.models import BatchReject
@@ -86,6 +87,11 @@ class BatchesView(APIView):
         responses={
             202: BatchSerializer,
             200: OpenApiResponse(BatchSerializer, "The same content came before, as this batch."),
+            413: OpenApiResponse(description="Too many bytes, rows or prices; send it in parts."),
+            415: OpenApiResponse(description="The Content-Type is none of these."),
+            422: OpenApiResponse(
+                description="`deadline-unreachable`, or the Idempotency-Key was used for another body."
+            ),
         },
     )
     @idempotent
@@ -123,10 +129,15 @@ class BatchErrorsView(APIView):
     """Rows of a batch that became no price, as CSV."""
 
     @extend_schema(
-        operation_id="get_price_batch_errors", responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR)}
+        operation_id="get_price_batch_errors",
+        responses={
+            (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR),
+            410: OpenApiResponse(description="They were kept for BATCH_KEEP_DAYS after its end."),
+        },
     )
     def get(self, request: Request, batch_id: int) -> StreamingHttpResponse:
         batch_progress(batch_id)
+        refuse_if_pruned(batch_id)
         disposition = f'attachment; filename="batch-{batch_id}-errors.csv"'
         return StreamingHttpResponse(
             _error_lines(batch_id),

@@ -4,7 +4,8 @@ FloodgateError
 ├── BatchTooLarge           more rows or prices than one batch may have
 ├── DeadlineUnreachable     the batches in front and this one take longer
 ├── BatchNotFound
-└── BatchEnded              too late to cancel
+├── BatchEnded              too late to cancel
+└── BatchErrorsGone         its rejected rows are not kept any more
 """
 
 from datetime import datetime
@@ -46,3 +47,12 @@ class BatchEnded(FloodgateError):
 
     def __init__(self, batch_id: int, status: str) -> None:
         super().__init__(f"Batch {batch_id} is {status} and cannot be cancelled any more.")
+
+
+class BatchErrorsGone(FloodgateError):
+    code = "batch-errors-gone"
+
+    def __init__(self, batch_id: int, days: int) -> None:
+        super().__init__(
+            f"Rejected rows of batch {batch_id} were kept for {days} days after its end (BATCH_KEEP_DAYS)."
+        )

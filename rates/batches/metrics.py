@@ -2,12 +2,22 @@
 
 from collections.abc import Iterator
 
-from django.db.models import Count, Min, Sum
+from django.db import connection
+from django.db.models import Count, Min
 from django.utils import timezone
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from rates.models import BATCH_ACTIVE, BatchChunk, PriceBatch
+from rates.models import BATCH_ACTIVE, PriceBatch
+
+# One statement: what pruning moves from chunks to their batch is in one of the two, never in both.
+_OUTCOMES = """
+SELECT coalesce(sum(rows_applied), 0), coalesce(sum(rows_rejected), 0) FROM (
+    SELECT rows_applied, rows_rejected FROM rates_batchchunk
+    UNION ALL
+    SELECT rows_applied, rows_rejected FROM rates_pricebatch
+) AS counted
+"""
 
 
 def batch_metrics() -> Iterator[Metric]:
@@ -22,9 +32,9 @@ def batch_metrics() -> Iterator[Metric]:
 def _rows() -> Metric:
     """Chunks commit with their counts, so the sums are of rows that are really there or really refused."""
     family = CounterMetricFamily("floodgate_price_batch_rows", "Rows of all batches by outcome.", labels=["outcome"])
-    sums = BatchChunk.objects.aggregate(
-        applied=Sum("rows_applied", default=0), rejected=Sum("rows_rejected", default=0)
-    )
-    for outcome, rows in sums.items():
+    with connection.cursor() as cursor:
+        cursor.execute(_OUTCOMES)
+        (sums,) = cursor.fetchall()
+    for outcome, rows in zip(("applied", "rejected"), sums, strict=True):
         family.add_metric([outcome], rows)
     return family

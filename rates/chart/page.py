@@ -7,7 +7,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
@@ -53,9 +53,9 @@ class LaneForm(forms.Form):
     min_prices = forms.IntegerField(
         label="Least prices",
         help_text="Fewer make no average",
+        required=False,
         min_value=1,
         max_value=MIN_PRICES_MAX,
-        initial=MIN_PRICES_DEFAULT,
         widget=UnfoldAdminIntegerFieldWidget(),
     )
 
@@ -74,16 +74,24 @@ class LaneForm(forms.Form):
 
 
 def lane_chart(request: HttpRequest) -> TemplateResponse:
-    """``?origin&destination&date_from&date_to&min_prices``; without them an empty form."""
+    """``?origin&destination[&date_from&date_to&min_prices]``; without a place an empty form."""
     if not request.user.has_perm("rates.view_price"):
         raise PermissionDenied
-    today = timezone.now().date()
-    initial = {"date_from": str(today - timedelta(FIRST_DAYS - 1)), "date_to": str(today)}
-    form = LaneForm(request.GET, initial=initial) if "origin" in request.GET else LaneForm(initial=initial)
+    form = _form(request.GET)
     context = {**admin.site.each_context(request), "title": "Chart of a lane", "form": form, "places": _places()}
     if form.is_valid():
         context |= _shown(form)
     return TemplateResponse(request, "admin/rates/chart.html", context)
+
+
+def _form(given: QueryDict) -> LaneForm:
+    """Without a place an empty one; what a question leaves out is as in the empty one."""
+    today = timezone.now().date()
+    usual = {"date_from": str(today - timedelta(FIRST_DAYS - 1)), "date_to": str(today)}
+    usual["min_prices"] = str(MIN_PRICES_DEFAULT)
+    if not {"origin", "destination"} & given.keys():
+        return LaneForm(initial=usual)
+    return LaneForm(usual | {name: value for name, value in given.items() if value})
 
 
 def _places() -> list[str]:

@@ -1,40 +1,14 @@
 -- name: differences
 -- Rollups as the prices say against those that are there: examples, and how many.
-WITH expected AS (
-    SELECT place.level, place.origin, place.destination, price.day, sum(price.price_usd) AS sum, count(*) AS count
-    FROM rates_price price
-    JOIN rates_port origin ON origin.id = price.origin_id
-    JOIN rates_port destination ON destination.id = price.destination_id
-    CROSS JOIN LATERAL (VALUES
-        (1, price.origin_id, price.destination_id),
-        (2, price.origin_id, destination.region_id),
-        (3, origin.region_id, price.destination_id),
-        (4, origin.region_id, destination.region_id)
-    ) AS place (level, origin, destination)
-    GROUP BY 1, 2, 3, 4
-)
 SELECT level, origin, destination, day, expected.sum, expected.count, kept.sum, kept.count, count(*) OVER ()
-FROM expected FULL JOIN rates_rollup kept USING (level, origin, destination, day)
+FROM rates_expected_rollups() expected FULL JOIN rates_rollup kept USING (level, origin, destination, day)
 WHERE (expected.sum, expected.count) IS DISTINCT FROM (kept.sum, kept.count)
 ORDER BY level, origin, destination, day LIMIT %(examples)s
 
 -- name: repair
 MERGE INTO rates_rollup kept USING (
-    WITH expected AS (
-        SELECT place.level, place.origin, place.destination, price.day, sum(price.price_usd) AS sum, count(*) AS count
-        FROM rates_price price
-        JOIN rates_port origin ON origin.id = price.origin_id
-        JOIN rates_port destination ON destination.id = price.destination_id
-        CROSS JOIN LATERAL (VALUES
-            (1, price.origin_id, price.destination_id),
-            (2, price.origin_id, destination.region_id),
-            (3, origin.region_id, price.destination_id),
-            (4, origin.region_id, destination.region_id)
-        ) AS place (level, origin, destination)
-        GROUP BY 1, 2, 3, 4
-    )
     SELECT level, origin, destination, day, expected.sum, expected.count
-    FROM expected FULL JOIN rates_rollup there USING (level, origin, destination, day)
+    FROM rates_expected_rollups() expected FULL JOIN rates_rollup there USING (level, origin, destination, day)
     WHERE (expected.sum, expected.count) IS DISTINCT FROM (there.sum, there.count)
 ) wrong
 ON (kept.level, kept.origin, kept.destination, kept.day) = (wrong.level, wrong.origin, wrong.destination, wrong.day)

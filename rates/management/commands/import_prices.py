@@ -29,6 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, path: Path, again: bool, rejects: Path | None, **options: Any) -> None:
         try:
+            _refuse_source(path, rejects)
             with ExitStack() as stack:
                 report = import_prices(
                     path,
@@ -63,6 +64,12 @@ class Command(BaseCommand):
                 lines.writerow(row)
 
         return tell
+
+
+def _refuse_source(path: Path, rejects: Path | None) -> None:
+    """Raises CommandError: opening the file for rejects would empty the one that is to be read."""
+    if rejects and rejects.exists() and path.exists() and rejects.samefile(path):
+        raise CommandError(f"{rejects} is the file that is imported; name another one for the rejects.")
 
 
 def _bars(stack: ExitStack) -> Callable[[str, int, int], None]:

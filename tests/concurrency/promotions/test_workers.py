@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pytest_django import Settings
 from promotions import importing
 from promotions.importing import work_on_imports
 from promotions.loading import load_chunk
+from promotions.locks import waiting_chunks
 from promotions.models import Chunk, Import, ImportStatus, Publication, Version
 from promotions.publishing import activate_version
 from tests.promotions import accounting, drop_all_versions, forget_everything, imported, rows, stored_rows, submit
@@ -78,33 +80,33 @@ def test_workers_side_by_side_load_every_chunk_once(loaded: list[int]) -> None:
     assert len(stored_rows(found.id, found.table_count)) == 2_000
 
 
-def load_one_chunk_twice(found: Import) -> None:
+def load_one_chunk_twice(found: Import, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two workers that do not lock take the same chunk and load it together."""
     both = threading.Barrier(2, timeout=10)
-
-    def claim_without_lock() -> Chunk | None:
-        return Chunk.objects.select_related("source_import").filter(is_done=False).order_by("number").first()
 
     def load_when_both_have_it(chunk: Chunk) -> None:
         both.wait()
         load_chunk(chunk)
 
     importing._advance(found.id)
-    work = partial(importing._work_on_next, claim_without_lock, load_when_both_have_it)
+    monkeypatch.setattr(importing, "piece_lease", lambda *piece: nullcontext(True))
+    monkeypatch.setattr(importing, "_count_beginning", lambda chunks, number: chunks.get(pk=number))
+    monkeypatch.setattr(importing, "lock_work", lambda chunks, number: chunks.get(pk=number))
+    work = partial(importing._work_on_next, waiting_chunks(), load_when_both_have_it)
     side_by_side(work, work)
 
 
-def test_without_the_lock_a_constraint_still_refuses_the_second_load() -> None:
+def test_without_the_lock_a_constraint_still_refuses_the_second_load(monkeypatch: pytest.MonkeyPatch) -> None:
     found = submit(rows(range(20)))
     with pytest.raises(IntegrityError):
-        load_one_chunk_twice(found)
+        load_one_chunk_twice(found, monkeypatch)
     assert len(stored_rows(found.id)) == 20
 
 
 def test_control_without_lock_and_constraint_every_row_is_there_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("promotions.loading.keep_digests", lambda *args: None)
     found = submit(rows(range(20)))
-    load_one_chunk_twice(found)
+    load_one_chunk_twice(found, monkeypatch)
     assert len(stored_rows(found.id)) == 40
 
 

@@ -162,15 +162,16 @@ def test_answer_is_of_one_state_while_others_write(monkeypatch: pytest.MonkeyPat
     add(start, end, 0, 10)
     query = RatesQuery(day(0), day(0), "AAAAA", "here", min_prices=1)
     (before,) = read_rates([query])
-    run = averages._run
+    rows = averages._rows
 
-    def run_late(statement: str, searches: Any) -> Any:
+    def rows_late(statement: str, searches: Any) -> Any:
         with ThreadPoolExecutor(1) as pool:
             pool.submit(on_own_connection, lambda: add(start, end, 0, 90)).result(20)
-        return run(statement, searches)
+        return rows(statement, searches)
 
     with monkeypatch.context() as patched:
-        patched.setattr(averages, "_run", run_late)
+        patched.setattr(averages, "_rows", rows_late)
+        patched.setattr(averages, "BATCH_SECONDS", 30.0)
         assert read_rates([query]) == [before]
     (after,) = read_rates([query])
     assert isinstance(before, RatesAnswer)

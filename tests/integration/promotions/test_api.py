@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,15 +17,18 @@ from django.conf import settings as project
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from common.stores import READ_STORE
 from gateway.app import Gateway
 from gateway.hot import hot_endpoints
+from promotions import rejects
 from promotions.importing import work_on_imports
-from promotions.models import Import
+from promotions.models import Import, Reject
+from promotions.rejects import prune_rejects
 from promotions.retention import drop_unused_tables
-from tests.promotions import DATE, id_of, imported, row, rows, served, submit
+from tests.promotions import DATE, accounting, id_of, imported, row, rows, served, submit
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])
 
@@ -327,3 +331,16 @@ def test_correlation_id_comes_back_from_the_hot_path() -> None:
 def test_addresses_beside_promotions_are_left_to_django() -> None:
     for path in ("/promotions/versions", "/promotions/", "/promotions", f"/promotions/{ID}/more"):
         assert asyncio.run(_call(path, {})).status_code == 599
+
+
+def test_rejects_of_an_import_that_ended_long_ago_are_gone(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rejects, "PRUNED_SLICE", 2)
+    old, recent = (imported("no,good,row\n" * 3 + rows(range(97)), f"{name}.csv") for name in ("old", "recent"))
+    for found, days in ((old, 31), (recent, 29)):
+        Import.objects.filter(pk=found.pk).update(finished_at=timezone.now() - timedelta(days=days))
+    problem(client.get(f"/imports/{old.id}/rejects"), 410, "rejects-gone")
+    prune_rejects()
+    assert list(Reject.objects.values_list("source_import", flat=True)) == [recent.id] * 3
+    problem(client.get(f"/imports/{old.id}/rejects"), 410, "rejects-gone")
+    assert client.get(f"/imports/{recent.id}/rejects").status_code == 200
+    assert accounting(old) == (97, 3, 0, 0)

@@ -4,7 +4,7 @@ import codecs
 import gzip
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -13,11 +13,11 @@ import zstandard
 from django.db import OperationalError, connection
 from pytest_django import Settings
 
-from promotions import planning, rejects
+from promotions import importing, planning, rejects
 from promotions.importing import _STEPS, work_on_imports
 from promotions.indexing import finish_indexing
 from promotions.loading import load_chunk
-from promotions.models import Chunk, ChunkDigests, Import, ImportStatus, Version
+from promotions.models import Chunk, ChunkDigests, Import, ImportStatus, Version, VersionTable
 from promotions.progress import import_progress
 from promotions.selectors import find_promotions
 from promotions.submitting import submit_import
@@ -371,6 +371,66 @@ def test_statement_that_never_succeeds_ends_the_import(live: Import, monkeypatch
         with pytest.raises(OperationalError):
             work_on_imports()
     refused(finished(found), ImportStatus.FAILED, "Gave up after 5 attempts")
+
+
+def deadly_load(chunk: Chunk) -> None:
+    raise KeyboardInterrupt
+
+
+def deadly_index(table: VersionTable) -> None:
+    raise KeyboardInterrupt
+
+
+def deadly_plan(found: Import) -> bool:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture(params=["load", "index", "plan"])
+def deadly(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A piece of work that ends its worker each time, until the test has had enough; what it is called."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "load":
+            patch.setattr(importing, "load_chunk", deadly_load)
+        if request.param == "index":
+            patch.setattr(importing, "index_version_table", deadly_index)
+        if request.param == "plan":
+            patch.setitem(_STEPS, ImportStatus.QUEUED, deadly_plan)
+        yield {"load": "Loading lines 1 to 100", "index": "Indexing table 0", "plan": "Planning"}[request.param]
+
+
+def work_until_killed() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        work_on_imports()
+
+
+def test_work_that_kills_its_worker_five_times_ends_the_import(live: Import, deadly: str) -> None:
+    found = submit(rows(range(100)))
+    for _ in range(5):
+        work_until_killed()
+    refused(finished(found), ImportStatus.FAILED, f"{deadly} ended its worker 5 times")
+
+
+def test_work_that_kills_its_worker_four_times_is_done_after_all(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = submit(rows(range(100)))
+    with monkeypatch.context() as patch:
+        patch.setattr(importing, "load_chunk", deadly_load)
+        for _ in range(4):
+            work_until_killed()
+    assert finished(found).status == ImportStatus.PUBLISHED
+
+
+def test_errors_and_outages_are_no_deaths(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(chunk: Chunk) -> None:
+        raise OperationalError("the connection is lost")
+
+    found = submit(rows(range(100)))
+    with monkeypatch.context() as patch:
+        patch.setattr(importing, "load_chunk", away)
+        for _ in range(7):
+            with pytest.raises(OperationalError):
+                work_on_imports()
+    assert found.chunks.get().begun == 0
+    assert finished(found).status == ImportStatus.PUBLISHED
 
 
 def test_outage_of_the_store_is_never_the_imports_fault(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,17 @@ def test_form_comes_first_and_is_in_the_sidebar(people: Client, lane: tuple[Port
     assert f'href="{PAGE}"' in people.get("/admin/").content.decode()
 
 
+@pytest.mark.parametrize("left_out", [{}, {"min_prices": ""}])
+def test_what_a_question_leaves_out_is_as_in_the_empty_form(
+    people: Client, lane: tuple[Port, Port], left_out: dict[str, str]
+) -> None:
+    given = {name: value for name, value in LANE.items() if name != "min_prices"}
+    assert "2 of 4 days have an average" in text(people, **given, **left_out)
+    page = text(people, origin="CNSGH", destination="baltic")
+    assert "There are no prices from CNSGH to baltic on these days." in page
+    assert 'name="min_prices" value="3"' in page
+
+
 def test_chart_words_and_table_say_the_same(people: Client, lane: tuple[Port, Port]) -> None:
     page = text(people, **LANE)
     assert "2 of 4 days have an average, from 1,100 to 2,000 USD. " in page

@@ -264,8 +264,33 @@ def test_lines_are_counted_over_blocks(tmp_path: Path, monkeypatch: pytest.Monke
 def test_file_without_a_good_row_is_done_at_once(tmp_path: Path) -> None:
     path = file(tmp_path, "orig_code,dest_code,day,price")
     assert import_prices(path) == (0, 0)
+    assert PriceImport.objects.get().finished_at
+
+
+@pytest.mark.usefixtures("ports")
+def test_file_of_which_nothing_was_added_may_come_again(tmp_path: Path) -> None:
+    path = file(tmp_path, "AAAAA,LATER,2026-01-01,5", "AAAAA,BBBBB,never,5")
+    assert import_prices(path) == (0, 2)
+    port("LATER", Region.objects.get())
+    assert import_prices(path) == (1, 1)
     with pytest.raises(ImportedAlready):
         import_prices(path)
+    assert Price.objects.count() == 1
+
+
+@pytest.mark.usefixtures("ports")
+def test_import_that_is_reopened_twice_keeps_the_ports_of_the_first(tmp_path: Path) -> None:
+    path = file(tmp_path, "AAAAA,LATER,2026-01-01,5", "AAAAA,AFTER,2026-01-01,6")
+    import_prices(path)
+    port("LATER", Region.objects.get())
+
+    def die(phase: str, done: int, total: int) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        import_prices(path, on_progress=die)
+    port("AFTER", Region.objects.get())
+    assert import_prices(path) == (1, 1)
 
 
 # Commands
@@ -284,6 +309,15 @@ def test_commands_take_three_files_and_tell_counts(tmp_path: Path) -> None:
     assert "are what prices and regions say" in run("rebuild_rollup", "--check")[0]
 
 
+@pytest.mark.parametrize("name", ["prices.csv", "link.csv"])
+def test_rejects_do_not_go_into_the_file_that_is_imported(tmp_path: Path, name: str) -> None:
+    path = file(tmp_path, "AAAAA,AAAAA,2026-01-01,5", name="prices.csv")
+    (tmp_path / "link.csv").symlink_to(path)
+    with pytest.raises(CommandError, match="is the file that is imported"):
+        run("import_prices", path, "--rejects", tmp_path / name)
+    assert path.read_text() == "AAAAA,AAAAA,2026-01-01,5\n"
+
+
 def test_commands_fail_with_reasons_for_what_they_refuse(tmp_path: Path) -> None:
     region("a")
     rejects = tmp_path / "rejects.csv"
@@ -300,5 +334,7 @@ def test_commands_fail_with_reasons_for_what_they_refuse(tmp_path: Path) -> None
     for name in ("import_regions", "import_ports", "import_prices"):
         with pytest.raises(CommandError, match="cannot be"):
             run(name, tmp_path / "missing.csv")
+    port("AAAAA", Region.objects.get())
+    run("import_prices", file(tmp_path, "AAAAA,AAAAA,2026-01-01,5"))
     with pytest.raises(CommandError, match="With --again"):
         run("import_prices", file(tmp_path, "AAAAA,AAAAA,2026-01-01,5"))

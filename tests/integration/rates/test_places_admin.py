@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from rates.metrics import DELETED
 from rates.models import Port, Price, Region
 from rates.rebuilding import prove_rollup
 from tests.rates import add, day, port, region
@@ -98,7 +99,7 @@ def test_prices_are_found_by_lane_and_day_added_and_deleted(people: Client) -> N
         assert found in text(people, f"{ADMIN}/price/", q=term)
     for term in ("BBBBB", "aaaaa", "AAAAA BBBBB 2026-02-30", f"AAAAA BBBBB {day(0)} x", f"AAAAA BBBBB {day(2)}"):
         assert "12.34" not in text(people, f"{ADMIN}/price/", q=term)
-    first = Price.objects.get(day=day(0))
+    first, deleted = Price.objects.get(day=day(0)), DELETED._value.get()
     assert text(people, f"{ADMIN}/price/{first.pk}/change/")
     people.post(f"{ADMIN}/price/{first.pk}/delete/", {"post": "yes"})
     assert Price.objects.count() == 1
@@ -107,3 +108,4 @@ def test_prices_are_found_by_lane_and_day_added_and_deleted(people: Client) -> N
     people.post(f"{ADMIN}/price/", selected)
     assert not Price.objects.exists()
     assert prove_rollup().holds
+    assert DELETED._value.get() == deleted + 2

@@ -5,11 +5,12 @@ from itertools import permutations
 
 import pytest
 from django.db import IntegrityError, connection
+from django.db.models import Sum
 
 from rates.errors import ComesTwice, ParentNotFound, RegionCycle
-from rates.models import NO_CYCLE, PORT_HAS_PRICES, Port, Price, Region, RegionClosure, Rollup
+from rates.models import NO_CYCLE, PORT_HAS_PRICES, DataVersion, Level, Port, Price, Region, RegionClosure, Rollup
 from rates.ports import write_ports
-from rates.rebuilding import prove_rollup
+from rates.rebuilding import prove_rollup, repair_rollup
 from rates.regions import Written, write_regions
 from rates.services import add_prices
 from rates.types import PortTerms, PriceRange, RegionTerms
@@ -179,6 +180,29 @@ def test_deleted_prices_leave_no_rollup_behind() -> None:
     assert set(Rollup.objects.values_list("day", "sum", "count")) == {(day(1), ONE, 1)}
     Price.objects.all().delete()
     assert not Rollup.objects.exists()
+
+
+def test_emptied_prices_leave_no_rollup_behind_and_make_old_answers_old() -> None:
+    here = port("AAAAA", region("here"))
+    add(here, here, 0, 1, 2)
+    before = DataVersion.objects.aggregate(sum=Sum("version"))["sum"]
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE rates_price")
+    assert not Rollup.objects.exists()
+    assert DataVersion.objects.aggregate(sum=Sum("version"))["sum"] > before
+
+
+def test_rollups_written_by_hand_are_found_and_repaired() -> None:
+    here = port("AAAAA", region("here"))
+    add(here, here, 0, 1, 2)
+    before = set(Rollup.objects.values_list())
+    Rollup.objects.filter(level=Level.PORT_PORT).delete()
+    Rollup.objects.filter(level=Level.PORT_REGION).update(count=7)
+    Rollup.objects.create(level=Level.REGION_PORT, origin=-1, destination=-1, day=day(0), sum=1, count=1)
+    assert prove_rollup().rollups == 3
+    assert repair_rollup().rollups == 3
+    assert prove_rollup().holds
+    assert set(Rollup.objects.values_list()) == before
 
 
 def test_price_batches_take_as_many_statements_for_one_as_for_a_thousand(

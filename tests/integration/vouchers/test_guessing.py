@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pytest_django import Settings
+from redis.commands.core import Script
 
 from common import valkey
 from common.errors import FloodgateError
@@ -15,8 +16,8 @@ from gateway.clients import Client
 from gateway.errors import RateLimited
 from gateway.ratelimits.recent import Recent
 from tests.roads import Answer, django, hot_path
-from tests.vouchers import APPS, forget_local_flags, phone, redeem, voucher, wanted, words
-from vouchers import guessing
+from tests.vouchers import APPS, forget_local_flags, mark, phone, redeem, voucher, wanted, words
+from vouchers import cachecalls, guessing
 from vouchers.admission import redeem_admitted, refuse_known
 from vouchers.lookups import look_up_vouchers
 from vouchers.types import Lookup, Redeem
@@ -164,6 +165,40 @@ def test_codes_beyond_what_is_left_may_come_again_at_once_when_none_was_a_guess(
         voucher(f"V{n}")
     assert batch(*((1, f"V{n}") for n in range(5))) == ["Redeemed"] * 3 + ["RateLimited"] * 2
     assert batch((1, "V3"), (1, "V4")) == ["Redeemed"] * 2
+
+
+@pytest.mark.parametrize("level", ["process", "store"])
+def test_throttled_one_gets_the_kept_answer_again(level: str) -> None:
+    voucher()
+    first = wanted(1, mark=mark("k"))._replace(address=HERE)
+    assert words(redeem_admitted([first])) == ["Redeemed"]
+    assert [guess(1, f"G{n}") for n in range(3)] == ["VoucherUnavailable"] * 3
+    if level == "store":
+        guessing._throttled_until = Recent(10)
+    repeats = [first, first._replace(mark=mark("k", "other")), first._replace(mark=mark("fresh")), wanted(1)]
+    for item in repeats[:3]:
+        refuse_known(item)
+    assert words(redeem_admitted(repeats)) == ["Replayed", "IdempotencyKeyReused", "RateLimited", "RateLimited"]
+    with pytest.raises(RateLimited):
+        refuse_known(repeats[3])
+
+
+def test_slow_cache_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers each time, but a redemption asks it up to four times."""
+    calls: list[object] = []
+    run = Script.__call__
+
+    def counted(script: Script, *args: Any, **kwargs: Any) -> Any:
+        calls.append(script)
+        return run(script, *args, **kwargs)
+
+    monkeypatch.setattr(Script, "__call__", counted)
+    assert batch((1, "UNKNOWN")) == ["VoucherUnavailable"]
+    assert (len(calls), CACHE.is_open) == (4, False)
+    calls.clear()
+    monkeypatch.setattr(cachecalls, "SLOW_SECONDS", 0.0)
+    assert batch((1, "OTHER")) == ["VoucherUnavailable"]
+    assert (len(calls), CACHE.is_open) == (1, True)
 
 
 def test_batch_is_not_throttled_without_the_store() -> None:

@@ -51,3 +51,26 @@ def test_every_operation_says_how_it_refuses(schema: Any) -> None:
     refusal = schema["components"]["responses"]["Problem-400"]["content"]["application/problem+json"]
     assert refusal["schema"] == {"$ref": "#/components/schemas/Problem"}
     assert "errors" in schema["components"]["schemas"]["Problem"]["properties"]
+
+
+def test_what_an_operation_says_of_a_refusal_is_a_problem_too(schema: Any) -> None:
+    found = operations(schema)
+    for name in ("read_rates", "upload_price"):
+        assert "application/problem+json" in found[name]["responses"]["404"]["content"]
+
+
+def test_answers_about_rates_are_described_in_each_form(schema: Any) -> None:
+    for name in ("read_rates", "read_rates_null"):
+        operation = operations(schema)[name]
+        answer = operation["responses"]["200"]
+        assert set(answer["content"]) == {"application/json", "text/csv"}
+        assert set(answer["headers"]) == {"ETag", "X-Data-Version"} == set(operation["responses"]["304"]["headers"])
+        assert "content" not in operation["responses"]["304"]
+        assert "If-None-Match" in named(operation, "header")
+    shapes = schema["components"]["schemas"]
+    listed, by_fallback = shapes["Rates"]["oneOf"]
+    assert listed["items"] == {"$ref": "#/components/schemas/DayRate"}
+    assert by_fallback == {"$ref": "#/components/schemas/FallbackRates"}
+    assert {"day", "average_price", "count", "median"} <= set(shapes["DayRate"]["properties"])
+    assert set(shapes["DayRate"]["required"]) == {"day", "average_price"}
+    assert "actual" in shapes["FallbackDayRate"]["required"]

@@ -1,0 +1,70 @@
+"""Forgets what became of the single rows of a batch, BATCH_KEEP_DAYS after its end.
+
+The batch itself stays, with its numbers: the same content is still the same batch, and prices name it.
+"""
+
+import time
+from datetime import timedelta
+from math import inf
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet, Sum
+from django.utils import timezone
+
+from rates.batches.errors import BatchErrorsGone
+from rates.batches.locks import lock_batch
+from rates.models import BatchReject, PriceBatch
+
+SLICE = 5_000  # rejects, up to 3 KB each
+
+
+def refuse_if_pruned(batch_id: int) -> None:
+    """Raises BatchErrorsGone: its rejects are deleted, or about to be."""
+    if PriceBatch.objects.filter(Q(is_pruned=True) | Q(finished_at__lt=_before()), pk=batch_id).exists():
+        raise BatchErrorsGone(batch_id, settings.BATCH_KEEP_DAYS)
+
+
+def prune_batches(seconds: float = inf) -> None:
+    """Delete chunks and rejects of batches that ended long ago, for about ``seconds``. May be killed anywhere.
+
+    Raises: DatabaseError.
+    """
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and _prune_something():
+        pass
+
+
+def _prune_something() -> bool:
+    batch_id = _old_batches().order_by("finished_at").values_list("id", flat=True).first()
+    if batch_id is None:
+        return False
+    if not _drop_rejects(batch_id):
+        _drop_chunks(batch_id)
+    return True
+
+
+def _old_batches() -> QuerySet[PriceBatch]:
+    return PriceBatch.objects.filter(is_pruned=False, finished_at__lt=_before())
+
+
+def _before() -> object:
+    return timezone.now() - timedelta(days=settings.BATCH_KEEP_DAYS)
+
+
+def _drop_rejects(batch_id: int) -> int:
+    """A slice in a transaction of its own. Returns how many."""
+    slice_ids = BatchReject.objects.filter(batch=batch_id).order_by("row").values_list("pk", flat=True)[:SLICE]
+    return BatchReject.objects.filter(pk__in=list(slice_ids)).delete()[0]
+
+
+def _drop_chunks(batch_id: int) -> None:
+    """Their numbers move to the batch, in one transaction, so sums over both never miss or double any."""
+    with transaction.atomic():
+        batch = lock_batch(batch_id)
+        if batch is None or batch.is_pruned:
+            return
+        sums = batch.chunks.aggregate(applied=Sum("rows_applied", default=0), rejected=Sum("rows_rejected", default=0))
+        batch.is_pruned, batch.rows_applied, batch.rows_rejected = True, sums["applied"], sums["rejected"]
+        batch.save(update_fields=["is_pruned", "rows_applied", "rows_rejected"])
+        batch.chunks.all().delete()
