@@ -25,6 +25,8 @@ from timestamps.segments import (
 )
 from timestamps.types import Entry, Position
 
+BEGUN = "begun.json"  # of an archive that may have no segment yet
+
 
 def current() -> "Archive":
     """The archive of ARCHIVE_URL, with what this process knows of it."""
@@ -47,6 +49,15 @@ class Archive:
         while self._find(self._newest + 1):
             self._newest += 1
         return self.manifest(self._newest)
+
+    def is_begun(self) -> bool:
+        """Whether there ever was an archive here. One that is not mounted, or the wrong folder, has no sign of it."""
+        return self.newest().number > 0 or BEGUN in self.store.names()
+
+    def begin(self) -> None:
+        """Leave the sign."""
+        if not self.is_begun():
+            self.store.write(BEGUN, b"{}\n")
 
     def newest_listed(self) -> int:
         """The highest number that any manifest has, readable or not; 0: there is none."""

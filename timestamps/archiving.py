@@ -49,6 +49,8 @@ def write_due_segment() -> bool:
     newest = found.newest()
     if not _is_due(found, newest):
         return False
+    if not found.is_begun():  # the first segment in a folder that is not mounted
+        raise ArchiveIsBroken("There is no archive at ARCHIVE_URL, and there was one. Is it mounted?")
     lines = [dump_entry(entry) for entry in _next_entries(newest.last, _segment_entries())]
     _write_segment(found, newest, lines)
     return True

@@ -78,6 +78,13 @@ def waiting_ids(ids: Collection[int] | None = None) -> list[int]:
     return list((waiting if ids is None else waiting.filter(pk__in=ids)).values_list("pk", flat=True))
 
 
+def waiting_index_entries() -> list[tuple[str, stream.Waiting]]:
+    """What the index has of dead letters that wait: a store that came back empty is given it again."""
+    letters = DeadLetter.objects.filter(state=DeadLetterState.WAITING)
+    entries = [Entry(letter.position, json.loads(letter.fields)) for letter in letters]
+    return [pair for entry in entries if (pair := _index_entry(entry))]
+
+
 @transaction.atomic
 def _retry(ids: Collection[int]) -> list[Record]:
     """The records that these letters have become."""

@@ -1,7 +1,7 @@
 """The log from its first entry to its last, wherever they are: archived segments, then the stream."""
 
 from timestamps import archive, stream
-from timestamps.trimming import restore_mark
+from timestamps.opening import open_log
 from timestamps.types import Entry, Position
 
 
@@ -23,6 +23,6 @@ def read_after(position: Position, limit: int) -> list[Entry]:
 def read_stream_after(position: Position, limit: int) -> list[Entry] | None:
     """The same from the stream alone; None where the next entry has left it."""
     found = stream.read_after(position, limit)
-    if found is None and restore_mark():
+    if found is None and open_log():
         found = stream.read_after(position, limit)
     return found

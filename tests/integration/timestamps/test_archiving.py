@@ -189,12 +189,12 @@ def test_store_that_came_back_empty_gets_its_mark_from_the_archive() -> None:
     assert log.read_after(START, 100) == everything
 
 
-def test_fresh_store_that_was_archived_but_never_trimmed_is_read_from_the_stream() -> None:
-    everything = put(20)
+def test_store_that_lost_its_marks_alone_is_read_from_archive_and_stream() -> None:
+    everything = put(25)
     archive_all()
-    valkey.truth().delete(stream.prefix() + "trimmed")
+    valkey.truth().delete(*(stream.prefix() + name for name in ("trimmed", "persisted", "life")))
     assert log.read_after(START, 100) == everything
-    assert stream.trimmed() == START
+    assert (stream.trimmed(), in_stream()) == (everything[19].position, 5)
 
 
 def test_archive_that_lost_its_newest_segment_is_an_error_not_an_end() -> None:
