@@ -2,11 +2,13 @@
 
 What the archive holds is read from the archive alone: it outlives every database. A segment counts from the moment
 that its manifest is there; a segment's file without one is what a killed archiver left. Manifests are never changed, so
-a process keeps those it has read, and of segments the last one it has opened.
+a process keeps those it has read until it meets trouble, and of segments the last one it has opened.
 """
 
 from bisect import bisect_right
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import ParamSpec, TypeVar
 
 import zstandard
 from django.conf import settings
@@ -25,12 +27,29 @@ from timestamps.segments import (
 )
 from timestamps.types import Entry, Position
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 BEGUN = "begun.json"  # of an archive that may have no segment yet
 
 
 def current() -> "Archive":
     """The archive of ARCHIVE_URL, with what this process knows of it."""
     return _archive_at(settings.ARCHIVE_URL)
+
+
+def read_anew_after_trouble(work: Callable[P, R]) -> Callable[P, R]:
+    """For work that goes on in a later call: what this process knows may be the trouble, a manifest that was lost."""
+
+    @wraps(work)
+    def watched(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return work(*args, **kwargs)
+        except ArchiveIsBroken:
+            _archive_at.cache_clear()
+            raise
+
+    return watched
 
 
 class Archive:

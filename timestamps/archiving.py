@@ -29,6 +29,7 @@ from timestamps.types import Entry, Position
 logger = logging.getLogger(__name__)
 
 
+@archive.read_anew_after_trouble
 def archive_step() -> bool:
     """Archive the next segment, if one is due, and trim one that is archived, if nobody needs it any more.
 

@@ -5,6 +5,7 @@ from timestamps.opening import open_log
 from timestamps.types import Entry, Position
 
 
+@archive.read_anew_after_trouble
 def read_after(position: Position, limit: int) -> list[Entry]:
     """The next entries after ``position`` in the log's order: ``limit``, or all that there are.
 
