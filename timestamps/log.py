@@ -9,6 +9,8 @@ from timestamps.types import Entry, Position
 def read_after(position: Position, limit: int) -> list[Entry]:
     """The next entries after ``position`` in the log's order: ``limit``, or all that there are.
 
+    What is accepted as lost is passed over.
+
     Raises: RedisError: the truth store is away; ArchiveUnavailable; ArchiveIsBroken: it lacks the next entry.
     """
     entries: list[Entry] = []
@@ -16,8 +18,12 @@ def read_after(position: Position, limit: int) -> list[Entry]:
         page = read_stream_after(position, limit - len(entries))
         if page is not None:
             return entries + page
-        entries += archive.current().read_after(position, limit - len(entries))
-        position = entries[-1].position
+        found = archive.current()
+        if loss := found.loss_after(position):
+            position = loss.last
+        else:
+            entries += found.read_after(position, limit - len(entries))
+            position = entries[-1].position
     return entries
 
 

@@ -40,12 +40,22 @@ def trim_segment() -> bool:
 def check_segment(found: Archive, manifest: Manifest) -> None:
     """Raises ArchiveIsBroken: the manifest does not go on where the one before it ends."""
     before = found.manifest(manifest.number - 1)
-    named = (before.total_entries + manifest.entries, before.total_size + manifest.size)
-    if manifest.number > 1 and manifest.previous_sha256 != sha256_of(found.manifest_text(before.number)):
+    check_place(before, manifest)
+    if (
+        manifest.number > 1
+        and not before.is_lost
+        and manifest.previous_sha256 != sha256_of(found.manifest_text(before.number))
+    ):
         raise ArchiveIsBroken(
             f"Manifest {before.number} is not the one that manifest {manifest.number} was made after."
         )
-    if not before.last < manifest.first <= manifest.last or named != (manifest.total_entries, manifest.total_size):
+
+
+def check_place(before: Manifest, manifest: Manifest) -> None:
+    """The same without the chain."""
+    named = (before.total_entries + manifest.entries, before.total_size + manifest.size)
+    is_after = before.last <= manifest.last if manifest.is_lost else before.last < manifest.first <= manifest.last
+    if not is_after or named != (manifest.total_entries, manifest.total_size):
         raise ArchiveIsBroken(f"Manifest {manifest.number} does not go on where manifest {before.number} ends.")
 
 

@@ -17,6 +17,7 @@ from timestamps import log, opening, stream
 from timestamps.archiving import archive_step
 from timestamps.consuming import consume_log, live_table
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable, LogNotOpen, Rebuilding, TimestampNotFound
+from timestamps.health import lag_seconds
 from timestamps.models import RecordTable
 from timestamps.opening import Opener, open_log
 from timestamps.services import append_timestamps
@@ -152,6 +153,13 @@ def test_nothing_is_appended_before_the_store_is_open(monkeypatch: pytest.Monkey
     monkeypatch.setattr("timestamps.services.open_soon", lambda: False)
     assert isinstance(refusal(), LogNotOpen)
     assert stream.sizes() == (2, 2)
+
+
+def test_readiness_tells_of_a_store_that_is_not_open() -> None:
+    assert lag_seconds() == 0
+    restart()
+    with pytest.raises(LogNotOpen):
+        lag_seconds()
 
 
 def test_a_restart_changes_nothing() -> None:
