@@ -198,7 +198,8 @@ class Gateway:
         now = asyncio.get_running_loop().time
         started = now()
         while (left := started + endpoint.seconds_to_wait(item, result) - now()) > 0:
-            await asyncio.sleep(min(ASK_AGAIN_SECONDS, left))
+            to_next = ASK_AGAIN_SECONDS - now() % ASK_AGAIN_SECONDS  # for all at once, so they share a batch
+            await asyncio.sleep(min(to_next, left))
             try:
                 result = await self._again[endpoint.name].submit(item)
             except FloodgateError:  # a store that is away leaves the answer that is known

@@ -18,7 +18,7 @@ from gateway.idempotency import REPLAYED_HEADER
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-ASK_AGAIN_SECONDS = 0.1
+ASK_AGAIN_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)

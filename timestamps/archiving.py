@@ -52,8 +52,7 @@ def write_due_segment() -> bool:
         return False
     if not found.is_begun():  # the first segment in a folder that is not mounted
         raise ArchiveIsBroken("There is no archive at ARCHIVE_URL, and there was one. Is it mounted?")
-    lines = [dump_entry(entry) for entry in _next_entries(newest.last, _segment_entries())]
-    _write_segment(found, newest, lines)
+    _write_segment(found, newest, _next_lines(newest.last, _segment_entries()))
     return True
 
 
@@ -76,13 +75,13 @@ def _segment_entries() -> int:
     return min(settings.TIMESTAMPS_SEGMENT_ENTRIES, settings.TIMESTAMPS_MAX_BACKLOG // 2)
 
 
-def _next_entries(position: Position, limit: int) -> list[Entry]:
-    """Up to ``limit`` entries after ``position``."""
-    entries: list[Entry] = []
-    while len(entries) < limit and (page := _read_stream(position, min(PAGE_ENTRIES, limit - len(entries)))):
-        entries += page
+def _next_lines(position: Position, limit: int) -> list[bytes]:
+    """Up to ``limit`` entries after ``position``, as lines: bytes, which the garbage collector does not go through."""
+    lines: list[bytes] = []
+    while len(lines) < limit and (page := _read_stream(position, min(PAGE_ENTRIES, limit - len(lines)))):
+        lines += map(dump_entry, page)
         position = page[-1].position
-    return entries
+    return lines
 
 
 def _read_stream(position: Position, limit: int) -> list[Entry]:

@@ -18,6 +18,8 @@ from timestamps.tables import create_record_table, drop_record_table
 logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = 5.0  # then its worker may end; the next call goes on
+LINGER_SECONDS = 0.3  # without an entry; longer than the command side's pause between wake-ups
+GATHER_SECONDS = 0.03  # entries of this long share a transaction
 
 
 def consume_log() -> int:
@@ -36,6 +38,28 @@ def consume_log() -> int:
             if taken < STEP_ENTRIES or time.monotonic() > until:
                 break
     return total
+
+
+def follow_log() -> bool:
+    """Consume, and stay for as long as entries come, at most BUSY_SECONDS: they become records without a message each.
+
+    Returns: whether more may come at once. False also while another process consumes.
+    Raises:  as consume_log.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    with consumer_lease() as is_mine:
+        while is_mine and time.monotonic() < until:
+            if _step() < STEP_ENTRIES and not _gather():
+                return False
+    return is_mine
+
+
+def _gather() -> bool:
+    """Wait for the first entry that is to come, and for those right behind it; whether there is one."""
+    if not stream.await_entry(stream.persisted(), LINGER_SECONDS):
+        return False
+    time.sleep(GATHER_SECONDS)
+    return True
 
 
 def _step() -> int:

@@ -16,6 +16,7 @@ from timestamps.types import START, Entry, Position
 
 LEVEL = 3  # 100,000 entries: 22 MB of lines are 4 MB; most of it is random ids, which no level makes smaller
 CHAIN_START = "0" * 64
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Manifest(NamedTuple):
@@ -88,7 +89,7 @@ def sha256_of(content: bytes) -> str:
 
 def dump_entry(entry: Entry) -> bytes:
     """A line without its end. All but ASCII is escaped, lone surrogates too, so every byte of an entry comes back."""
-    return json.dumps({"position": str(entry.position), "fields": entry.fields}, separators=(",", ":")).encode()
+    return _to_json({"position": str(entry.position), "fields": entry.fields}).encode()
 
 
 def load_entry(line: bytes) -> Entry:

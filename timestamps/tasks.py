@@ -13,13 +13,13 @@ from common.standin import start_standin
 from common.stores import STORE_AWAY
 from common.wakeups import wake
 from timestamps.archiving import archive_step
-from timestamps.consuming import consume_log
+from timestamps.consuming import follow_log
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 from timestamps.replaying import replay_step
 from timestamps.replays import QUEUE, REPLAY_TASK, drop_retired_tables
 from timestamps.standin import LOOK_SECONDS, consume_if_late
 from timestamps.tables import UNDEFINED_TABLE
-from timestamps.waking import CONSUME_TASK
+from timestamps.waking import CONSUME_TASK, wake_consumer
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,8 @@ NOT_MIGRATED = (UNDEFINED_TABLE, "42703")  # a column of a later migration is mi
 
 @shared_task(name=CONSUME_TASK)
 def consume_log_task() -> None:
-    _try("consumer", consume_log)
+    if _try("consumer", follow_log):
+        wake_consumer()
 
 
 @shared_task(name=ARCHIVE_TASK)

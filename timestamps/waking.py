@@ -1,4 +1,4 @@
-"""Wakes the consumer after an append: at once, then at most every 100 ms, and always once after the last append."""
+"""Wakes the consumer after an append: at once, then at most every 200 ms, and always once after the last append."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from common.wakeups import wake
 
 CONSUME_TASK = "timestamps.consume"
 QUEUE = "events"
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.2
 
 
 class Waker:

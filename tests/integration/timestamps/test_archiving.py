@@ -114,8 +114,8 @@ def test_segment_that_lacks_an_entry_of_the_stream_is_not_trimmed(monkeypatch: p
     """A defect of the archiver must not cost the log anything."""
     put(20)
     pretend_all_is_persisted()
-    next_entries = archiving._next_entries
-    monkeypatch.setattr(archiving, "_next_entries", lambda position, limit: next_entries(position, limit)[::2])
+    next_lines = archiving._next_lines
+    monkeypatch.setattr(archiving, "_next_lines", lambda position, limit: next_lines(position, limit)[::2])
     with pytest.raises(ArchiveIsBroken, match="lacks entries that the stream has"):
         archive_step()
     assert in_stream() == 20

@@ -34,14 +34,14 @@ def test_a_position_before_the_trimmed_part_is_not_in_the_stream() -> None:
 
 def test_reading_is_repeated_while_the_store_is_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
     position = put_entry({"command_id": "1"})
-    run, left = stream.run, [RedisTimeout(), RedisTimeout(), RedisTimeout()]
+    read, left = stream._read, [RedisTimeout(), RedisTimeout(), RedisTimeout()]
 
-    def held_up(script: str, *arguments: object) -> object:
+    def held_up(position: Position, limit: int) -> tuple[bytes | None, stream.Entries]:
         if left:
             raise left.pop()
-        return run(script, *arguments)
+        return read(position, limit)
 
-    monkeypatch.setattr(stream, "run", held_up)
+    monkeypatch.setattr(stream, "_read", held_up)
     assert stream.read_after(START, 10) == [Entry(position, {"command_id": "1"})]
     left += [RedisTimeout()] * 4
     with pytest.raises(RedisTimeout):

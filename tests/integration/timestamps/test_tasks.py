@@ -7,13 +7,14 @@ from django.db import OperationalError
 from pytest_django import Settings
 from redis.exceptions import ConnectionError as StoreGone
 
-from tests.timestamps import append, committed
-from timestamps import tasks
+from tests.timestamps import append, committed, rows
+from timestamps import consuming, stream, tasks
 from timestamps.consuming import consume_log, live_table
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 from timestamps.replays import start_replay
 from timestamps.stream import trimmed
 from timestamps.tasks import archive_log_task, consume_log_task, drop_retired_tables_task, replay_task
+from timestamps.types import Position
 
 pytestmark = committed
 
@@ -22,7 +23,28 @@ pytestmark = committed
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     monkeypatch.setattr(tasks, "wake", lambda task, queue, workers: names.append(f"{task} on {queue}"))
+    monkeypatch.setattr(tasks, "wake_consumer", lambda: names.append("consumer"))
     return names
+
+
+def test_consumer_stays_for_entries_that_come(monkeypatch: pytest.MonkeyPatch, woken: list[str]) -> None:
+    append(2)
+    wait, coming = stream.await_entry, [3, 4]
+
+    def append_meanwhile(position: Position, seconds: float) -> bool:
+        if coming:
+            append(coming.pop())
+        return wait(position, seconds)
+
+    monkeypatch.setattr(stream, "await_entry", append_meanwhile)
+    consume_log_task()
+    assert (len(rows()), woken) == (9, [])
+
+
+def test_consumer_that_others_may_need_comes_back_at_once(monkeypatch: pytest.MonkeyPatch, woken: list[str]) -> None:
+    monkeypatch.setattr(consuming, "BUSY_SECONDS", 0.0)
+    consume_log_task()
+    assert woken == ["consumer"]
 
 
 def test_archiver_wakes_itself_until_nothing_is_left(woken: list[str], settings: Settings) -> None:
@@ -50,7 +72,7 @@ def test_replayer_goes_on_to_the_switch(woken: list[str]) -> None:
     [
         ("archive_step", archive_log_task),
         ("replay_step", replay_task),
-        ("consume_log", consume_log_task),
+        ("follow_log", consume_log_task),
         ("drop_retired_tables", drop_retired_tables_task),
     ],
 )
