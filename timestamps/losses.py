@@ -16,6 +16,7 @@ from timestamps.archive import Archive
 from timestamps.archiving import chain_after, manifest_of
 from timestamps.consuming import live_table
 from timestamps.errors import ArchiveIsBroken
+from timestamps.opening import live_position
 from timestamps.segments import Manifest, loss_name, manifest_name, segment_name, sha256_of, unpack
 from timestamps.tables import record_table
 from timestamps.trimming import check_place
@@ -121,7 +122,7 @@ def _plan_for(looked_at: Archive, before: Manifest, number: int, plan: Plan) -> 
 
 def _plan_end(looked_at: Archive, newest: int, state: stream.State, plan: Plan) -> None:
     """What the stream was trimmed through was archived; if it has no mark, and there is no archive, what was taken."""
-    through = state.trimmed or (START if looked_at.is_begun() else live_table().position)
+    through = state.trimmed or (START if looked_at.is_begun() else live_position())
     while (before := looked_at.manifest(newest)).last < through:
         newest += 1
         if manifest := _found_again(looked_at, before, newest):

@@ -10,7 +10,7 @@ import threading
 import time
 
 from django.conf import settings
-from django.db import Error, ProgrammingError, connections
+from django.db import Error, ProgrammingError, connections, transaction
 from redis.exceptions import RedisError
 
 from common.sqlstate import sqlstate
@@ -19,6 +19,7 @@ from timestamps import stream
 from timestamps.archive import Archive
 from timestamps.deadletters import waiting_index_entries
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
+from timestamps.locks import lock_tables
 from timestamps.models import RecordTable, TableState
 from timestamps.tables import UNDEFINED_TABLE
 from timestamps.types import START, Position
@@ -54,7 +55,7 @@ def open_log() -> bool:
 def _taken(*, is_needed: bool) -> Position:
     """Through which the live table has everything. A store that has lost nothing goes on without the database."""
     try:
-        live = RecordTable.objects.filter(state=TableState.LIVE).first()
+        return _taken_for_good() if is_needed else live_position()
     except ProgrammingError as error:
         if sqlstate(error) != UNDEFINED_TABLE:
             raise
@@ -63,6 +64,17 @@ def _taken(*, is_needed: bool) -> Position:
         if is_needed:
             raise
         return START
+
+
+@transaction.atomic
+def _taken_for_good() -> Position:
+    """Behind the locks of whoever read the store as it was and has yet to commit that."""
+    return max([START, *(table.position for table in lock_tables())])
+
+
+def live_position() -> Position:
+    """START without a live table."""
+    live = RecordTable.objects.filter(state=TableState.LIVE).first()
     return live.position if live else START
 
 

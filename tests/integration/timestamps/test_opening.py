@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from pytest_django import Settings
 
 from common import valkey
 from common.errors import FloodgateError
+from tests.acceptance.harness import wait_until
 from tests.timestamps import append, committed, put_entry, read, rows
 from timestamps import log, opening, stream
 from timestamps.archiving import archive_step
@@ -19,7 +20,7 @@ from timestamps.consuming import consume_log, live_table
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable, LogNotOpen, Rebuilding, TimestampNotFound
 from timestamps.health import lag_seconds
 from timestamps.models import RecordTable
-from timestamps.opening import Opener, open_log
+from timestamps.opening import Opener, _Attempt, open_log
 from timestamps.services import append_timestamps
 from timestamps.types import START, Position, Submission, Timestamp
 
@@ -246,7 +247,8 @@ def database_away(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(RecordTable.objects, "filter", fail)
+    for name in ("lock_tables", "live_position"):
+        monkeypatch.setattr(opening, name, fail)
 
 
 def test_a_restart_needs_no_database(database_away: None) -> None:
@@ -260,6 +262,27 @@ def test_a_store_that_lost_something_waits_for_the_database(database_away: None)
     valkey.truth().flushdb()
     assert isinstance(refusal(), LogNotOpen)
     assert stream.sizes() == (0, 0)
+
+
+def is_waited_for() -> bool:
+    """This transaction, by another."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid")
+        return bool(cursor.rowcount)
+
+
+def test_a_consumer_that_read_the_store_before_is_waited_for() -> None:
+    """Or it would commit a position that new entries come before."""
+    append(1)
+    valkey.truth().flushdb()
+    with transaction.atomic():
+        RecordTable.objects.update(position_ms=FUTURE.ms, position_seq=FUTURE.seq)
+        attempt = _Attempt()
+        attempt.start()
+        wait_until(is_waited_for, "opening", 10)
+    attempt.join()
+    assert attempt.has_opened
+    assert stream.state().last == FUTURE
 
 
 def test_dead_letters_are_in_the_index_of_a_store_that_came_back_empty() -> None:
