@@ -92,6 +92,8 @@ def test_what_only_the_archive_has_is_read_beside_an_older_store(in_old_copy: in
     assert stream.sizes()[1] == 0
     bring_back(copy)
     lose_database()
+    consume_log()
+    assert [row[0] for row in rows()] == ids
     ids += append(3)
     consume_log()
     assert [row[0] for row in rows()] == ids
