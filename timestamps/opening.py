@@ -31,7 +31,7 @@ PAUSE_SECONDS = 0.5  # after an attempt that failed
 
 
 def open_log() -> bool:
-    """Open the truth store if it is not; whether it was not.
+    """Open the truth store if it is not; whether it was not, though another may have been quicker.
 
     Raises: ArchiveIsBroken: the archive is not there any more, or ends before what the stream was trimmed through.
         ArchiveUnavailable, RedisError; DatabaseError: also when it is needed to tell what the store has lost.
@@ -46,10 +46,11 @@ def open_log() -> bool:
     taken = _taken(is_needed=has_lost or not found.is_begun())
     _refuse_lost_archive(found, state, taken)
     found.begin()
-    opened = stream.open_store(archived, taken, waiting_index_entries() if has_lost and taken > START else [])
-    level = logging.WARNING if has_lost and max(archived, taken) > START else logging.INFO
-    logger.log(level, "log_opened", extra={"archived": str(archived), "taken": str(taken), "has_lost": has_lost})
-    return opened
+    dead = waiting_index_entries() if has_lost and taken > START else []
+    if stream.open_store(archived, taken, dead):
+        level = logging.WARNING if has_lost and max(archived, taken) > START else logging.INFO
+        logger.log(level, "log_opened", extra={"archived": str(archived), "taken": str(taken), "has_lost": has_lost})
+    return True
 
 
 def _taken(*, is_needed: bool) -> Position:
