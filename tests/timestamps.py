@@ -10,10 +10,11 @@ from common import valkey
 from common.errors import FloodgateError
 from timestamps import stream
 from timestamps.models import DeadLetter, RecordTable, TableState
+from timestamps.opening import open_log
 from timestamps.selectors import read_timestamps
 from timestamps.services import append_timestamps
 from timestamps.tables import create_record_table, record_table
-from timestamps.types import START, Appended, Position, Query, Submission, Timestamp
+from timestamps.types import Appended, Position, Query, Submission, Timestamp
 
 # Emptying the tables that these tests fill instead of all after each test: 5 ms, not 700.
 committed = pytest.mark.django_db(
@@ -25,7 +26,6 @@ CORRELATION_ID = "123e4567-e89b-12d3-a456-426614174000"
 def empty_everything() -> None:
     """Stores as after the first migration. FLUSHDB: other test processes have other databases."""
     valkey.truth().flushdb()
-    stream.set_trimmed_once(START)
     valkey.cache_store().flushdb()
     with connection.cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'timestamps_record\\_%'")
@@ -35,6 +35,7 @@ def empty_everything() -> None:
     RecordTable.objects.all().delete()
     create_record_table(1)
     RecordTable.objects.create(number=1, state=TableState.LIVE)
+    open_log()
 
 
 def put_entry(fields: Mapping[str, str | bytes]) -> Position:

@@ -22,6 +22,7 @@ class TimestampsConfig(AppConfig):
             {
                 "too-many-timestamps": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 "backlog-full": HTTPStatus.SERVICE_UNAVAILABLE,
+                "log-not-open": HTTPStatus.SERVICE_UNAVAILABLE,
                 "too-many-marks": HTTPStatus.SERVICE_UNAVAILABLE,
                 "rebuilding": HTTPStatus.SERVICE_UNAVAILABLE,
                 "timestamps-late": HTTPStatus.SERVICE_UNAVAILABLE,

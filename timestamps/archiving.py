@@ -29,6 +29,7 @@ from timestamps.types import Entry, Position
 logger = logging.getLogger(__name__)
 
 
+@archive.read_anew_after_trouble
 def archive_step() -> bool:
     """Archive the next segment, if one is due, and trim one that is archived, if nobody needs it any more.
 
@@ -49,6 +50,8 @@ def write_due_segment() -> bool:
     newest = found.newest()
     if not _is_due(found, newest):
         return False
+    if not found.is_begun():  # the first segment in a folder that is not mounted
+        raise ArchiveIsBroken("There is no archive at ARCHIVE_URL, and there was one. Is it mounted?")
     _write_segment(found, newest, _next_lines(newest.last, _segment_entries()))
     return True
 
@@ -62,7 +65,7 @@ def oldest_waiting_seconds() -> float:
 def _is_due(found: Archive, newest: Manifest) -> bool:
     if oldest_waiting_seconds() > settings.TIMESTAMPS_SEGMENT_SECONDS:
         return True
-    still_in_stream = newest.total_entries - found.entries_through(stream.trimmed())
+    still_in_stream = newest.total_entries - found.total_through(stream.trimmed())
     _, in_stream = stream.sizes()
     return in_stream - still_in_stream >= _segment_entries()
 
@@ -90,7 +93,7 @@ def _read_stream(position: Position, limit: int) -> list[Entry]:
 
 def _write_segment(found: Archive, previous: Manifest, lines: list[bytes]) -> None:
     content = pack(lines)
-    manifest = _manifest_of(found, previous, lines, content)
+    manifest = manifest_of(found, previous, lines, content)
     found.store.write(manifest.segment, content)
     if found.store.read(manifest.segment) != content:
         raise ArchiveIsBroken(f"Segment {manifest.segment} reads back other than it was written.")
@@ -103,7 +106,8 @@ def _write_segment(found: Archive, previous: Manifest, lines: list[bytes]) -> No
     _delete_orphans(found, manifest.number)
 
 
-def _manifest_of(found: Archive, previous: Manifest, lines: list[bytes], content: bytes) -> Manifest:
+def manifest_of(found: Archive, previous: Manifest, lines: list[bytes], content: bytes) -> Manifest:
+    """Of a segment with these lines after ``previous``: always the same, to the byte."""
     sha256 = sha256_of(content)
     number = previous.number + 1
     return Manifest(
@@ -116,8 +120,12 @@ def _manifest_of(found: Archive, previous: Manifest, lines: list[bytes], content
         size=len(content),
         total_size=previous.total_size + len(content),
         sha256=sha256,
-        previous_sha256=sha256_of(found.manifest_text(previous.number)) if previous.number else CHAIN_START,
+        previous_sha256=chain_after(found, previous),
     )
+
+
+def chain_after(found: Archive, previous: Manifest) -> str:
+    return sha256_of(found.manifest_text(previous.number)) if previous.number else CHAIN_START
 
 
 def _delete_orphans(found: Archive, number: int) -> None:

@@ -48,6 +48,13 @@ def bury(broken: Sequence[tuple[Entry, str]]) -> None:
         logger.error("dead_letter", extra=fields)
 
 
+def waiting_index_entries() -> list[tuple[str, stream.Waiting]]:
+    """What the index has of dead letters that wait: a store that came back empty is given it again."""
+    letters = DeadLetter.objects.filter(state=DeadLetterState.WAITING)
+    entries = [Entry(letter.position, json.loads(letter.fields)) for letter in letters]
+    return [pair for entry in entries if (pair := _index_entry(entry))]
+
+
 def dead_between(after: Position, through: Position) -> list[Position]:
     """Positions of the dead letters that wait there, which lie after ``after`` and not after ``through``."""
     waiting = DeadLetter.objects.filter(

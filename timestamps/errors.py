@@ -7,6 +7,7 @@ FloodgateError
 │   └── TimestampNotFound   this id was never handed out
 ├── Unavailable
 │   ├── BacklogFull         too many entries wait for the database or the archive
+│   ├── LogNotOpen          the log's store has started and was not compared with the archive yet
 │   ├── ArchiveUnavailable  the store of the archive does not answer
 │   ├── TooManyMarks        too many Idempotency-Keys were used within the hour
 │   └── Rebuilding          the database is behind the log, so nobody can say yet whether the id exists
@@ -37,6 +38,11 @@ class BacklogFull(Unavailable):
     code = "backlog-full"
     default_detail = "Too many timestamps wait for the database or the archive; nothing was appended."
     retry_after_seconds = 5
+
+
+class LogNotOpen(Unavailable):
+    code = "log-not-open"
+    default_detail = "The log's store has started and is being compared with the archive; nothing was appended."
 
 
 class TooManyMarks(Unavailable):

@@ -2,7 +2,8 @@
 
 import time
 
-from timestamps.errors import ConsumerIsLate, Rebuilding
+from timestamps import stream
+from timestamps.errors import ConsumerIsLate, LogNotOpen, Rebuilding
 from timestamps.lagging import is_behind, read_lag
 
 LATE_SECONDS = 10.0
@@ -11,8 +12,10 @@ LATE_SECONDS = 10.0
 def lag_seconds() -> float:
     """Age of the oldest entry that is not in the database.
 
-    Raises: ConsumerIsLate; Rebuilding: the database lacks what it had once.
+    Raises: LogNotOpen; ConsumerIsLate; Rebuilding: the database lacks what it had once.
     """
+    if not stream.state().is_open:
+        raise LogNotOpen
     seconds = read_lag(time.time()).seconds
     if seconds > LATE_SECONDS:
         raise ConsumerIsLate

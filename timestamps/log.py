@@ -1,12 +1,15 @@
 """The log from its first entry to its last, wherever they are: archived segments, then the stream."""
 
 from timestamps import archive, stream
-from timestamps.trimming import restore_mark
+from timestamps.opening import open_log
 from timestamps.types import Entry, Position
 
 
+@archive.read_anew_after_trouble
 def read_after(position: Position, limit: int) -> list[Entry]:
     """The next entries after ``position`` in the log's order: ``limit``, or all that there are.
+
+    What is accepted as lost is passed over.
 
     Raises: RedisError: the truth store is away; ArchiveUnavailable; ArchiveIsBroken: it lacks the next entry.
     """
@@ -15,14 +18,18 @@ def read_after(position: Position, limit: int) -> list[Entry]:
         page = read_stream_after(position, limit - len(entries))
         if page is not None:
             return entries + page
-        entries += archive.current().read_after(position, limit - len(entries))
-        position = entries[-1].position
+        found = archive.current()
+        if loss := found.loss_after(position):
+            position = loss.last
+        else:
+            entries += found.read_after(position, limit - len(entries))
+            position = entries[-1].position
     return entries
 
 
 def read_stream_after(position: Position, limit: int) -> list[Entry] | None:
     """The same from the stream alone; None where the next entry has left it."""
     found = stream.read_after(position, limit)
-    if found is None and restore_mark():
+    if found is None and open_log():
         found = stream.read_after(position, limit)
     return found

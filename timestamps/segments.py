@@ -24,7 +24,8 @@ class Manifest(NamedTuple):
 
     Attributes:
         number: from 1 on, without a gap.
-        segment: name of its file, which holds part of its hash: other content is another file.
+        segment: name of its file, which holds part of its hash: other content is another file. Empty where an operator
+            has accepted that it is lost (``losses.py``); ``entries`` then are what it had, as far as is known.
         first, last: positions of its first and last entry.
         entries: in it.
         total_entries: in it and all before it.
@@ -44,6 +45,10 @@ class Manifest(NamedTuple):
     total_size: int
     sha256: str
     previous_sha256: str
+
+    @property
+    def is_lost(self) -> bool:
+        return not self.segment and self.number > 0
 
     def dump(self) -> bytes:
         """As it is stored."""
@@ -67,6 +72,11 @@ def load_manifest(text: bytes) -> Manifest:
 
 def manifest_name(number: int) -> str:
     return f"{number:012d}.json"
+
+
+def loss_name(number: int) -> str:
+    """Of the file that keeps the manifest of a segment which is accepted as lost, if there was one."""
+    return f"{number:012d}.lost"
 
 
 def segment_name(number: int, sha256: str) -> str:

@@ -8,8 +8,9 @@ from uuid import UUID
 from common.errors import FloodgateError
 from common.idempotency import IdempotencyKeyReused, Replayed
 from timestamps import stream
-from timestamps.errors import BacklogFull, TooManyMarks
+from timestamps.errors import BacklogFull, LogNotOpen, TooManyMarks
 from timestamps.metrics import count_outcomes
+from timestamps.opening import open_soon
 from timestamps.types import SUBMISSION_TIMESTAMPS, Appended, Submission
 from timestamps.waking import wake_consumer
 
@@ -20,6 +21,7 @@ Outcome = Appended | Replayed[Appended] | FloodgateError
 _REFUSALS: dict[bytes, type[FloodgateError]] = {
     stream.FULL: BacklogFull,
     stream.NO_MARKS: TooManyMarks,
+    stream.NOT_OPEN: LogNotOpen,
     stream.REUSED: IdempotencyKeyReused,
 }
 
@@ -28,8 +30,8 @@ def append_timestamps(submissions: list[Submission]) -> list[Outcome]:
     """Append every instant to the log, durably, and have the consumer woken.
 
     Args:    submissions: N, each of at most SUBMISSION_TIMESTAMPS; marks may repeat.
-    Returns: N outcomes in the order of ``submissions``. Of one that is refused (BacklogFull, TooManyMarks,
-        IdempotencyKeyReused) nothing was appended.
+    Returns: N outcomes in the order of ``submissions``. Of one that is refused (BacklogFull, LogNotOpen,
+        TooManyMarks, IdempotencyKeyReused) nothing was appended.
     Raises:  RedisError: unknown what was appended; the same marks may be sent again.
     Source:  docs/timestamps.md.
     """
@@ -39,7 +41,10 @@ def append_timestamps(submissions: list[Submission]) -> list[Outcome]:
 
 
 def _append(submissions: list[Submission]) -> list[Outcome]:
-    answers = stream.append_submissions([(_first_id(), submission) for submission in submissions])
+    first_ids = [(_first_id(), submission) for submission in submissions]
+    answers = stream.append_submissions(first_ids)
+    if stream.NOT_OPEN in answers and open_soon():
+        answers = stream.append_submissions(first_ids)
     outcomes = [_outcome(*pair) for pair in zip(answers, submissions, strict=True)]
     count_outcomes(outcomes)
     return outcomes

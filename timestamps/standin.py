@@ -5,14 +5,21 @@ Beat and the command side ask over the cache store, and losing that may cost spe
 
 import time
 
+from timestamps import stream
 from timestamps.consuming import consume_log
 from timestamps.lagging import is_behind, read_lag
+from timestamps.opening import open_soon
 
 LOOK_SECONDS = 0.5
 LATE_SECONDS = 1.0
 
 
 def consume_if_late() -> None:
-    """Consume when the oldest entry that is not in the database is older than LATE_SECONDS, or the database is anew."""
+    """Consume when the oldest entry that is not in the database is older than LATE_SECONDS, or the database is anew.
+
+    A truth store that has started is opened first, so that ids nobody has are "never" again before anybody appends.
+    """
+    if not stream.state().is_open:
+        open_soon()
     if read_lag(time.time()).seconds > LATE_SECONDS or is_behind():
         consume_log()

@@ -5,6 +5,9 @@ only rise: ``persisted``, through which the live table had everything, and ``tri
 lost its entries to the archive. Below ``trimmed`` a range of the stream is silently empty, so whoever reads a range
 reads the mark in the same moment, and the script that trims sets it.
 
+A store that starts may be an empty one or an older copy, so its marks count only when it was opened since
+(``opening.py``): the key ``life`` then has the ``run_id`` of its server, which no copy of it has in another process.
+
 Each function is one command or script call, so it happens wholly or not at all.
 """
 
@@ -21,7 +24,7 @@ from redis.exceptions import TimeoutError as HeldUp
 from common import valkey
 from timestamps.types import START, Entry, Position, Submission
 
-APPENDED, REPLAYED, REUSED, FULL, NO_MARKS = b"A", b"R", b"X", b"F", b"M"
+APPENDED, REPLAYED, REUSED, FULL, NO_MARKS, NOT_OPEN = b"A", b"R", b"X", b"F", b"M", b"N"
 TAIL_ENTRIES = 20_000  # that are counted one by one: 60 ms
 READ_ATTEMPTS = 4  # of half a second each
 SETTLE_ENTRIES = 1_000  # of one call: 2 ms of the server
@@ -37,6 +40,17 @@ class Tail(NamedTuple):
     after: int
 
 
+class State(NamedTuple):
+    """What a store knows of itself. ``is_open``: it was opened since it started; ``last``: no entry comes at or before.
+
+    ``trimmed`` is None in one that is fresh or came back empty.
+    """
+
+    is_open: bool
+    trimmed: Position | None
+    last: Position
+
+
 class Waiting(NamedTuple):
     """An entry of the index: in the log, and perhaps not in the database yet."""
 
@@ -48,7 +62,8 @@ def append_submissions(submissions: Sequence[tuple[str, Submission]]) -> list[by
     """Append all that find room; one round trip.
 
     Args:    submissions: each with the id of its first entry, whose last eight digits count up.
-    Returns: for each one of APPENDED, REPLAYED, REUSED, FULL and NO_MARKS, after the first two with its first id.
+    Returns: for each one of APPENDED, REPLAYED, REUSED, FULL, NO_MARKS and NOT_OPEN, after the first two with its first
+        id.
     Raises:  RedisError: unknown whether anything was appended.
     """
     arguments: list[Any] = [
@@ -79,10 +94,7 @@ def settle(through: Position, dead: Iterable[Position]) -> None:
 
 def keep_waiting(entries: Iterable[tuple[str, Waiting]]) -> None:
     """Have these ids in the index, where they are not: no table has them. Raises RedisError."""
-    arguments: list[str | bytes] = []
-    for command_id, (event_timestamp, correlation_id) in entries:
-        arguments += (command_id, f"{event_timestamp} {correlation_id}".encode(errors="surrogateescape"))
-    if arguments:
+    if arguments := _index(entries):
         run("keep", *arguments)
 
 
@@ -95,8 +107,7 @@ def stop_waiting(command_ids: Sequence[str]) -> None:
 def read_after(position: Position, limit: int) -> list[Entry] | None:
     """The next entries after ``position``, at most ``limit``; None when the stream does not reach that far back.
 
-    Without the mark ``trimmed`` nobody knows how far it reaches: None.
-    Raises: RedisError.
+    None too in a store that is not open: nobody knows how far it reaches. Raises RedisError.
     """
     mark, found = _read_patiently(position, limit)
     return None if mark is None or position < _position(mark) else [_entry(name, fields) for name, fields in found]
@@ -121,20 +132,28 @@ def trimmed() -> Position:
 
 
 def trim(through: Position) -> None:
-    """Remove the entries up to a position, which the archive has, and set the mark. Raises RedisError."""
-    run("trim", str(through), str(Position(through.ms, through.seq + 1)))
+    """Remove the entries up to a position, which the archive has, and set the mark. Raises RedisError.
 
-
-def set_trimmed_once(through: Position) -> bool:
-    """Give a store its mark ``trimmed``; whether it had none. Raises RedisError.
-
-    And ``persisted`` with it, so that ids of a database that is lost too are "being rebuilt" and not unknown.
+    Does nothing in a store that is not open.
     """
-    with valkey.truth().pipeline(transaction=True) as pipeline:
-        pipeline.set(prefix() + "persisted", str(through), nx=True)
-        pipeline.set(prefix() + "trimmed", str(through), nx=True)
-        _, had_none = pipeline.execute()
-    return bool(had_none)
+    run("trim", str(through), str(_after(through)))
+
+
+def state() -> State:
+    """Raises RedisError."""
+    is_open, trimmed, last = cast(tuple[int, bytes, bytes], run("state"))
+    return State(bool(is_open), _position(trimmed) if trimmed else None, _position(last))
+
+
+def open_store(archived: Position, taken: Position, dead: Iterable[tuple[str, Waiting]]) -> bool:
+    """Let a store that has started be the log again; whether it was not open. Raises RedisError.
+
+    Args:
+        archived: where the archive ends. What the store lacks of it, readers take from there.
+        taken: through which the live table has everything. What is appended comes after both.
+        dead: dead letters, of which a store that lost its index knows nothing.
+    """
+    return bool(run("open", str(archived), str(_after(archived)), str(max(archived, taken)), *_index(dead)))
 
 
 def oldest_after(position: Position) -> Position | None:
@@ -177,12 +196,16 @@ def _read_patiently(position: Position, limit: int) -> tuple[bytes | None, Entri
 
 
 def _read(position: Position, limit: int) -> tuple[bytes | None, Entries]:
-    """``trimmed`` and a range, of one moment. Not a script: the range would take six times as long in one."""
+    """``trimmed``, if the store is open, and a range, of one moment.
+
+    Not a script: the range would take six times as long in one.
+    """
     with valkey.truth().pipeline(transaction=True) as pipeline:
-        pipeline.get(prefix() + "trimmed")
+        pipeline.info("server")
+        pipeline.mget(prefix() + "life", prefix() + "trimmed")
         pipeline.xrange(stream_key(), min=f"({position}", count=limit)
-        mark, found = pipeline.execute()
-    return mark, found
+        server, (life, mark), found = pipeline.execute()
+    return mark if life == server["run_id"].encode() else None, found
 
 
 def stream_key() -> str:
@@ -197,6 +220,18 @@ def prefix() -> str:
 def _script(name: str) -> Script:
     text = (Path(__file__).parent / "lua" / f"{name}.lua").read_text(encoding="utf-8")
     return valkey.truth().register_script(text)
+
+
+def _after(position: Position) -> Position:
+    return Position(position.ms, position.seq + 1)
+
+
+def _index(entries: Iterable[tuple[str, Waiting]]) -> list[str | bytes]:
+    """As scripts take entries of the index."""
+    arguments: list[str | bytes] = []
+    for command_id, (event_timestamp, correlation_id) in entries:
+        arguments += (command_id, f"{event_timestamp} {correlation_id}".encode(errors="surrogateescape"))
+    return arguments
 
 
 def _position(found: Any) -> Position:

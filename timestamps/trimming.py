@@ -13,7 +13,7 @@ from timestamps.archive import Archive
 from timestamps.errors import ArchiveIsBroken
 from timestamps.models import RecordTable, TableState
 from timestamps.segments import Manifest, dump_entry, sha256_of
-from timestamps.types import START, Position
+from timestamps.types import Position
 
 PAGE_ENTRIES = 5_000
 
@@ -40,23 +40,23 @@ def trim_segment() -> bool:
 def check_segment(found: Archive, manifest: Manifest) -> None:
     """Raises ArchiveIsBroken: the manifest does not go on where the one before it ends."""
     before = found.manifest(manifest.number - 1)
-    named = (before.total_entries + manifest.entries, before.total_size + manifest.size)
-    if manifest.number > 1 and manifest.previous_sha256 != sha256_of(found.manifest_text(before.number)):
+    check_place(before, manifest)
+    if (
+        manifest.number > 1
+        and not before.is_lost
+        and manifest.previous_sha256 != sha256_of(found.manifest_text(before.number))
+    ):
         raise ArchiveIsBroken(
             f"Manifest {before.number} is not the one that manifest {manifest.number} was made after."
         )
-    if not before.last < manifest.first <= manifest.last or named != (manifest.total_entries, manifest.total_size):
+
+
+def check_place(before: Manifest, manifest: Manifest) -> None:
+    """The same without the chain."""
+    named = (before.total_entries + manifest.entries, before.total_size + manifest.size)
+    is_after = before.last <= manifest.last if manifest.is_lost else before.last < manifest.first <= manifest.last
+    if not is_after or named != (manifest.total_entries, manifest.total_size):
         raise ArchiveIsBroken(f"Manifest {manifest.number} does not go on where manifest {before.number} ends.")
-
-
-def restore_mark() -> bool:
-    """Give a store without the mark ``trimmed`` the one that the archive calls for; whether it had none.
-
-    A fresh store has none, and one that came back empty, whose log begins in the archive all the same.
-    """
-    first = stream.oldest_after(START)
-    mark = _last_segment_before(first) if first else archive.current().newest().last
-    return stream.set_trimmed_once(mark)
 
 
 def compare_with_stream(trimmed: Position, manifest: Manifest, lines: list[bytes]) -> None:
@@ -64,13 +64,6 @@ def compare_with_stream(trimmed: Position, manifest: Manifest, lines: list[bytes
     archived = iter(lines)
     if not all(line in archived for line in _stream_lines(trimmed, manifest.last)):
         raise ArchiveIsBroken(f"Segment {manifest.segment} lacks entries that the stream has.")
-
-
-def _last_segment_before(position: Position) -> Position:
-    """Where the last segment ends that is wholly before ``position``."""
-    found = archive.current()
-    holder = found.first_after(Position(position.ms, position.seq - 1))
-    return found.manifest(holder.number - 1).last if holder else found.newest().last
 
 
 def _needed_from() -> Position:

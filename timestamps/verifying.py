@@ -9,7 +9,7 @@ from django.conf import settings
 from timestamps import stream
 from timestamps.archive import Archive
 from timestamps.errors import ArchiveIsBroken
-from timestamps.segments import line_position
+from timestamps.segments import Manifest, line_position
 from timestamps.trimming import check_segment, compare_with_stream
 from timestamps.types import START, Position
 
@@ -17,13 +17,15 @@ from timestamps.types import START, Position
 class Verdict(NamedTuple):
     """What was looked at, and all that is wrong: one sentence for each problem, with the name of its file.
 
-    ``archived`` are entries in segments that are whole, ``only_in_stream`` those of the stream that no segment has yet.
+    ``archived`` are entries in segments that are whole, ``only_in_stream`` those of the stream that no segment has yet,
+    ``losses`` what an operator has accepted as lost.
     """
 
     segments: int
     archived: int
     only_in_stream: int
     problems: list[str]
+    losses: list[Manifest]
 
 
 def verify_log(tell: Callable[[int, int], None] = lambda done, total: None) -> Verdict:
@@ -44,12 +46,12 @@ def verify_log(tell: Callable[[int, int], None] = lambda done, total: None) -> V
             problems.append(error.detail)
         tell(number, newest)
     if problems:
-        return Verdict(newest, archived, tail.entries, problems)
+        return Verdict(newest, archived, tail.entries, problems, [])
     try:
         in_both = _check_touch(found, tail.trimmed)
     except ArchiveIsBroken as error:
-        return Verdict(newest, archived, tail.entries, [error.detail])
-    return Verdict(newest, archived, max(0, tail.entries - in_both), [])
+        return Verdict(newest, archived, tail.entries, [error.detail], [])
+    return Verdict(newest, archived, max(0, tail.entries - in_both), [], found.losses())
 
 
 def _check(found: Archive, number: int) -> int:
@@ -58,6 +60,8 @@ def _check(found: Archive, number: int) -> int:
     if manifest.number != number:
         raise ArchiveIsBroken(f"Manifest {number} says that it is manifest {manifest.number}.")
     check_segment(found, manifest)
+    if manifest.is_lost:
+        return 0
     positions = map(line_position, found.checked_lines(manifest))
     if not all(before < after for before, after in pairwise(positions)):
         raise ArchiveIsBroken(f"Segment {manifest.segment} is not in the log's order.")
@@ -75,4 +79,4 @@ def _check_touch(found: Archive, trimmed: Position) -> int:
     for number in range(holder.number if holder else newest.number + 1, newest.number + 1):
         manifest = found.manifest(number)
         compare_with_stream(found.manifest(number - 1).last, manifest, found.checked_lines(manifest))
-    return newest.total_entries - found.entries_through(trimmed)
+    return newest.total_entries - found.total_through(trimmed)

@@ -1,10 +1,11 @@
 -- What the index of unpersisted entries knows of some ids. ARGV: stream, key prefix, ids.
--- Returns the position through which all was persisted, and what the index has of each id. Without the mark the store
--- is fresh or came back empty: until the archive has told which, any id may be one that was handed out.
+-- Returns the position through which all was persisted, and what the index has of each id. A store that is not open may
+-- have lost what it had: any id may be one that was handed out.
 
 local pending = ARGV[2] .. 'pending'
 local found = {}
 for at = 3, #ARGV do
     found[at - 2] = redis.call('HGET', pending, ARGV[at])
 end
-return {redis.call('GET', ARGV[2] .. 'persisted') or '9223372036854775807-0', found}
+local is_open = redis.call('GET', ARGV[2] .. 'life') == redis.call('INFO', 'server'):match('run_id:(%x+)')
+return {is_open and redis.call('GET', ARGV[2] .. 'persisted') or '9223372036854775807-0', found}

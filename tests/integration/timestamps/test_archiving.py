@@ -189,12 +189,12 @@ def test_store_that_came_back_empty_gets_its_mark_from_the_archive() -> None:
     assert log.read_after(START, 100) == everything
 
 
-def test_fresh_store_that_was_archived_but_never_trimmed_is_read_from_the_stream() -> None:
-    everything = put(20)
+def test_store_that_lost_its_marks_alone_is_read_from_archive_and_stream() -> None:
+    everything = put(25)
     archive_all()
-    valkey.truth().delete(stream.prefix() + "trimmed")
+    valkey.truth().delete(*(stream.prefix() + name for name in ("trimmed", "persisted", "life")))
     assert log.read_after(START, 100) == everything
-    assert stream.trimmed() == START
+    assert (stream.trimmed(), in_stream()) == (everything[19].position, 5)
 
 
 def test_archive_that_lost_its_newest_segment_is_an_error_not_an_end() -> None:
@@ -228,6 +228,33 @@ def test_segment_whose_manifest_was_lost_is_not_trimmed() -> None:
     with pytest.raises(ArchiveIsBroken, match=r"000000000001\.json is missing"):
         archive_step()
     assert in_stream() == 20
+
+
+def test_archiver_that_knew_a_manifest_which_is_lost_writes_it_again() -> None:
+    """What it names is still in the stream."""
+    put(20)
+    archive_all()
+    archive.current().store.delete("000000000002.json")
+    everything = put(15)
+    with pytest.raises(ArchiveIsBroken, match=r"000000000002\.json is missing"):
+        archive_step()
+    archive_all()
+    assert segment_sizes() == [10, 10, 10]
+    assert log.read_after(everything[-2].position, 9) == everything[-1:]
+
+
+def test_reader_that_knew_a_manifest_reads_the_one_that_was_put_in_its_place(tmp_path: Path) -> None:
+    everything = put(20)
+    pretend_all_is_persisted()
+    archive_all()
+    archive.current().newest()
+    segment = Path(settings.ARCHIVE_URL) / archive.current().manifest(1).segment
+    manifest = Path(settings.ARCHIVE_URL) / "000000000001.json"
+    renamed = segment.rename(segment.with_name("000000000001-copy.ndjson.zst"))
+    manifest.write_text(manifest.read_text().replace(segment.name, renamed.name))
+    with pytest.raises(ArchiveIsBroken, match=segment.name):
+        log.read_after(START, 10)
+    assert log.read_after(START, 10) == everything[:10]
 
 
 def test_segments_are_small_enough_for_a_small_stream(settings: Settings) -> None:

@@ -20,7 +20,8 @@ from timestamps import stream
 from timestamps.consuming import consume_log, live_table
 from timestamps.deadletters import retry_dead_letters
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
-from timestamps.types import START, Timestamp
+from timestamps.opening import open_log
+from timestamps.types import Timestamp
 
 pytestmark = committed
 
@@ -165,7 +166,7 @@ def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Redi
 
 
 def test_a_full_log_does_not_stop_at_a_dead_letter(own_store: "Redis") -> None:
-    stream.set_trimmed_once(START)
+    open_log()
     put_entry(GOOD | {"event_timestamp": "yesterday"})
     ids = append(3)
     own_store.config_set("maxmemory", 1)

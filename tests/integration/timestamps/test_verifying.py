@@ -57,7 +57,7 @@ def test_whole_log_is_proved_with_its_counts(capsys: pytest.CaptureFixture[str])
 def test_empty_log_is_whole(tmp_path: Path, settings: Settings) -> None:
     settings.ARCHIVE_URL = str(tmp_path / "empty")
     valkey.truth().flushdb()
-    assert verify_log() == (0, 0, 0, [])
+    assert verify_log() == (0, 0, 0, [], [])
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -98,7 +98,7 @@ def test_each_kind_of_damage_is_named(breaks: Callable[[], None], says: str) -> 
 
 def test_lost_manifest_of_what_the_stream_still_has_is_no_loss() -> None:
     file(".json", 3).unlink()
-    assert verify_log() == (2, 20, 14, [])
+    assert verify_log() == (2, 20, 14, [], [])
 
 
 def test_segment_that_was_made_anew_breaks_the_chain() -> None:

@@ -9,6 +9,7 @@ from rich.progress import Progress
 from common.stores import STORE_AWAY
 from config import env
 from timestamps.errors import ArchiveUnavailable
+from timestamps.losses import described
 from timestamps.verifying import Verdict, verify_log
 
 
@@ -26,7 +27,10 @@ class Command(BaseCommand):
         )
         if verdict.problems:
             raise CommandError("\n".join([*verdict.problems, f"The log is broken: {counts}"]))
-        self.stdout.write(self.style.SUCCESS(f"The log is whole: {counts}"))
+        for loss in verdict.losses:
+            self.stdout.write(self.style.WARNING(f"accepted as lost: {described(loss)}"))
+        but = " but for that" if verdict.losses else ""
+        self.stdout.write(self.style.SUCCESS(f"The log is whole{but}: {counts}"))
 
 
 def _verify_with_bar() -> Verdict:

@@ -1,0 +1,47 @@
+#!lua flags=allow-oom
+-- Lets a store that has started be the log again. Returns whether it was not open.
+-- ARGV: stream, key prefix, where the archive ends, the position right after it, the one that new entries must come
+--       after, then the id and the value of each dead letter.
+--
+-- A store without the mark, or whose stream ends before the archive does, is empty or an older copy: the log is the
+-- archive up to its end and goes on from there. Any other has what the archive has since its mark, as entries only come
+-- at the end. Works in a full store too.
+
+local stream, prefix, archived, after_archived, floor = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local run_id = redis.call('INFO', 'server'):match('run_id:(%x+)')
+
+local function is_after(a, b)
+    local ams, aseq = a:match('^(%d+)-(%d+)$')
+    local bms, bseq = b:match('^(%d+)-(%d+)$')
+    ams, aseq, bms, bseq = tonumber(ams), tonumber(aseq), tonumber(bms), tonumber(bseq)
+    return ams > bms or (ams == bms and aseq > bseq)
+end
+
+local function last_id()
+    if redis.call('EXISTS', stream) == 0 then return '0-0' end
+    local info = redis.call('XINFO', 'STREAM', stream)
+    for at = 1, #info, 2 do
+        if info[at] == 'last-generated-id' then return info[at + 1] end
+    end
+end
+
+local function go_on_from_archive(last)
+    if not is_after(last, archived) then redis.call('DEL', prefix .. 'pending') end
+    for at = 6, #ARGV, 2 do
+        redis.call('HSETNX', prefix .. 'pending', ARGV[at], ARGV[at + 1])
+    end
+    redis.call('XTRIM', stream, 'MINID', '=', after_archived)
+    redis.call('SET', prefix .. 'trimmed', archived)
+    local persisted = redis.call('GET', prefix .. 'persisted')
+    if not persisted or is_after(archived, persisted) then redis.call('SET', prefix .. 'persisted', archived) end
+end
+
+if redis.call('GET', prefix .. 'life') == run_id then return 0 end
+local last = last_id()
+if not redis.call('GET', prefix .. 'trimmed') or is_after(archived, last) then go_on_from_archive(last) end
+if is_after(floor, last) then
+    redis.call('XADD', stream, floor, 'floor', '')
+    redis.call('XDEL', stream, floor)
+end
+redis.call('SET', prefix .. 'life', run_id)
+return 1

@@ -1,0 +1,55 @@
+"""``accept_archive_loss``: go on without segments that are lost for good."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from common.errors import FloodgateError
+from common.stores import STORE_AWAY
+from config import env
+from timestamps.locks import archiver_lease
+from timestamps.losses import Plan, described, plan_repair, records_of, repair
+
+
+class Command(BaseCommand):
+    help = (
+        "Say what the archive of timestamps has lost; with --yes, record it there, so that archiving and rebuilds go"
+        " on without it. Put files back from a copy instead, if there is one."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--yes", action="store_true", help="Accept it. A rebuild cannot bring it back any more.")
+
+    def handle(self, *args: Any, yes: bool, **options: Any) -> None:
+        try:
+            self._handle(yes)
+        except STORE_AWAY as error:
+            raise CommandError(f"A store does not answer; is the stack of {env.DATA_DIR} running? {error}") from error
+        except FloodgateError as error:
+            raise CommandError(error.detail) from error
+
+    def _handle(self, yes: bool) -> None:
+        plan = plan_repair()
+        self._tell(plan)
+        if plan.is_empty:
+            self.stdout.write("nothing is lost")
+        elif not yes:
+            raise CommandError("Nothing was done; accept it with --yes.")
+        else:
+            self._repair(plan)
+
+    def _repair(self, plan: Plan) -> None:
+        with archiver_lease() as is_mine:
+            if not is_mine:
+                raise CommandError("The archiver works; try again in a moment.")
+            repair(plan)
+        self.stdout.write(self.style.SUCCESS("done; verify_log names what was lost"))
+
+    def _tell(self, plan: Plan) -> None:
+        for manifest in plan.found:
+            self.stdout.write(f"manifest {manifest.number} is made again from its segment: nothing of it is lost")
+        for number in plan.again:
+            self.stdout.write(f"segment {number} is archived again from the stream: nothing of it is lost")
+        for loss in plan.losses:
+            self.stdout.write(f"lost: {described(loss)}; the database has {records_of(loss):,} of them")
