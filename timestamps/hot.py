@@ -113,7 +113,7 @@ register(
         run=append_timestamps,
         reply=reply_bulk,
         store=TRUTH,
-        batch_limit=4,
+        batch_limit=1,  # each may hold the truth store up for 100 ms
         in_flight_limit=64,  # bodies of up to 1 MiB
         body_limit_bytes=2**20,
         request_serializer=InstantsSerializer(),
