@@ -21,8 +21,9 @@ from tests.timestamps import CORRELATION_ID, append, committed, put_entry, read,
 from timestamps import stream
 from timestamps.advancing import STEP_ENTRIES, advance
 from timestamps.consuming import consume_log, live_table
-from timestamps.deadletters import LOGGED_LETTERS, retry_dead_letters
+from timestamps.deadletters import LOGGED_LETTERS
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
+from timestamps.settling import retry_dead_letters
 from timestamps.types import START, Timestamp
 
 pytestmark = committed
