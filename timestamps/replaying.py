@@ -141,8 +141,9 @@ def _refuse_loss(live: RecordTable, building: RecordTable) -> None:
     if building.position < live.position:
         raise ReplayRefused(f"The log ends at {building.position}, before the live table at {live.position}.")
     dead = waiting_command_ids()  # which one of them may have and the other refuse
-    if building.records - len(ids_in(building.number, dead)) < live.records - len(ids_in(live.number, dead)):
-        raise ReplayRefused(f"The replay gives {building.records} records only; the live table took {live.records}.")
+    given, taken = (table.records - len(ids_in(table.number, dead)) for table in (building, live))
+    if given < taken:
+        raise ReplayRefused(f"The replay gives {given} records only; the live table took {taken}.")
 
 
 def _copy(table: RecordTable) -> tuple[str | None, int, str | None]:

@@ -21,10 +21,10 @@ from tests.timestamps import CORRELATION_ID, append, committed, put_entry, read,
 from timestamps import stream
 from timestamps.advancing import STEP_ENTRIES, advance
 from timestamps.consuming import consume_log, live_table
-from timestamps.deadletters import LOGGED_LETTERS
+from timestamps.deadletters import LOGGED_LETTERS, bury
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
 from timestamps.settling import retry_dead_letters
-from timestamps.types import START, Timestamp
+from timestamps.types import START, Entry, Position, Timestamp
 
 pytestmark = committed
 
@@ -170,6 +170,13 @@ def test_the_command_says_what_is_left(refusing_table: None, capsys: pytest.Capt
         "0 dead letters are records now, 1 are still refused",
         "1 dead letters are records now, 0 are still refused",
     ]
+
+
+def test_letters_are_buried_in_the_order_of_the_log() -> None:
+    """Whatever was wrong with them: two tables that bury the same entries would wait for each other."""
+    entries = [Entry(Position(1, at), GOOD) for at in (3, 1, 2)]
+    bury([(entry, "broken") for entry in entries])
+    assert [letter.position.seq for letter in DeadLetter.objects.order_by("pk")] == [1, 2, 3]
 
 
 def test_a_dead_letter_is_logged_with_its_correlation_id(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from redis.exceptions import ConnectionError as StoreGone
 
+from common import valkey
 from tests.timestamps import append, committed, read
 from timestamps import replaying, stream
 from timestamps.advancing import advance
@@ -19,7 +20,7 @@ from timestamps.replaying import replay_step
 from timestamps.replays import cancel_replay, running_replay, start_replay
 from timestamps.settling import retry_dead_letters, settle_dead_letters
 from timestamps.tasks import drop_retired_tables_task
-from timestamps.types import Timestamp
+from timestamps.types import START, Timestamp
 
 pytestmark = committed
 
@@ -169,6 +170,14 @@ def test_a_retry_while_records_are_copied_leaves_both_tables_the_same(
     replay_all()
     assert (live_table().number, live_table().records) == (2, 4 + is_accepted)
     assert everyone_knows_that_it_is_a_record(refused) if is_accepted else everyone_knows_that_it_waits(refused)
+
+
+def test_a_dead_letter_does_not_hide_that_the_log_lost_an_entry(refused: UUID) -> None:
+    valkey.truth().xdel(stream.stream_key(), str(stream.oldest_after(START)))
+    start_replay("again")
+    replay_all()
+    assert live_table().number == 1
+    assert "The replay gives 3 records only; the live table took 4" in RecordTable.objects.get(pk=2).error
 
 
 # Somebody deleted the row of the live table
