@@ -18,12 +18,12 @@ from common.stores import STORE_AWAY
 from common.uuids import EXAMPLE_UUID
 from gateway.batches import run_batch
 from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog
-from timestamps.deadletters import retry_dead_letters
-from timestamps.errors import ReplayRefused, TableIsBroken
+from timestamps.errors import NoLiveTable, ReplayRefused, TableIsBroken
+from timestamps.finding import FOUND_TIMESTAMPS, find_timestamps
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
 from timestamps.replays import cancel_replay
-from timestamps.selectors import FOUND_TIMESTAMPS, find_timestamps
-from timestamps.types import Timestamp
+from timestamps.settling import retry_dead_letters
+from timestamps.types import START, Timestamp
 
 
 class FindForm(forms.Form):
@@ -34,11 +34,33 @@ class FindForm(forms.Form):
     )
 
 
+@display(description="position")  # type: ignore[untyped-decorator]
+def log_position(row: RecordTable | DeadLetter) -> str:
+    """As commands take it."""
+    return str(row.position)
+
+
 @admin.register(RecordTable)
 class RecordTableAdmin(ReadOnlyAdmin):
-    list_display = ["number", "state", "name", "position", "record_count", "started_at", "live_at", "retired_at"]
+    list_display = ["number", "state", "name", log_position, "record_count", "live_at", "retired_at"]
     ordering = ["-number"]
     actions_detail = ["cancel"]
+    fields = readonly_fields = [
+        "number",
+        "state",
+        "name",
+        log_position,
+        "record_count",
+        "replayed_from",
+        "entries",
+        "is_copied",
+        "copied_through",
+        "last_command_id",
+        "error",
+        "started_at",
+        "live_at",
+        "retired_at",
+    ]
 
     def takes_actions(self, row: RecordTable) -> bool:
         return row.state == TableState.BUILDING
@@ -50,6 +72,11 @@ class RecordTableAdmin(ReadOnlyAdmin):
     @display(description="records", ordering="records")  # type: ignore[untyped-decorator]
     def record_count(self, table: RecordTable) -> str:
         return f"{table.records:,}"
+
+    @display(description="replayed from")  # type: ignore[untyped-decorator]
+    def replayed_from(self, table: RecordTable) -> str:
+        after = table.replayed_after
+        return f"{after.after()}; the records before are copies" if after > START else "the log's beginning"
 
     def find_view(self, request: HttpRequest) -> TemplateResponse:
         """Timestamps have no model, because each of their tables may be the live one."""
@@ -101,10 +128,10 @@ def _shown(found: list[Timestamp] | FloodgateError) -> dict[str, Any]:
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnlyAdmin):
-    list_display = ["position", "state", "reason", "created_at", "retried_at"]
+    list_display = [log_position, "state", "reason", "created_at", "retried_at"]
     list_filter = [("state", admin.ChoicesFieldListFilter)]
     actions_detail = ["retry"]
-    fields = readonly_fields = ["position", "state", "reason", "entry", "created_at", "retried_at"]
+    fields = readonly_fields = [log_position, "state", "reason", "entry", "created_at", "retried_at"]
 
     def takes_actions(self, row: DeadLetter) -> bool:
         return row.state == DeadLetterState.WAITING
@@ -132,7 +159,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             retried, _ = retry_dead_letters([letter.pk])
         except STORE_AWAY:
             messages.error(request, "A store does not answer; try again.")
-        except TableIsBroken as error:
+        except (TableIsBroken, NoLiveTable) as error:
             messages.error(request, error.detail)
         else:
             self.log_change(request, letter, "Tried again.")

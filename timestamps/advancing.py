@@ -2,16 +2,15 @@
 
 import logging
 
-from django.db import ProgrammingError, connection, transaction
+from django.db import transaction
 
-from common.sqlstate import sqlstate
 from timestamps import log
 from timestamps.deadletters import bury
 from timestamps.decoding import decode_entries
 from timestamps.errors import TableIsBroken
 from timestamps.locks import lock_table
 from timestamps.models import RecordTable, TableState
-from timestamps.tables import UNDEFINED_TABLE, record_table
+from timestamps.tables import ids_in
 from timestamps.types import Entry, Record
 from timestamps.writing import write_records
 
@@ -43,20 +42,8 @@ def advance(number: int) -> int:
 
 
 def is_whole(table: RecordTable) -> bool:
-    """A table that was emptied must not move on, or its position would tell of records that nobody finds.
-
-    What is looked up here cannot be truncated before the transaction ends.
-    """
-    if table.last_command_id is None:
-        return True
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SELECT FROM {record_table(table.number)} WHERE command_id = %s", [table.last_command_id])
-            return bool(cursor.rowcount)
-    except ProgrammingError as error:
-        if sqlstate(error) != UNDEFINED_TABLE:
-            raise
-        return False
+    """A table that was emptied must not move on, or its position would tell of records that nobody finds."""
+    return table.last_command_id is None or bool(ids_in(table.number, [table.last_command_id]))
 
 
 def _take(table: RecordTable, entries: list[Entry]) -> None:
@@ -69,8 +56,8 @@ def _take(table: RecordTable, entries: list[Entry]) -> None:
     table.last_command_id = last.command_id if last else table.last_command_id
     table.position = entries[-1].position
     table.records += inserted
-    table.repeats += len(records) - len(refused) - inserted
-    table.save(update_fields=["last_command_id", "position_ms", "position_seq", "records", "repeats"])
+    table.entries += len(records) + len(broken)  # and not what was read: none may get lost on the way
+    table.save(update_fields=["last_command_id", "position_ms", "position_seq", "records", "entries"])
     _log(table, records, len(entries), inserted)
 
 

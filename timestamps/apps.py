@@ -28,6 +28,7 @@ class TimestampsConfig(AppConfig):
                 "timestamps-late": HTTPStatus.SERVICE_UNAVAILABLE,
                 "archive-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
                 "archive-is-broken": HTTPStatus.SERVICE_UNAVAILABLE,
+                "no-live-table": HTTPStatus.SERVICE_UNAVAILABLE,
                 "replay-refused": HTTPStatus.CONFLICT,
                 "broken-entry": HTTPStatus.UNPROCESSABLE_ENTITY,
                 "table-is-broken": HTTPStatus.SERVICE_UNAVAILABLE,

@@ -12,7 +12,7 @@ from timestamps.deadletters import dead_between
 from timestamps.errors import TableIsBroken
 from timestamps.locks import consumer_lease
 from timestamps.models import RecordTable, TableState
-from timestamps.replays import rebuild
+from timestamps.replays import live_of, rebuild
 from timestamps.tables import create_record_table, drop_record_table
 
 logger = logging.getLogger(__name__)
@@ -76,8 +76,8 @@ def _step() -> int:
 
 
 def live_table() -> RecordTable:
-    """Raises RecordTable.DoesNotExist."""
-    return RecordTable.objects.get(state=TableState.LIVE)
+    """Raises NoLiveTable."""
+    return live_of(list(RecordTable.objects.filter(state=TableState.LIVE)))
 
 
 @transaction.atomic

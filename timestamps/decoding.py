@@ -1,6 +1,10 @@
-"""Entries as records. Only their form is looked at: whether a day exists is for the database to say."""
+"""Entries as records. What passes here no table refuses, and every reader can show: a batch is written as a whole.
+
+PostgreSQL has years of which ``datetime`` knows nothing, so a day is looked up in the narrower calendar.
+"""
 
 import re
+from datetime import datetime
 from uuid import UUID
 
 from common.uuids import HYPHENATED_UUID
@@ -16,7 +20,7 @@ def decode_entry(entry: Entry) -> Record:
     return Record(
         entry.position,
         UUID(_checked(fields, "command_id", HYPHENATED_UUID)),
-        _checked(fields, "event_timestamp", _INSTANT),
+        _in_calendar(_checked(fields, "event_timestamp", _INSTANT)),
         UUID(_checked(fields, "correlation_id", HYPHENATED_UUID)),
     )
 
@@ -40,3 +44,11 @@ def _checked(fields: dict[str, str], name: str, form: re.Pattern[str]) -> str:
     if not form.fullmatch(text):
         raise BrokenEntry(f"{name} is malformed")
     return text
+
+
+def _in_calendar(instant: str) -> str:
+    try:
+        datetime.fromisoformat(instant)
+    except ValueError as error:
+        raise BrokenEntry("event_timestamp is no time of the calendar") from error
+    return instant

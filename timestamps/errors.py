@@ -12,6 +12,7 @@ FloodgateError
 │   ├── TooManyMarks        too many Idempotency-Keys were used within the hour
 │   └── Rebuilding          the database is behind the log, so nobody can say yet whether the id exists
 ├── ArchiveIsBroken         a segment or manifest is missing or is not what was archived
+├── NoLiveTable             somebody deleted the row of the live table
 ├── ReplayRefused           this replay cannot begin, go on or be cancelled
 ├── BrokenEntry             an entry of the log that says nothing we understand
 └── TableIsBroken           a table of records lacks what its position says it has
@@ -65,6 +66,11 @@ class ArchiveUnavailable(Unavailable):
 class ArchiveIsBroken(FloodgateError):
     code = "archive-is-broken"
     default_detail = "The archive of the log is not what was written."
+
+
+class NoLiveTable(FloodgateError):
+    code = "no-live-table"
+    default_detail = "No table of records is live: its row was lost. The consumer begins another; try again then."
 
 
 class ReplayRefused(FloodgateError):

@@ -4,12 +4,14 @@ Records are in ``timestamps_record_<number>``, named from here (``tables.py``): 
 beside the live one, and readers change over when the rows of this table do.
 """
 
+import json
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from timestamps.tables import record_table
-from timestamps.types import Position
+from timestamps.types import Entry, Position
 
 
 class TableState(models.TextChoices):
@@ -28,7 +30,8 @@ class RecordTable(models.Model):
     position_ms = models.BigIntegerField(default=0)
     position_seq = models.BigIntegerField(default=0)
     records = models.BigIntegerField(default=0)
-    repeats = models.BigIntegerField(default=0)  # entries whose id the table had already
+    # Taken from the log; what did not become a record is a dead letter, or the repeat of an id.
+    entries = models.BigIntegerField(default=0, db_default=0)
     last_command_id = models.UUIDField(null=True)  # a record that is in the table, unless somebody emptied it
     # Where its replay began: records through there are copied from the live table, in the order of their ids.
     from_ms = models.BigIntegerField(default=0)
@@ -68,11 +71,11 @@ class RecordTable(models.Model):
 
 class DeadLetterState(models.TextChoices):
     WAITING = "waiting"
-    RETRIED = "retried"
+    RETRIED = "retried"  # its id is a record's
 
 
 class DeadLetter(models.Model):
-    """An entry that no table of records could take. It is still in the log, and its index entry stays."""
+    """An entry that a table of records could not take. It is still in the log, and in the index while it waits."""
 
     position_ms = models.BigIntegerField()
     position_seq = models.BigIntegerField()
@@ -92,3 +95,7 @@ class DeadLetter(models.Model):
     @property
     def position(self) -> Position:
         return Position(self.position_ms, self.position_seq)
+
+    @property
+    def entry(self) -> Entry:
+        return Entry(self.position, json.loads(self.fields))

@@ -2,10 +2,10 @@
 
 import re
 from itertools import islice
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Any, cast
 
 from common.errors import FieldError, InvalidInput
+from gateway.fields import Field, Shape, read_query
 from gateway.jsonbody import load_json
 from timestamps.errors import TooManyTimestamps
 from timestamps.instants import EXAMPLE_INSTANT, NotAnInstant, canonical_instant
@@ -16,7 +16,6 @@ MAX_WAIT_SECONDS = 10
 _WAIT = re.compile(r"\d{1,2}(?:\.\d{1,6})?", re.ASCII)
 _NOTHING = (b"", b'""', b"{}", b"[]", b"null")
 _BODY_HELP = "Takes none: put the instant into the path, or send an array of them to /api/v1/timestamps."
-_WAIT_HELP = f"Must be a number of seconds from 0 to {MAX_WAIT_SECONDS}, once."
 
 
 def parse_instant(text: str, field: str) -> str:
@@ -50,14 +49,24 @@ def refuse_body(body: bytes) -> None:
         raise InvalidInput(FieldError("body", _BODY_HELP))
 
 
+def refuse_query(query_string: bytes) -> None:
+    """The same of an instant in the query. Raises InvalidInput."""
+    if query_string:
+        read_query(query_string, {})
+
+
 def parse_wait(query_string: bytes) -> float:
     """Seconds of ``wait``; 0 without it. Raises InvalidInput."""
-    if not query_string:
-        return 0.0
-    waits = parse_qs(query_string.decode("latin-1"), keep_blank_values=True).get("wait", ["0"])
-    if len(waits) > 1 or not _WAIT.fullmatch(waits[0]) or float(waits[0]) > MAX_WAIT_SECONDS:
-        raise InvalidInput(FieldError("wait", _WAIT_HELP))
-    return float(waits[0])
+    return cast(float, read_query(query_string, _QUERY)["wait"]) if query_string else 0.0
+
+
+def _seconds(text: str) -> float:
+    if not _WAIT.fullmatch(text) or float(text) > MAX_WAIT_SECONDS:
+        raise ValueError(f"Must be a number of seconds from 0 to {MAX_WAIT_SECONDS}.")
+    return float(text)
+
+
+_QUERY: Shape = {"wait": Field(_seconds, is_required=False, default=0.0)}
 
 
 def _instant(item: Any) -> str:

@@ -13,15 +13,15 @@ from contextlib import suppress
 from django.db import connection, transaction
 from django.utils import timezone
 
-from timestamps import archive, stream
 from timestamps.advancing import STEP_ENTRIES, advance, is_whole
-from timestamps.consuming import live_table, settle_index
-from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable, ReplayRefused, TableIsBroken
+from timestamps.consuming import settle_index
+from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable, NoLiveTable, ReplayRefused, TableIsBroken
 from timestamps.locks import consumer_lease, lock_table, lock_tables, replay_lease
-from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
-from timestamps.replays import give_up, running_replay
-from timestamps.tables import record_table
-from timestamps.types import START, Position
+from timestamps.models import RecordTable, TableState
+from timestamps.proving import copied_table, counts_are_proved
+from timestamps.replays import give_up, live_of, running_replay
+from timestamps.settling import settle_dead_letters, waiting_command_ids
+from timestamps.tables import ids_in, record_table
 
 logger = logging.getLogger(__name__)
 
@@ -39,16 +39,6 @@ WITH slice AS MATERIALIZED (
 )
 SELECT (SELECT command_id FROM slice ORDER BY command_id DESC LIMIT 1), (SELECT count(*) FROM copied),
        (SELECT command_id FROM copied LIMIT 1)
-"""
-# A letter that waits may be a record of this table all the same: the table that refused it was another.
-_COUNT = """
-SELECT (SELECT count(*) FROM {table}), (
-    SELECT count(*) FROM timestamps_deadletter letter
-    WHERE state = 'waiting' AND (position_ms, position_seq) <= (%(ms)s, %(seq)s) AND NOT EXISTS (
-        SELECT FROM {table} record
-        WHERE (record.position_ms, record.position_seq) = (letter.position_ms, letter.position_seq)
-    )
-)
 """
 
 
@@ -76,9 +66,9 @@ def _try_step(table: RecordTable) -> bool:
     except (TableIsBroken, ReplayRefused) as error:
         with suppress(ReplayRefused):  # it was cancelled meanwhile
             give_up(table.number, error.detail)
-    except (ArchiveIsBroken, ArchiveUnavailable) as error:
+    except (ArchiveIsBroken, ArchiveUnavailable, NoLiveTable) as error:
         RecordTable.objects.filter(pk=table.number).update(error=error.detail)
-        logger.error("replay_waits_for_archive", extra={"table": table.number, "error": error.detail})
+        logger.error("replay_waits", extra={"table": table.number, "error": error.detail})
         return False
     return True
 
@@ -104,42 +94,6 @@ def copy_slice(number: int) -> None:
         table.save(update_fields=["copied_through", "is_copied", "records", "last_command_id"])
 
 
-def counts_are_proved(number: int) -> bool:
-    """Every entry of the log up to the table's position is a record, a dead letter or the repeat of another's id.
-
-    Returns: False when the log is too far ahead again to tell.
-    Raises:  ReplayRefused: some are missing, or there are too many.
-    """
-    with transaction.atomic():
-        table = lock_table(number)
-        expected = entries_through(table.position)
-        if table.state != TableState.BUILDING or expected is None:
-            return False
-        records, dead = _count(table)
-        missing = expected - records - dead - table.repeats
-        if records != table.records or not 0 <= missing <= _repeats_of_copied(table):
-            raise ReplayRefused(
-                f"The counts do not match: {records} records (of {table.records} written), {dead} dead letters and"
-                f" {table.repeats} repeats for {expected} entries of the log."
-            )
-        RecordTable.objects.filter(pk=number).update(repeats=table.repeats + missing)
-    return True
-
-
-def entries_through(position: Position) -> int | None:
-    """How many entries the log has up to a position near its end, wherever they are; None when it is not near."""
-    trimmed, in_stream, after = stream.tail(position)
-    if after == stream.TAIL_ENTRIES:
-        return None
-    return archive.current().entries_through(trimmed) + in_stream - after
-
-
-def entries_in_log() -> int:
-    """Of archive and stream together."""
-    trimmed, in_stream, _ = stream.tail(START, 1)
-    return archive.current().entries_through(trimmed) + in_stream
-
-
 def switch(number: int) -> bool:
     """Hold the consumer up, take the last entries, and make the table the live one; whether the consumer gave way."""
     _catch_up(number)  # with what came while counts were proved, so that the consumer is held up for a moment only
@@ -149,7 +103,9 @@ def switch(number: int) -> bool:
             if is_mine:
                 _catch_up(number)
                 _change_over(number)
-                return True
+        if is_mine:
+            settle_dead_letters()
+            return True
         time.sleep(0.05)
     return False
 
@@ -162,9 +118,10 @@ def _catch_up(number: int) -> None:
 def _change_over(number: int) -> None:
     with transaction.atomic():
         tables = {table.state: table for table in lock_tables()}
-        live, building = tables[TableState.LIVE], tables.get(TableState.BUILDING)
+        building = tables.get(TableState.BUILDING)
         if building is None or building.number != number:
             return
+        live = live_of([*tables.values()])
         _refuse_loss(live, building)
         live.state, live.retired_at = TableState.RETIRED, timezone.now()
         live.save(update_fields=["state", "retired_at"])
@@ -183,14 +140,15 @@ def _refuse_loss(live: RecordTable, building: RecordTable) -> None:
         return
     if building.position < live.position:
         raise ReplayRefused(f"The log ends at {building.position}, before the live table at {live.position}.")
-    dead = DeadLetter.objects.filter(state=DeadLetterState.WAITING).count()
-    if building.records + dead < live.records:
-        raise ReplayRefused(f"The log gives {building.records} records only; the live table took {live.records}.")
+    dead = waiting_command_ids()  # which one of them may have and the other refuse
+    given, taken = (table.records - len(ids_in(table.number, dead)) for table in (building, live))
+    if given < taken:
+        raise ReplayRefused(f"The replay gives {given} records only; the live table took {taken}.")
 
 
 def _copy(table: RecordTable) -> tuple[str | None, int, str | None]:
     """Through which id, how many, and one of them."""
-    live = live_table()
+    live = copied_table(table)
     parameters = {
         "after": table.copied_through or _NO_ID,
         "limit": COPY_RECORDS,
@@ -201,18 +159,3 @@ def _copy(table: RecordTable) -> tuple[str | None, int, str | None]:
         cursor.execute(_COPY.format(live=record_table(live.number), building=record_table(table.number)), parameters)
         through, copied, one_of_them = cursor.fetchone()
     return through, copied, one_of_them
-
-
-def _count(table: RecordTable) -> tuple[int, int]:
-    """Records, and dead letters that are none."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = '30min'")  # 100 M records
-        position = {"ms": table.position_ms, "seq": table.position_seq}
-        cursor.execute(_COUNT.format(table=record_table(table.number)), position)
-        records, dead = cursor.fetchone()
-    return records, dead
-
-
-def _repeats_of_copied(table: RecordTable) -> int:
-    """The most repeats that the part of the log can have whose records were copied."""
-    return 0 if table.replayed_after == START else live_table().repeats

@@ -12,7 +12,7 @@ from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from common.wakeups import wake
-from timestamps.errors import ReplayRefused
+from timestamps.errors import NoLiveTable, ReplayRefused
 from timestamps.locks import lock_table, lock_tables
 from timestamps.models import RecordTable, TableState
 from timestamps.tables import create_record_table, drop_record_table
@@ -30,14 +30,14 @@ def start_replay(name: str, after: Position = START) -> RecordTable:
     """Begin to build a table beside the live one, from the log's entries after ``after``; copies the records before.
 
     Returns: its row, or that of the replay of this name that is being built already.
-    Raises:  ReplayRefused: another is being built, or the live table does not reach that far.
+    Raises:  ReplayRefused: another is being built, or the live table does not reach that far; NoLiveTable.
         DatabaseError.
     """
     with transaction.atomic():
         tables = lock_tables()
         building = _building(tables)
         if building is None:
-            building = _create(name, after, next(table for table in tables if table.state == TableState.LIVE))
+            building = _create(name, after, live_of(tables))
         elif (building.name, building.replayed_after) != (name, after):
             raise ReplayRefused(f"Replay {building.name!r} is running (table {building.number}); cancel it first.")
     transaction.on_commit(partial(wake, REPLAY_TASK, QUEUE, workers=1))
@@ -78,6 +78,14 @@ def drop_retired_tables() -> list[int]:
     """Drop tables that were retired long enough ago; answers their numbers. No lock on what anybody reads."""
     old = RecordTable.objects.filter(state=TableState.RETIRED, retired_at__lt=timezone.now() - DROP_AFTER)
     return [number for number in old.values_list("number", flat=True) if _drop(number)]
+
+
+def live_of(tables: list[RecordTable]) -> RecordTable:
+    """Raises NoLiveTable."""
+    for table in tables:
+        if table.state == TableState.LIVE:
+            return table
+    raise NoLiveTable
 
 
 def _building(tables: list[RecordTable]) -> RecordTable | None:

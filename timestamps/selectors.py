@@ -1,4 +1,4 @@
-"""Reads of timestamps: what the log has and the database has not, first; then the database.
+"""Reads of timestamps by id, for machines: what the log has and the database has not, first; then the database.
 
 An entry leaves the index only after its row was committed, so a reader who asks in this order finds it in one or the
 other. What is in neither was never handed out, unless the database has lost what it had: then its position is behind
@@ -6,22 +6,18 @@ other. What is in neither was never handed out, unless the database has lost wha
 """
 
 import logging
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import ProgrammingError, connection
 from redis.exceptions import RedisError
 
 from common.errors import FloodgateError, StoreUnavailable
-from common.exactjson import rfc3339
-from common.sqlstate import sqlstate
 from common.stores import DATABASE_AWAY, TRUTH, WRITE_STORE
 from timestamps import stream
 from timestamps.errors import Rebuilding, TimestampNotFound
 from timestamps.models import TableState
-from timestamps.tables import UNDEFINED_TABLE, record_table
+from timestamps.rows import as_timestamps, select_rows, table_numbers
 from timestamps.types import Position, Query, Timestamp
 
 logger = logging.getLogger(__name__)
@@ -38,12 +34,6 @@ FROM (
 ) live LEFT JOIN {table} record ON record.command_id = ANY(%s)
 """
 _READ = "SELECT command_id, event_timestamp, correlation_id, created_at FROM {table} WHERE command_id = ANY(%s)"
-FOUND_TIMESTAMPS = 100  # as in the statement
-_FIND = """
-SELECT command_id, event_timestamp, correlation_id, created_at FROM {table} WHERE correlation_id = %s
-ORDER BY position_ms, position_seq LIMIT 100
-"""
-_NUMBERS = "SELECT number FROM timestamps_recordtable WHERE state = ANY(%s) ORDER BY number"
 
 Answer = Timestamp | FloodgateError
 
@@ -92,25 +82,6 @@ def read_through() -> Position | None:
     return _read_live([]).through
 
 
-def find_timestamps(ids: list[UUID]) -> list[list[Timestamp] | FloodgateError]:
-    """For people: what has each of these ids as its id, or in the database as its correlation id, oldest first.
-
-    Returns: at most FOUND_TIMESTAMPS for each of ``ids``, in order.
-    Raises:  DatabaseError.
-    """
-    by_id = read_timestamps([Query(command_id) for command_id in ids])
-    return [_with_id(sought, one) for sought, one in zip(ids, by_id, strict=True)]
-
-
-def _with_id(sought: UUID, by_id: Answer) -> list[Timestamp] | FloodgateError:
-    found = [by_id] if isinstance(by_id, Timestamp) else []
-    for number in _numbers(TableState.LIVE):
-        found += _records(_select(_FIND, number, sought)).values()
-    if not found and isinstance(by_id, FloodgateError) and not isinstance(by_id, TimestampNotFound):
-        return by_id
-    return found
-
-
 def _refusals(
     missing: list[UUID], log: _Log | None, database: _Database | None, found: dict[UUID, Timestamp]
 ) -> dict[UUID, FloodgateError]:
@@ -156,14 +127,14 @@ def _read_database(ids: list[UUID]) -> _Database | None:
 def _read_live(ids: list[UUID]) -> _Database:
     """From the live table, whichever that is: asks again when it was not the one that this process knew."""
     asked = _Pointer.number
-    rows = _select(_READ_LIVE, asked, ids)
-    number = rows[0][0] if rows else next(iter(_numbers(TableState.LIVE)), None)
+    rows = select_rows(_READ_LIVE, asked, ids)
+    number = rows[0][0] if rows else next(iter(table_numbers(TableState.LIVE)), None)
     if number == asked:
         return _as_database(rows)
     if number is None:
         return _Database(None, {})
     _Pointer.number = number
-    again = _select(_READ_LIVE, number, ids)
+    again = select_rows(_READ_LIVE, number, ids)
     return _as_database(again) if again and again[0][0] == number else _Database(None, {})
 
 
@@ -172,40 +143,13 @@ def _as_database(rows: Sequence[Any]) -> _Database:
         return _Database(None, {})
     _, milliseconds, sequence, is_whole = rows[0][:4]
     through = Position(milliseconds, sequence) if is_whole else None
-    return _Database(through, _records(row[4:] for row in rows if row[4] is not None))
+    return _Database(through, as_timestamps(row[4:] for row in rows if row[4] is not None))
 
 
 def _read_building(ids: list[UUID]) -> dict[UUID, Timestamp]:
     """From tables that are being built, or have been until a moment ago."""
-    numbers = _numbers(TableState.BUILDING, TableState.LIVE)
-    return _records(row for number in numbers for row in _select(_READ, number, ids))
-
-
-def _numbers(*states: TableState) -> list[int]:
-    return [number for (number,) in _rows(_NUMBERS, list(states))]
-
-
-def _select(sql: str, number: int, ids: list[UUID] | UUID) -> list[Any]:
-    return _rows(sql.format(table=record_table(number)), ids)
-
-
-def _rows(sql: str, parameter: list[Any] | UUID) -> list[Any]:
-    """Empty where a table does not exist: it was dropped, or the database is a fresh one."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [parameter])
-            return list(cursor.fetchall())
-    except ProgrammingError as error:
-        if sqlstate(error) != UNDEFINED_TABLE:
-            raise
-        return []
-
-
-def _records(rows: Iterable[tuple[UUID, datetime, UUID, datetime]]) -> dict[UUID, Timestamp]:
-    return {
-        command_id: Timestamp(command_id, rfc3339(event_timestamp), str(correlation_id), rfc3339(created_at))
-        for command_id, event_timestamp, correlation_id, created_at in rows
-    }
+    numbers = table_numbers(TableState.BUILDING, TableState.LIVE)
+    return as_timestamps(row for number in numbers for row in select_rows(_READ, number, ids))
 
 
 def _log_answers(queries: list[Query], answers: list[Answer]) -> None:

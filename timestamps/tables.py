@@ -1,6 +1,11 @@
 """Tables of records: one per number, side by side, named from ``RecordTable``."""
 
-from django.db import connection
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db import ProgrammingError, connection, transaction
+
+from common.sqlstate import sqlstate
 
 UNDEFINED_TABLE = "42P01"  # the SQLSTATE of a table that was dropped, or of a fresh database
 # The second index is for people: by correlation id, in the admin.
@@ -16,10 +21,24 @@ CREATE TABLE {table} (
 CREATE INDEX ON {table} (correlation_id);
 """
 
+_IDS = "SELECT command_id FROM {table} WHERE command_id = ANY(%s)"
+
 
 def record_table(number: int) -> str:
     """Name of the table; safe in SQL as it stands."""
     return f"timestamps_record_{number:d}"
+
+
+def ids_in(number: int, command_ids: Collection[UUID]) -> set[UUID]:
+    """Those that the table has; none where there is no such table. In a transaction it cannot be truncated after."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_IDS.format(table=record_table(number)), [list(command_ids)])
+            return {command_id for (command_id,) in cursor}
+    except ProgrammingError as error:
+        if sqlstate(error) != UNDEFINED_TABLE:
+            raise
+        return set()
 
 
 def create_record_table(number: int) -> None:

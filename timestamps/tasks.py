@@ -17,6 +17,7 @@ from timestamps.consuming import follow_log
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 from timestamps.replaying import replay_step
 from timestamps.replays import QUEUE, REPLAY_TASK, drop_retired_tables
+from timestamps.settling import settle_dead_letters
 from timestamps.standin import LOOK_SECONDS, consume_if_late
 from timestamps.tables import UNDEFINED_TABLE
 from timestamps.waking import CONSUME_TASK, wake_consumer
@@ -48,6 +49,7 @@ def replay_task() -> None:
 @shared_task(name="timestamps.clean_up")
 def drop_retired_tables_task() -> None:
     _try("clean_up", drop_retired_tables)
+    _try("clean_up", settle_dead_letters)
 
 
 def _try(who: str, work: Callable[[], object]) -> object:

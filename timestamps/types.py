@@ -7,6 +7,7 @@ from uuid import UUID
 from common.idempotency import IdempotencyMark
 
 SUBMISSION_TIMESTAMPS = 10_000  # the most of one request
+MAX_SEQUENCE = 2**63 - 1  # of a position: the database's
 
 
 class Position(NamedTuple):
@@ -23,6 +24,16 @@ class Position(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.ms}-{self.seq}"
+
+    def before(self) -> "Position":
+        """The last one that sorts before it. Not for START, before which there is nothing."""
+        ms, seq = self
+        return Position(ms, seq - 1) if seq else Position(ms - 1, MAX_SEQUENCE)
+
+    def after(self) -> "Position":
+        """The first one that sorts after it."""
+        ms, seq = self
+        return Position(ms, seq + 1) if seq < MAX_SEQUENCE else Position(ms + 1, 0)
 
 
 START = Position(0, 0)  # before the first entry of any log

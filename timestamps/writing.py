@@ -1,6 +1,7 @@
-"""Records into a table, in one statement; what the database refuses is found by halves."""
+"""Records into a table, in one statement; where the database refuses some, one by one inside the server."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
@@ -16,12 +17,18 @@ INSERT INTO {table} (command_id, event_timestamp, correlation_id, position_ms, p
 SELECT * FROM unnest(%s::uuid[], %s::timestamptz[], %s::uuid[], %s::bigint[], %s::bigint[])
 ON CONFLICT DO NOTHING
 """
+_INSERT_EACH = """
+SELECT inserted, reason
+FROM timestamps_insert_each('{table}', %s::uuid[], %s::text[], %s::uuid[], %s::bigint[], %s::bigint[])
+"""
 
 Refused = list[tuple[Record, str]]
 
 
 def write_records(number: int, records: Sequence[Record]) -> tuple[int, Refused]:
     """Insert records that the table does not have yet; inside a transaction.
+
+    ``decode_entry`` lets nothing pass that a table made by ``tables.py`` refuses, so refusals are what nobody foresaw.
 
     Returns: how many were inserted, and those that the database refuses (SQLSTATE 22 and 23), each with its reason.
     Raises:  TableIsBroken: there is no such table; DatabaseError: anything else.
@@ -36,18 +43,24 @@ def write_records(number: int, records: Sequence[Record]) -> tuple[int, Refused]
             raise TableIsBroken from error
         if not sqlstate(error).startswith(BAD_DATA_CLASSES):
             raise
-        if len(records) == 1:
-            return 0, [(records[0], f"{sqlstate(error)} {str(error).splitlines()[0]}")]
-    middle = len(records) // 2
-    first, first_refused = write_records(number, records[:middle])
-    second, second_refused = write_records(number, records[middle:])
-    return first + second, first_refused + second_refused
+    return _insert_each(number, records)
 
 
 def _insert(number: int, records: Sequence[Record]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT.format(table=record_table(number)), _columns(records))
+        return int(cursor.rowcount)
+
+
+def _insert_each(number: int, records: Sequence[Record]) -> tuple[int, Refused]:
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT_EACH.format(table=record_table(number)), _columns(records))
+        outcomes = list(zip(records, cursor.fetchall(), strict=True))
+    refused = [(record, reason) for record, (_, reason) in outcomes if reason]
+    return sum(inserted for _, (inserted, _) in outcomes), refused
+
+
+def _columns(records: Sequence[Record]) -> list[list[Any]]:
     positions, command_ids, instants, correlation_ids = zip(*records, strict=True)
     milliseconds, sequences = zip(*positions, strict=True)
-    columns = [list(command_ids), list(instants), list(correlation_ids), list(milliseconds), list(sequences)]
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT.format(table=record_table(number)), columns)
-        return int(cursor.rowcount)
+    return [list(command_ids), list(instants), list(correlation_ids), list(milliseconds), list(sequences)]

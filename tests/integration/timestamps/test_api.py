@@ -149,6 +149,25 @@ def test_too_many_keys_refuse_only_requests_with_a_key(road: Road, settings: Set
 
 
 @on_both_roads
+@pytest.mark.parametrize(
+    ("path", "body"), [("/app", b""), (ONE, b""), (f"{ONE}/2018-08-04T05:32:31Z", b""), (MANY, None)]
+)
+def test_what_is_in_a_query_is_not_passed_over(road: Road, path: str, body: bytes | None) -> None:
+    content = ["2018-08-04T05:32:31Z"] if body is None else body
+    answer = road("POST", f"{path}?timestamp=2018-08-04T05:32:31Z", content)
+    assert answer.status == 400
+    assert fields_of(answer) == ["timestamp"]
+    assert consume_log() == 0
+
+
+@on_both_roads
+def test_a_question_with_a_parameter_that_there_is_not_is_400(road: Road) -> None:
+    answer = road("GET", f"{ONE}/{uuid4()}?wait=1&wiat=2")
+    assert answer.status == 400
+    assert fields_of(answer) == ["wiat"]
+
+
+@on_both_roads
 def test_an_id_that_nobody_got_is_404(road: Road) -> None:
     assert road("GET", f"{ONE}/{uuid4()}").status == 404
 

@@ -167,6 +167,18 @@ def test_records_that_only_the_database_has_are_not_dropped_by_a_replay(ids: lis
     assert all(isinstance(read(command_id), Timestamp) for command_id in ids)
 
 
+@pytest.mark.parametrize("number", [2, 4])
+def test_records_that_only_the_database_has_are_copied(ids: list[UUID], number: int) -> None:
+    lose(number)
+    accept()
+    ids += append(7)
+    consume_log()
+    start_replay("again", archive.current().losses()[0].last)
+    while replay_step():
+        pass
+    assert (live_table().number, [row[0] for row in rows(2)]) == (2, ids)
+
+
 def test_archive_and_stream_that_are_both_lost_leave_what_the_database_has(ids: list[UUID]) -> None:
     shutil.rmtree(settings.ARCHIVE_URL)
     valkey.truth().flushdb()

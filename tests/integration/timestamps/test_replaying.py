@@ -1,5 +1,6 @@
 """Tables built beside the live one: whole, proved, switched, and never in anybody's way."""
 
+import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,21 +12,23 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 from django.utils import timezone
 from pytest_django import Settings
+from rich.progress import Progress, TaskID
 
 from common import valkey
 from tests.acceptance.harness import wait_until
 from tests.counters import side_by_side
 from tests.timestamps import append, committed, put_entry, read, rows
-from timestamps import advancing, archive, replaying, stream
+from timestamps import advancing, archive, log, replaying, stream
 from timestamps.archiving import archive_step
 from timestamps.consuming import consume_log, live_table
 from timestamps.errors import Rebuilding, ReplayRefused, TimestampNotFound
 from timestamps.locks import consumer_lease, replay_lease
+from timestamps.management.commands import replay_timestamps
 from timestamps.models import DeadLetter, RecordTable, TableState
 from timestamps.replaying import replay_step
 from timestamps.replays import cancel_replay, drop_retired_tables, running_replay, start_replay
 from timestamps.tables import record_table
-from timestamps.types import START, Position, Timestamp
+from timestamps.types import START, Entry, Position, Timestamp
 
 pytestmark = committed
 
@@ -220,6 +223,45 @@ def test_counts_that_do_not_match_keep_the_live_table(monkeypatch: pytest.Monkey
     assert "The counts do not match" in table.error
 
 
+def records_then_repeats() -> tuple[list[UUID], Position]:
+    """Three records with their position, and after it two repeats of the first and three records more."""
+    ids = append(3)
+    consume_log()
+    beginning = live_table().position
+    for _ in range(2):
+        put_entry({"command_id": str(ids[0]), "event_timestamp": "2018-01-01T00:00:00Z", "correlation_id": str(ids[0])})
+    ids += append(3)
+    consume_log()
+    return ids, beginning
+
+
+def test_a_copy_that_lacks_a_record_is_missed_where_the_log_has_repeats() -> None:
+    ids, beginning = records_then_repeats()
+    start_replay("late", beginning)
+    while not RecordTable.objects.get(pk=2).is_copied:
+        replaying.copy_slice(2)
+    RecordTable.objects.filter(pk=2).update(records=2, last_command_id=ids[0])
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM timestamps_record_2 WHERE command_id = %s", [ids[1]])
+    replay_all()
+    assert live_table().number == 1
+    assert "2 records copied of 3" in RecordTable.objects.get(pk=2).error
+
+
+def test_an_entry_that_is_not_read_is_missed_where_the_log_has_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids, beginning = records_then_repeats()
+    start_replay("late", beginning)
+    read_after = log.read_after
+
+    def lose_one(position: Position, limit: int) -> list[Entry]:
+        return [one for one in read_after(position, limit) if one.fields["command_id"] != str(ids[4])]
+
+    monkeypatch.setattr(log, "read_after", lose_one)
+    replay_all()
+    assert live_table().number == 1
+    assert "4 entries taken of 5 in the log" in RecordTable.objects.get(pk=2).error
+
+
 def test_dead_letters_and_repeats_are_counted_too() -> None:
     ids = append(3)
     put_entry({"command_id": "no id"})
@@ -388,8 +430,43 @@ def test_command_from_a_time_copies_what_was_appended_before(said: Callable[...,
 
 def test_dry_run_changes_nothing(said: Callable[..., str]) -> None:
     persist(12)
-    assert "all would be replayed" in said("--dry-run")
+    assert "all would be replayed, from the log's beginning" in said("--dry-run")
+    assert "entries from 99-0 on would be replayed, records before copied" in said("--from-position=99-0", "--dry-run")
+    first = "entries from 1514764800000-0 on would be replayed"
+    assert first in said("--from-time=2018-01-01T00:00:00Z", "--dry-run")
     assert RecordTable.objects.count() == 1
+
+
+def test_dry_run_of_an_empty_log_names_no_position(said: Callable[..., str]) -> None:
+    assert "table 1 is live, with 0 records, at the log's beginning" in said("--dry-run")
+
+
+def test_no_line_of_log_stands_between_the_bar_and_the_answer(
+    said: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    persist(12)
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        said()
+    assert [record for record in caplog.records if record.name.startswith("timestamps")] == []
+    append(1)
+    consume_log()
+    assert "records_written" in caplog.messages
+
+
+def test_the_bar_ends_at_the_end(said: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    persist(12)
+    shown: list[tuple[float, float | None]] = []
+
+    def show(bar: Progress, task: TaskID, table: RecordTable, before: int) -> None:
+        update(bar, task, table, before)
+        shown.append((bar.tasks[task].completed, bar.tasks[task].total))
+
+    update = replay_timestamps._show
+    monkeypatch.setattr(replay_timestamps, "_show", show)
+    for arguments in ([], ["--from-position", str(live_table().position)]):
+        said(*arguments)
+        assert shown[-1] == (12, 12)
 
 
 @pytest.mark.parametrize(
@@ -413,7 +490,7 @@ def test_command_refuses_a_second_replay_and_cancels_the_first(said: Callable[..
     start_replay("one")
     with pytest.raises(CommandError, match="'one' is running"):
         said("--group", "two")
-    assert said("--cancel") == "replay 'one' is cancelled; readers stay with table 1\n"
+    assert said("--cancel") == "replay 'one' is cancelled; readers stay with the live table\n"
     with pytest.raises(ReplayRefused, match="nothing to cancel"):
         cancel_replay(2)
     assert said("--group", "two") == "table 3 is live, with 3 records\n"
@@ -443,7 +520,7 @@ def test_log_that_lost_entries_never_replaces_a_table_that_has_them() -> None:
     start_replay("again")
     replay_all()
     assert live_table().number == 1
-    assert "The log gives 23 records only" in RecordTable.objects.get(pk=2).error
+    assert "The replay gives 23 records only" in RecordTable.objects.get(pk=2).error
     assert all(isinstance(read(command_id), Timestamp) for command_id in ids)
 
 

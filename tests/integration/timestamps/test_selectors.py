@@ -13,7 +13,7 @@ from common import valkey
 from common.errors import FloodgateError, StoreUnavailable
 from common.stores import TRUTH, WRITE_STORE
 from tests.timestamps import append, build_table, committed, make_live, read
-from timestamps import selectors, stream
+from timestamps import rows, selectors, stream
 from timestamps.advancing import advance
 from timestamps.consuming import consume_log, live_table, settle_index
 from timestamps.errors import Rebuilding, TableIsBroken, TimestampNotFound
@@ -179,7 +179,7 @@ def test_without_the_database_what_waits_in_the_log_is_read(monkeypatch: pytest.
     def fail(*_: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(selectors, "_rows", fail)
+    monkeypatch.setattr(rows, "_fetch", fail)
     assert is_found(waiting)
     assert isinstance(read(persisted), StoreUnavailable)
     assert isinstance(read(uuid4()), StoreUnavailable)
@@ -203,7 +203,7 @@ def test_stores_with_open_circuits_are_not_asked(monkeypatch: pytest.MonkeyPatch
     for circuit in (TRUTH, WRITE_STORE):
         monkeypatch.setattr(circuit, "is_open", True)
     monkeypatch.setattr(stream, "run", None)
-    monkeypatch.setattr(selectors, "_rows", None)
+    monkeypatch.setattr(rows, "_fetch", None)
     answer = read(command_id)
     assert isinstance(answer, FloodgateError)
     assert isinstance(answer, StoreUnavailable)

@@ -61,10 +61,34 @@ def test_tables_and_dead_letters_are_shown(people: Client) -> None:
     put_entry({"command_id": b"\xff", "event_timestamp": "yesterday"})
     consume_log()
     letter = DeadLetter.objects.get()
-    assert "live" in text(people, f"{ADMIN}/recordtable/")
-    assert text(people, f"{ADMIN}/recordtable/1/change/")
-    assert "command_id is malformed" in text(people, f"{ADMIN}/deadletter/")
-    assert "yesterday" in text(people, f"{ADMIN}/deadletter/{letter.pk}/change/")
+    place = str(letter.position)
+    assert place.endswith("-0")
+    assert place in (shown := text(people, f"{ADMIN}/recordtable/"))
+    assert "live" in shown
+    assert place in text(people, f"{ADMIN}/recordtable/1/change/")
+    assert place in (shown := text(people, f"{ADMIN}/deadletter/"))
+    assert "command_id is malformed" in shown
+    assert place in (shown := text(people, f"{ADMIN}/deadletter/{letter.pk}/change/"))
+    assert "yesterday" in shown
+
+
+def test_a_table_says_from_where_it_was_replayed(people: Client) -> None:
+    append(2)
+    consume_log()
+    first = RecordTable.objects.get().position
+    assert "the log&#x27;s beginning" in text(people, f"{ADMIN}/recordtable/1/change/")
+    start_replay("late", first.before())
+    assert f"{first}; the records before are copies" in text(people, f"{ADMIN}/recordtable/2/change/")
+
+
+def test_without_a_live_table_a_retry_says_so(people: Client) -> None:
+    put_entry({"command_id": "1"})
+    consume_log()
+    RecordTable.objects.all().delete()
+    assert "being rebuilt" in text(people, FIND, id=OTHER)
+    page = f"{ADMIN}/deadletter/{DeadLetter.objects.get().pk}/retry/"
+    answer = people.post(page, {"_form_submitted": "True"}, follow=True)
+    assert "No table of records is live" in answer.content.decode()
 
 
 def test_a_dead_letter_is_tried_again(people: Client) -> None:

@@ -1,7 +1,10 @@
 """``replay_timestamps``: build the records anew from the log, beside the live ones, and switch over."""
 
+import logging
 import time
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +19,8 @@ from timestamps import archive, stream
 from timestamps.consuming import live_table
 from timestamps.instants import NotAnInstant, canonical_instant
 from timestamps.models import RecordTable, TableState
-from timestamps.replaying import entries_in_log, replay_step
+from timestamps.proving import entries_before, entries_in_log
+from timestamps.replaying import replay_step
 from timestamps.replays import cancel_replay, running_replay, start_replay
 from timestamps.types import START, Position
 
@@ -24,6 +28,7 @@ STEP_SECONDS = 0.5
 PAUSE_SECONDS = 0.2
 INTERRUPTED = 130
 _NAME = "replay"
+_ALL = "all would be replayed, from the log's beginning"
 
 
 class Command(BaseCommand):
@@ -46,37 +51,36 @@ class Command(BaseCommand):
             self._handle(**options)
         except STORE_AWAY as error:
             raise CommandError(f"A store does not answer; is the stack of {env.DATA_DIR} running? {error}") from error
+        except RecordTable.DoesNotExist as error:
+            raise CommandError("Somebody deleted the row of this replay; run the command again.") from error
         except FloodgateError as error:
             raise CommandError(error.detail) from error
 
     def _handle(self, *, group: str, dry_run: bool, cancel: bool, **options: Any) -> None:
-        after = _beginning(options["from_time"], options["from_position"])
+        first = _first(options["from_time"], options["from_position"])
         if cancel:
             self._cancel()
         elif dry_run:
-            self._tell(after)
+            self._tell(first)
         else:
-            self._replay(_running_or_started(group, after))
+            self._replay(_running_or_started(group, first.before() if first > START else START))
 
     def _cancel(self) -> None:
         running = running_replay()
         if running is None:
             raise CommandError("No replay is running.")
         cancel_replay(running.number)
-        self.stdout.write(f"replay {running.name!r} is cancelled; readers stay with table {live_table().number}")
+        self.stdout.write(f"replay {running.name!r} is cancelled; readers stay with the live table")
 
-    def _tell(self, after: Position) -> None:
+    def _tell(self, first: Position) -> None:
         live, newest = live_table(), archive.current().newest()
         entries = entries_in_log()
         self.stdout.write(
             f"the log has {entries:,} entries: {newest.number:,} segments with {newest.total_entries:,}"
             f" ({newest.total_size:,} bytes), and a stream of {stream.sizes()[1]:,} that may overlap them\n"
-            f"table {live.number} is live, with {live.records:,} records through {live.position}\n"
-            + (
-                f"records through {after} would be copied, entries after it replayed"
-                if after > START
-                else "all would be replayed"
-            )
+            f"table {live.number} is live, with {live.records:,} records"
+            + (f" through {live.position}\n" if live.position > START else ", at the log's beginning\n")
+            + (f"entries from {first} on would be replayed, records before copied" if first > START else _ALL)
         )
 
     def _replay(self, table: RecordTable) -> None:
@@ -100,45 +104,55 @@ def _running_or_started(group: str, after: Position) -> RecordTable:
 
 def _follow(number: int) -> RecordTable:
     """Work on the replay with a progress bar until it has ended; while a worker has it, only watch."""
-    with Progress(
-        TextColumn("{task.description:9}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %  {task.completed:,.0f} of {task.total:,.0f} entries"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-    ) as bar:
+    before = entries_before(RecordTable.objects.get(pk=number).replayed_after)
+    with (
+        _no_lines_but_errors(),
+        Progress(
+            TextColumn("{task.description:9}"),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f} %  {task.completed:,.0f} of {task.total:,.0f} entries"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+        ) as bar,
+    ):
         task = bar.add_task(TableState.BUILDING, total=max(1, entries_in_log()))
         while (table := RecordTable.objects.get(pk=number)).state == TableState.BUILDING:
-            _show(bar, task, table)
+            _show(bar, task, table, before)
             if not replay_step(STEP_SECONDS):
                 time.sleep(PAUSE_SECONDS)
-        _show(bar, task, table)
+        _show(bar, task, table, before)
     return table
 
 
-def _show(bar: Progress, task: TaskID, table: RecordTable) -> None:
+def _show(bar: Progress, task: TaskID, table: RecordTable, before: int) -> None:
     what = table.error or ("copying" if not table.is_copied else table.state)
-    bar.update(task, description=what, completed=table.records + table.repeats)
+    done = before + table.entries if table.is_copied else min(before, table.records)
+    bar.update(task, description=what, completed=done)
 
 
-def _beginning(from_time: str | None, from_position: str | None) -> Position:
-    """The last position that is not replayed. Raises CommandError."""
+@contextmanager
+def _no_lines_but_errors() -> Iterator[None]:
+    """This process works on the replay too, and what it logs of that would tear the bar apart."""
+    lines = logging.getLogger("timestamps")
+    level = lines.level
+    lines.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        lines.setLevel(level)
+
+
+def _first(from_time: str | None, from_position: str | None) -> Position:
+    """The first position that is replayed; START: all are. Raises CommandError."""
     try:
         if from_time:
             instant = datetime.fromisoformat(canonical_instant(from_time))
-            return _right_before(Position(max(0, int(instant.timestamp() * 1000)), 0))
+            return Position(max(0, int(instant.timestamp() * 1000)), 0)
         position = Position.parse(from_position) if from_position else START
         if max(position) >= 2**63:
             raise ValueError(from_position)
-        return _right_before(position)
+        return position
     except NotAnInstant as error:
         raise CommandError(f"--from-time: {error}") from error
     except ValueError as error:
         raise CommandError("--from-position must look like 1732183200000-0.") from error
-
-
-def _right_before(position: Position) -> Position:
-    if position <= START:
-        return START
-    ms, seq = position
-    return Position(ms, seq - 1) if seq else Position(ms - 1, 2**63 - 1)

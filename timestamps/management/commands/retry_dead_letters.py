@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from common.errors import FloodgateError
 from common.stores import STORE_AWAY
-from timestamps.deadletters import retry_dead_letters
-from timestamps.errors import TableIsBroken
+from timestamps.settling import retry_dead_letters
 
 
 class Command(BaseCommand):
@@ -19,7 +19,7 @@ class Command(BaseCommand):
             retried, left = retry_dead_letters()
         except STORE_AWAY as error:
             raise CommandError(f"A store does not answer: {error}") from error
-        except TableIsBroken as error:
+        except FloodgateError as error:
             raise CommandError(error.detail) from error
         self.stdout.write(f"{retried:,} dead letters are records now, {left:,} are still refused")
         if left:
