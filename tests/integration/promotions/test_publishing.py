@@ -226,7 +226,7 @@ def test_repeated_delivery_changes_nothing() -> None:
 def test_only_kept_versions_survive_retention(settings: Settings) -> None:
     settings.IMPORT_KEEP_VERSIONS, settings.IMPORT_DROP_AFTER_SECONDS = 2, 0
     found = [imported(rows(range(10), f"{n}.00")) for n in range(4)]
-    assert sorted(drop_unused_tables()) == [f"promotions_v{old.id}" for old in found[:2]]
+    assert set(drop_unused_tables()) == {f"promotions_v{old.id}" for old in found[:2]}
     assert {version for _, version in existing_tables(using="default")} == {found[2].id, found[3].id}
     with pytest.raises(VersionGone):
         activate_version(found[0].id)
