@@ -323,7 +323,7 @@ STEPS = [
 def test_worker_killed_at_any_step_leaves_work_that_another_finishes_exactly(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, where: str, calls_before: int
 ) -> None:
-    settings.IMPORT_CHUNK_BYTES, settings.IMPORT_ROWS_PER_TABLE = 200, 20
+    settings.IMPORT_CHUNK_BYTES, settings.IMPORT_ROWS_PER_TABLE = 500, 20
     before = imported(rows(range(20), "7.00"), "live.csv")
     found = submit(rows(range(30), "1.00") + "bad\n\n" + rows(range(10), "2.00"))
     _die_at_call(monkeypatch, where, calls_before)
