@@ -17,7 +17,8 @@ dev: $(INSTALLED) ## The same, restarting what runs changed code
 
 test: $(INSTALLED) ## Run all tests on their own throw-away stores
 	$(PY) -m pytest -n 2 tests/unit tests/integration tests/concurrency
-	$(PY) -m pytest tests/acceptance
+	$(PY) -m pytest -n 2 tests/acceptance --ignore tests/acceptance/test_chaos.py
+	$(PY) -m pytest tests/acceptance/test_chaos.py
 
 check: $(INSTALLED) ## Lint, types, import contracts, missing migrations
 	$(PY) -m ruff check .

@@ -7,6 +7,7 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
 from tests.counters import forget_everything
@@ -15,12 +16,13 @@ from tests.counters import forget_everything
 hypothesis.settings.register_profile("floodgate", deadline=None)
 hypothesis.settings.load_profile("floodgate")
 
+KEPT = {"django_content_type", "auth_permission"}  # what `migrate` writes of the code
 # Refuse TRUNCATE, with which tests are cleaned up after.
 TRUNCATE_GUARDS = {"vouchers_transfer": "transfers_stay_all", "vouchers_profile": "profiles_stay_all"}
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """The test database, which may be emptied; and addresses and hot endpoints of all apps, found while all are there.
 
     A test with ``available_apps`` would find only theirs, for the whole process.
@@ -29,6 +31,26 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         for table, guard in TRUNCATE_GUARDS.items():
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {guard}")
+        find = _query_for_filled_tables()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: _empty_tables(find))
+        yield
+
+
+def _query_for_filled_tables() -> str:
+    tables = sorted({*connection.introspection.django_table_names(only_existing=True)} - KEPT)
+    return " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in tables)
+
+
+def _empty_tables(find: str) -> None:
+    """In place of Django's flush after a test that commits.
+
+    That truncates every table and makes all content types and permissions anew: half a second, not milliseconds.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(find)
+        if filled := [name for (name,) in cursor.fetchall()]:
+            cursor.execute(f"TRUNCATE {', '.join(filled)} CASCADE")
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from rates.models import Port, Region
 from rates.services import add_prices
 from rates.types import PriceRange, PricesAdded
 
-# Those whose tables the tests fill: fewer to empty after each.
-APPS = ["rates", "gateway", "django.contrib.auth", "django.contrib.contenttypes"]
 FIRST_DAY = date(2026, 1, 1)
 
 

@@ -16,8 +16,6 @@ from vouchers.models import Profile, Redemption, Transfer, Voucher
 from vouchers.redeeming import redeem_vouchers
 from vouchers.types import Redeem, Redeemed, VoucherState, VoucherTerms
 
-# Those whose tables the tests fill: fewer to empty after each.
-APPS = ["vouchers", "gateway", "django.contrib.auth", "django.contrib.contenttypes"]
 AMOUNT = Decimal("5.00")
 
 

@@ -7,6 +7,7 @@ import atexit
 import json
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,7 @@ READY_SECONDS = 90.0
 STOP_SECONDS = 60.0
 OURS = ("DATABASE_URL", "READ_DATABASE_URL", "VALKEY_URL", "VALKEY_CACHE_URL", "CELERY_BROKER_URL", "DATA_DIR", "PORT")
 FEW_RATES = {"ECB_RATES_FROM": "2026-01-01"}  # all 27 years take a busy machine seconds
+PORTS = random.SystemRandom()
 LOGS = Path(tempfile.mkdtemp(prefix="fg-log-"))
 atexit.register(shutil.rmtree, LOGS, ignore_errors=True)
 
@@ -106,8 +108,8 @@ class Stack:
 
     def stop(self, sign: signal.Signals = signal.SIGINT) -> int:
         """Signal the supervisor, wait for its end, and return its exit code."""
-        self.remember()
         if self.process.poll() is None:
+            self.remember()
             self.process.send_signal(sign)
         return self.process.wait(STOP_SECONDS)
 
@@ -184,9 +186,12 @@ def wait_until(
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that no client gets meanwhile: those have higher ones."""
+    while True:
+        port = PORTS.randrange(10_000, 32_000)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def started(pid: int) -> int:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -22,7 +23,6 @@ from devstack.supervisor import DEATHS_ALLOWED
 from tests.acceptance.harness import Stack, as_user, running_stack, start_stack, started, wait_until
 
 ROOT = os.geteuid() == 0
-First = tuple[Stack, dict[Path, int]]
 OUR_PARTS = [part.name for part in application_parts(reload=False)]
 
 
@@ -38,20 +38,27 @@ def data_dir(folder: Path) -> Path:
     return folder / "data"
 
 
-@pytest.fixture(scope="module")
-def started_dir() -> Iterator[Path]:
-    """Of stacks that ran before, one after the other: what each test finds is what the one before it left."""
-    with tempfile.TemporaryDirectory(prefix="fg-") as name:
-        yield Path(name) / "data"
+class Runs:
+    """Stacks on one folder, one after the other: each is the next start of the one that a test has ended."""
+
+    def __init__(self, data_dir: Path, running: ExitStack) -> None:
+        self.data_dir = data_dir
+        self._running = running
+        self._stack: Stack | None = None
+        postgres_part(data_dir, durable=True)
+        self.modes_before = _modes(data_dir)
+
+    def now(self) -> Stack:
+        """The stack that runs; started when there is none."""
+        if self._stack is None or self._stack.process.poll() is not None:
+            self._stack = self._running.enter_context(running_stack(self.data_dir))
+        return self._stack
 
 
 @pytest.fixture(scope="module")
-def first(started_dir: Path) -> Iterator[First]:
-    """A first start on an empty folder, and the modes of the folders around it before."""
-    postgres_part(started_dir, durable=True)
-    before = _modes(started_dir)
-    with running_stack(started_dir) as stack:
-        yield stack, before
+def runs() -> Iterator[Runs]:
+    with tempfile.TemporaryDirectory(prefix="fg-") as name, ExitStack() as running:
+        yield Runs(Path(name) / "data", running)
 
 
 def refusal(data_dir: Path, **env: str) -> str:
@@ -66,6 +73,12 @@ def refusal(data_dir: Path, **env: str) -> str:
         stack.process.kill()
     assert len(lines) == 1, stack.log
     return lines[0]
+
+
+def kill_supervisor(stack: Stack) -> None:
+    stack.remember()
+    stack.process.kill()
+    stack.process.wait(5)
 
 
 def execute(stack: Stack, statement: str) -> list[tuple[object, ...]]:
@@ -94,19 +107,19 @@ def test_stores_of_others_are_used_and_a_read_store_is_made_and_migrated(folder:
             assert connection.execute("SELECT count(*) > 0 FROM django_migrations").fetchone() == (True,)
 
 
-# On one stack, until another test starts it again
+# On one folder: what a test finds is what the one before it left
 
 
-def test_first_start_makes_an_administrator_whose_password_only_we_can_read(first: First) -> None:
-    stack, _ = first
+def test_first_start_makes_an_administrator_whose_password_only_we_can_read(runs: Runs) -> None:
+    stack = runs.now()
     assert execute(stack, "SELECT username, is_superuser FROM auth_user") == [("admin", True)]
     password_file = stack.data_dir / "admin-password"
     assert password_file.stat().st_mode & 0o777 == 0o600
     assert str(password_file) in stack.stdout
 
 
-def test_nothing_listens_on_tcp_but_the_port_on_loopback(first: First) -> None:
-    stack, _ = first
+def test_nothing_listens_on_tcp_but_the_port_on_loopback(runs: Runs) -> None:
+    stack = runs.now()
     sockets = {str(fd.readlink()) for pid in stack.all_pids() for fd in _fds(pid)}
     listening = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     ours = {row[1] for row in listening if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
@@ -114,95 +127,95 @@ def test_nothing_listens_on_tcp_but_the_port_on_loopback(first: First) -> None:
     assert ours == {f"0100007F:{stack.port:04X}"}
 
 
-def test_second_stack_on_the_same_folder_is_refused(first: First) -> None:
-    data_dir = first[0].data_dir
+def test_second_stack_on_the_same_folder_is_refused(runs: Runs) -> None:
+    data_dir = runs.now().data_dir
     second = start_stack(data_dir)
     assert second.process.wait(60) == 1
     assert second.log == f"CommandError: Another devstack already runs on {data_dir}; stop it or set DATA_DIR\n"
 
 
 @pytest.mark.skipif(not ROOT, reason="concerns root alone")
-def test_root_opens_no_folder_to_others(first: First) -> None:
-    stack, before = first
-    assert _modes(stack.data_dir) == before
+def test_root_opens_no_folder_to_others(runs: Runs) -> None:
+    stack = runs.now()
+    assert _modes(stack.data_dir) == runs.modes_before
     assert stack.data_dir.stat().st_mode & 0o777 == 0o700
 
 
-def test_signal_ends_all_of_a_stack_and_data_stay_for_the_next(first: First) -> None:
-    stack, _ = first
+def test_killed_part_is_started_again_without_its_old_children(runs: Runs) -> None:
+    stack, parts = runs.now(), ["postgres", "truth", "cache", *OUR_PARTS]
+    old = {(pid, started(pid)) for part in parts for pid in stack.pids(part)}
+    for part in parts:
+        stack.wait_for_restart(part, stack.kill(part))
+        wait_until(lambda: answers(stack), "answer after the restart", on_failure=lambda: stack.log[-4_000:])
+    wait_until(lambda: all(started(pid) != start for pid, start in old), "end of the old processes", 10)
+    assert [stack.log.count(f"{part} ended with code") for part in parts] == [1] * len(parts)
+
+
+def test_ctrl_c_ends_all_of_a_stack_and_data_stay_for_the_next(runs: Runs) -> None:
+    stack = runs.now()
     assert stack.stdout.splitlines()[-1] == f"ready: {stack.url}"
     execute(stack, "CREATE TABLE kept AS SELECT 42 AS answer")
     assert stack.stop(signal.SIGINT) == 0
     assert stack.survivors() == []
     assert "\x1b[" not in stack.log.split("web ")[0]
-    with running_stack(stack.data_dir) as again:
-        assert answers(again)
-        assert execute(again, "SELECT answer FROM kept") == [(42,)]
-        assert execute(again, "SELECT count(*) FROM auth_user") == [(1,)]
-        assert again.stop(signal.SIGTERM) == 0
-        assert again.survivors() == []
+    again = runs.now()
+    assert answers(again)
+    assert execute(again, "SELECT answer FROM kept") == [(42,)]
+    assert execute(again, "SELECT count(*) FROM auth_user") == [(1,)]
 
 
-def test_killed_part_is_started_again_without_its_old_children(started_dir: Path) -> None:
-    parts = ["postgres", "truth", "cache", *OUR_PARTS]
-    with running_stack(started_dir) as stack:
-        old = {(pid, started(pid)) for part in parts for pid in stack.pids(part)}
-        for part in parts:
-            stack.wait_for_restart(part, stack.kill(part))
-            wait_until(lambda: answers(stack), "answer after the restart", on_failure=lambda: stack.log[-4_000:])
-        wait_until(lambda: all(started(pid) != start for pid, start in old), "end of the old processes", 10)
-        assert [stack.log.count(f"{part} ended with code") for part in parts] == [1] * len(parts)
+def test_fourth_death_within_a_minute_stops_everything(runs: Runs) -> None:
+    stack = runs.now()
+    for _ in range(DEATHS_ALLOWED):
+        stack.wait_for_restart("beat", stack.kill("beat"))
+    wait_until(lambda: answers(stack), "answer after three deaths")
+    stack.kill("beat")
+    assert stack.process.wait(60) == 1
+    assert stack.survivors() == []
+    assert stack.log.splitlines()[-1].startswith("CommandError: beat died again and again")
 
 
-def test_fourth_death_within_a_minute_stops_everything(started_dir: Path) -> None:
-    with running_stack(started_dir) as stack:
-        for _ in range(DEATHS_ALLOWED):
-            stack.wait_for_restart("beat", stack.kill("beat"))
-        wait_until(lambda: answers(stack), "answer after three deaths")
-        stack.kill("beat")
-        assert stack.process.wait(60) == 1
-        assert stack.survivors() == []
-        assert stack.log.splitlines()[-1].startswith("CommandError: beat died again and again")
+def test_nothing_outlives_a_killed_supervisor_and_the_next_start_works(runs: Runs) -> None:
+    stack = runs.now()
+    execute(stack, "CREATE TABLE outlives AS SELECT 42 AS answer")
+    kill_supervisor(stack)
+    wait_until(lambda: not stack.survivors(), "end of all processes", on_failure=stack.survivors)
+    assert execute(runs.now(), "SELECT answer FROM outlives") == [(42,)]
 
 
-def test_nothing_outlives_a_killed_supervisor_and_the_next_start_works(started_dir: Path) -> None:
-    with running_stack(started_dir) as stack:
-        execute(stack, "CREATE TABLE outlives AS SELECT 42 AS answer")
-        stack.process.kill()
-        wait_until(lambda: not stack.survivors(), "end of all processes", on_failure=stack.survivors)
-    with running_stack(started_dir) as again:
-        assert execute(again, "SELECT answer FROM outlives") == [(42,)]
+def test_start_right_after_a_killed_supervisor_waits_for_what_is_still_ending(runs: Runs) -> None:
+    kill_supervisor(runs.now())
+    assert answers(runs.now())
 
 
-def test_start_right_after_a_killed_supervisor_waits_for_what_is_still_ending(started_dir: Path) -> None:
-    with running_stack(started_dir) as stack:
-        stack.process.kill()
-        stack.process.wait(5)
-        with running_stack(started_dir) as again:
-            assert answers(again)
-
-
-def test_start_works_after_the_whole_tree_was_killed(started_dir: Path) -> None:
-    with running_stack(started_dir) as stack:
-        for pid in stack.all_pids():
-            with contextlib.suppress(ProcessLookupError):  # PostgreSQL's children follow their parent
-                os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not stack.survivors(), "end of all processes", on_failure=stack.survivors)
-        assert (started_dir / "postgres" / "postmaster.pid").exists()
-    with running_stack(started_dir) as again:
-        assert answers(again)
-
-
-def test_start_ends_the_orphans_of_a_killed_supervisor_and_worker(started_dir: Path) -> None:
-    with running_stack(started_dir) as stack:
-        wait_until(lambda: len(stack.pids("worker-imports")) > 1, "pool of the worker")
-        leader, *children = stack.pids("worker-imports")
-        for pid in (leader, stack.process.pid):
+def test_start_works_after_the_whole_tree_was_killed(runs: Runs) -> None:
+    stack = runs.now()
+    stack.remember()
+    for pid in stack.all_pids():
+        with contextlib.suppress(ProcessLookupError):  # PostgreSQL's children follow their parent
             os.kill(pid, signal.SIGKILL)
-        stack.process.wait(5)
-        with running_stack(started_dir) as again:
-            assert all(started(pid) == 0 for pid in children)
-            assert answers(again)
+    wait_until(lambda: not stack.survivors(), "end of all processes", on_failure=stack.survivors)
+    assert (stack.data_dir / "postgres" / "postmaster.pid").exists()
+    assert answers(runs.now())
+
+
+def test_start_ends_the_orphans_of_a_killed_supervisor_and_worker(runs: Runs) -> None:
+    stack = runs.now()
+    wait_until(lambda: len(stack.pids("worker-imports")) > 1, "pool of the worker")
+    leader, *children = stack.pids("worker-imports")
+    orphans = [(pid, started(pid)) for pid in children]
+    stack.remember()
+    for pid in (leader, stack.process.pid):
+        os.kill(pid, signal.SIGKILL)
+    stack.process.wait(5)
+    assert answers(runs.now())
+    assert all(started(pid) != start for pid, start in orphans)
+
+
+def test_sigterm_ends_all_of_a_stack(runs: Runs) -> None:
+    stack = runs.now()
+    assert stack.stop(signal.SIGTERM) == 0
+    assert stack.survivors() == []
 
 
 def test_busy_port_is_refused(data_dir: Path) -> None:

@@ -11,21 +11,13 @@ class HandOverConfig(AppConfig):
         take_away_first()
 
 
-class ResumeConfig(AppConfig):
+class ResumeUnlockedConfig(AppConfig):
     name = "tests.chaos.sabotage"
-    label = "sabotage_resume"
+    label = "sabotage_resume_unlocked"
 
     def ready(self) -> None:
         from tests.chaos.sabotage.flushing import resume_at_the_start
-
-        resume_at_the_start()
-
-
-class UnlockedConfig(AppConfig):
-    name = "tests.chaos.sabotage"
-    label = "sabotage_unlocked"
-
-    def ready(self) -> None:
         from tests.chaos.sabotage.redeeming import redeem_without_locks
 
+        resume_at_the_start()
         redeem_without_locks()

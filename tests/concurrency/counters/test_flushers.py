@@ -22,13 +22,14 @@ from django.db import connection
 from counters.flushing import flush_counters
 from counters.models import Flush, FlushTotals
 from counters.types import Counted
+from tests.acceptance.harness import wait_until
 from tests.concurrency.counters.flusher import flush_until
 from tests.counters import assert_all_is_flushed, committed, mark_of, side_by_side, submit, values
 
 pytestmark = committed
 
 RACE_SECONDS = float(os.environ.get("COUNTERS_RACE_SECONDS", "2.5"))
-KILL_SECONDS = 3.0
+KILLS = 24
 WRITERS = 32
 KEYS = 300
 SLICE_KEYS = 5  # so that each flush of a shard is many transactions
@@ -112,27 +113,24 @@ def test_two_flushers_and_32_writers_on_overlapping_keys_end_exact(has_leases: b
     flushers = [Flusher(has_leases=has_leases) for _ in range(2)]
     with writing(WRITERS) as acknowledged:
         time.sleep(RACE_SECONDS)
+        wait_until(lambda: Flush.objects.count() > 20, "21 flushes")
     assert [flusher.finish() for flusher in flushers] == [0, 0]
     assert deadlocks() == before
-    assert Flush.objects.count() > 20
     assert_exact(acknowledged)
     report(acknowledged)
 
 
 def test_flushers_killed_over_and_over_lose_and_repeat_nothing() -> None:
     dice = random.Random()
-    until = time.monotonic() + KILL_SECONDS
     kills = halves = 0
     with writing(4) as acknowledged:
-        while time.monotonic() < until:
+        while kills < KILLS or not halves:  # until the test's timeout, if no kill ever meets a flush
             flushers = [Flusher(has_leases=kills % 4 == 0) for _ in range(2)]
             time.sleep(dice.random() * 0.1)
             for flusher in flushers:
                 flusher.kill()
                 kills += 1
             halves += Flush.objects.filter(finished_at=None).count()
-    assert kills > 10
-    assert halves, "no kill met a flush: the test shows nothing"
     assert_exact(acknowledged)
     report(acknowledged, f"{kills} kills left {halves} flushes half done; ")
 

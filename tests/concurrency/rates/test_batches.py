@@ -20,9 +20,8 @@ from rates.batches.submitting import cancel_batch
 from rates.models import BatchChunk, PriceBatch
 from tests.concurrency.rates.test_races import meanwhile
 from tests.pricebatches import expected, make_ports, prices, row, submit
-from tests.rates import APPS
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 WORKERS = 4
 

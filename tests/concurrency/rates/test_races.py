@@ -19,9 +19,9 @@ from rates.models import NO_CYCLE, Port, Price, Region, Rollup
 from rates.rebuilding import prove_rollup
 from rates.services import add_prices, delete_prices
 from rates.types import PriceRange, PricesAdded, RatesAnswer, RatesQuery
-from tests.rates import APPS, add, day, port, region
+from tests.rates import add, day, port, region
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def on_own_connection(work: Callable[[], Any]) -> Any:

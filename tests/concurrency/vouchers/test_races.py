@@ -13,7 +13,7 @@ from django.db import connection, connections
 
 from common.prepared import Prepared
 from gateway.batches import run_batch
-from tests.vouchers import APPS, balances, forget_everything, mark, phone, redeemers, taken, voucher, wanted, words
+from tests.vouchers import balances, forget_everything, mark, phone, redeemers, taken, voucher, wanted, words
 from vouchers import redeeming
 from vouchers.limits import change_limits
 from vouchers.locks import lock_codes, take_marks
@@ -23,7 +23,7 @@ from vouchers.redeeming import redeem_vouchers
 from vouchers.reversing import reverse_redemptions
 from vouchers.types import LimitChange
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 THREADS = 8
 

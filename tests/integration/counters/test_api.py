@@ -18,14 +18,9 @@ from counters.flushing import flush_counters
 from counters.types import MAX_VALUE
 from gateway.app import Gateway
 from gateway.hot import hot_endpoints
-from tests.counters import key_of, pending
+from tests.counters import committed, key_of, pending
 
-# Those that the twins need: fewer tables to empty after each test.
-APPS = ["counters", "gateway", "django.contrib.auth", "django.contrib.contenttypes"]
-pytestmark = [
-    pytest.mark.django_db(transaction=True, available_apps=APPS),
-    pytest.mark.usefixtures("empty_counter_stores"),
-]
+pytestmark = committed
 
 CORRELATION_ID = "123e4567-e89b-12d3-a456-426614174000"
 KEY = str(key_of(1))

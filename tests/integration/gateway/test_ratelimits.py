@@ -23,6 +23,7 @@ from gateway.ratelimits.policies import LimitedRoute, Policy
 from gateway.ratelimits.shared import count_shared
 from gateway.ratelimits.verdicts import Asked
 
+needs_database = pytest.mark.django_db  # a batch looks after the connections that its thread has
 EPOCH = 1_767_225_600  # as in gcra.lua
 
 
@@ -139,6 +140,7 @@ def kinds(results: list[object]) -> list[object]:
     return [type(result) if isinstance(result, RateLimited) else result for result in results]
 
 
+@needs_database
 def test_the_first_items_of_a_client_are_admitted_and_the_bulk_function_gets_no_others() -> None:
     told, calls = Told(), []
     busy, calm, other = somebody(), somebody(), somebody()
@@ -163,6 +165,7 @@ def test_a_batch_that_is_refused_as_a_whole_runs_nothing() -> None:
     assert kinds(results) == [RateLimited, RateLimited]
 
 
+@needs_database
 def test_a_bulk_function_that_splits_is_counted_once() -> None:
     client = somebody()
 
@@ -194,6 +197,7 @@ def test_a_known_refusal_costs_no_call_and_ends_when_it_said(monkeypatch: pytest
     assert limiter.check([asked]) == [None]
 
 
+@needs_database
 def test_shadow_reports_and_refuses_nothing() -> None:
     limiter, asked = Limiter("shadow", 1, told := Told()), (route(5), somebody())
     assert limiter.check([asked] * 8) == [None] * 8

@@ -226,7 +226,7 @@ def test_repeated_delivery_changes_nothing() -> None:
 def test_only_kept_versions_survive_retention(settings: Settings) -> None:
     settings.IMPORT_KEEP_VERSIONS, settings.IMPORT_DROP_AFTER_SECONDS = 2, 0
     found = [imported(rows(range(10), f"{n}.00")) for n in range(4)]
-    assert sorted(drop_unused_tables()) == [f"promotions_v{old.id}" for old in found[:2]]
+    assert set(drop_unused_tables()) == {f"promotions_v{old.id}" for old in found[:2]}
     assert {version for _, version in existing_tables(using="default")} == {found[2].id, found[3].id}
     with pytest.raises(VersionGone):
         activate_version(found[0].id)
@@ -323,7 +323,7 @@ STEPS = [
 def test_worker_killed_at_any_step_leaves_work_that_another_finishes_exactly(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, where: str, calls_before: int
 ) -> None:
-    settings.IMPORT_CHUNK_BYTES, settings.IMPORT_ROWS_PER_TABLE = 200, 20
+    settings.IMPORT_CHUNK_BYTES, settings.IMPORT_ROWS_PER_TABLE = 500, 20
     before = imported(rows(range(20), "7.00"), "live.csv")
     found = submit(rows(range(30), "1.00") + "bad\n\n" + rows(range(10), "2.00"))
     _die_at_call(monkeypatch, where, calls_before)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from rates.models import ExchangeRate, Port, Price, Region, Rollup
-from tests.rates import APPS, add, day, port, region
+from tests.rates import add, day, port, region
 from tests.roads import Answer, django, hot_path
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 Ask = Callable[..., Answer]
 

@@ -15,9 +15,8 @@ from rates.batches.pruning import prune_batches
 from rates.batches.submitting import cancel_batch
 from rates.models import BatchChunk, BatchReject, PriceBatch
 from tests.pricebatches import make_ports, row, submit
-from tests.rates import APPS
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)

@@ -20,9 +20,9 @@ from rates.batches.progress import BatchProgress, batch_progress
 from rates.batches.submitting import cancel_batch
 from rates.models import BatchChunk, BatchReject, BatchStatus, ExchangeRate, Price, PriceBatch
 from tests.pricebatches import expected, make_ports, prices, rejects, row, submit
-from tests.rates import APPS, day
+from tests.rates import day
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)

@@ -15,9 +15,8 @@ from pytest_django import Settings
 from rates.batches.applying import apply_batches
 from rates.models import PriceBatch
 from tests.pricebatches import expected, make_ports, ndjson, prices, row
-from tests.rates import APPS
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 NDJSON, CSV, JSON = "application/x-ndjson", "text/csv", "application/json"
 

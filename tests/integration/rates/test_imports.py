@@ -19,9 +19,9 @@ from rates.pricefiles import import_prices
 from rates.pricerows import RejectedRow
 from rates.rebuilding import prove_rollup
 from rates.regions import Written
-from tests.rates import APPS, port, region
+from tests.rates import port, region
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def file(folder: Path, *lines: str, name: str = "file.csv", end: str = "\n") -> Path:

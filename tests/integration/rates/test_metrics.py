@@ -8,9 +8,9 @@ from rates.metrics import rates_metrics
 from rates.models import Price
 from rates.services import delete_prices
 from rates.types import RatesQuery
-from tests.rates import APPS, add, day, port, region
+from tests.rates import add, day, port, region
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def value(name: str, **labels: str) -> float:

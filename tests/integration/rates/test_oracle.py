@@ -18,11 +18,11 @@ from rates.models import Port, Price, Region
 from rates.rebuilding import prove_rollup
 from rates.services import add_prices, delete_prices
 from rates.types import PriceRange, RatesAnswer, RatesQuery
-from tests.rates import APPS, day, port, region
+from tests.rates import day, port, region
 from tests.rates_oracle import Oracle, quantile
 from tests.roads import django
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 DAYS = 5
 TABLES = "rates_price, rates_rollup, rates_port, rates_region, rates_regionclosure, rates_dataversion"

@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from rates.averages import read_rates
 from rates.models import Price, Region
 from rates.types import RatesQuery
-from tests.rates import APPS, day, port, region
+from tests.rates import day, port, region
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def fill(prices_per_cell: int) -> None:

@@ -12,9 +12,9 @@ from rates.averages import read_rates
 from rates.errors import PlaceNotFound
 from rates.models import Port
 from rates.types import RatesAnswer, RatesQuery
-from tests.rates import APPS, add, day, port, region
+from tests.rates import add, day, port, region
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 PLAIN = RatesQuery(day(0), day(0), "AAAAA", "BBBBB")
 

@@ -14,11 +14,11 @@ from rates.rebuilding import prove_rollup, repair_rollup
 from rates.regions import Written, write_regions
 from rates.services import add_prices
 from rates.types import PortTerms, PriceRange, RegionTerms
-from tests.rates import APPS, add, day, port, region
+from tests.rates import add, day, port, region
 
 ONE, THREE = Decimal(1), Decimal(3)
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def closure() -> set[tuple[str, str, int]]:

@@ -11,9 +11,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from tests.roads import Answer, django, hot_path
-from tests.vouchers import APPS, balances, phone, redeem, redeemers, taken, voucher
+from tests.vouchers import balances, phone, redeem, redeemers, taken, voucher
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 Ask = Callable[..., Answer]
 

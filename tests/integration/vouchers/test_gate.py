@@ -15,7 +15,7 @@ from common import valkey
 from common.errors import FloodgateError
 from common.stores import CACHE
 from gateway.ratelimits.recent import Recent
-from tests.vouchers import APPS, forget_local_flags, phone, redeem, taken, voucher, wanted, words
+from tests.vouchers import forget_local_flags, phone, redeem, taken, voucher, wanted, words
 from vouchers import admission, flags, gate
 from vouchers.admission import redeem_admitted, refuse_known, renew_flags
 from vouchers.flags import FLAGS
@@ -25,7 +25,7 @@ from vouchers.redeemers import UNKNOWN, Stamp
 from vouchers.reversing import reverse_redemptions
 from vouchers.types import LimitChange, Redeem, Redeemed
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)

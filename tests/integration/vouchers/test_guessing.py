@@ -16,13 +16,13 @@ from gateway.clients import Client
 from gateway.errors import RateLimited
 from gateway.ratelimits.recent import Recent
 from tests.roads import Answer, django, hot_path
-from tests.vouchers import APPS, forget_local_flags, mark, phone, redeem, voucher, wanted, words
+from tests.vouchers import forget_local_flags, mark, phone, redeem, voucher, wanted, words
 from vouchers import cachecalls, guessing
 from vouchers.admission import redeem_admitted, refuse_known
 from vouchers.lookups import look_up_vouchers
 from vouchers.types import Lookup, Redeem
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 HERE = "203.0.113.1"
 

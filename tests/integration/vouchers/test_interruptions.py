@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from common.errors import StoreUnavailable
 from gateway.batches import run_batch
 from gateway.models import IdempotencyRecord
-from tests.vouchers import APPS, balances, mark, phone, redeem, taken, transfers, voucher, wanted, words
+from tests.vouchers import balances, mark, phone, redeem, taken, transfers, voucher, wanted, words
 from vouchers.limits import change_limits
 from vouchers.models import LimitChangeRecord, Redemption, Voucher
 from vouchers.reconciling import reconcile
@@ -19,7 +19,7 @@ from vouchers.redeeming import redeem_vouchers
 from vouchers.reversing import reverse_redemptions
 from vouchers.types import LimitChange
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)

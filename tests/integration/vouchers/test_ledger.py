@@ -10,13 +10,13 @@ from django.db import DatabaseError, connection, transaction
 
 from common.sqlstate import sqlstate
 from tests.conftest import TRUNCATE_GUARDS
-from tests.vouchers import APPS, balances, phone, redeem, transfers, voucher
+from tests.vouchers import balances, phone, redeem, transfers, voucher
 from vouchers.models import Profile, Transfer, TransferKind, Voucher
 from vouchers.reconciling import reconcile
 from vouchers.types import Movement
 from vouchers.wallets import move_money, open_profiles
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)

@@ -17,13 +17,13 @@ from pytest_django import Settings
 from common.errors import InvalidInput
 from tests.integration.vouchers.test_interruptions import Interrupted, interrupt_at
 from tests.roads import django
-from tests.vouchers import APPS, redeem, voucher
+from tests.vouchers import redeem, voucher
 from vouchers import generating, importing
 from vouchers.generating import generate_vouchers
 from vouchers.importing import ImportReport, RejectedRow, import_vouchers
 from vouchers.models import Generation, Profile, Voucher
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from tests.vouchers import APPS, phone, voucher, wanted, words
+from tests.vouchers import phone, voucher, wanted, words
 from vouchers import admission, redeemers
 from vouchers.admission import redeem_admitted
 from vouchers.flags import FLAGS
@@ -19,7 +19,7 @@ from vouchers.redeemers import SET_WEIGHT, Redeemers, Stamp
 from vouchers.redeeming import redeem_vouchers
 from vouchers.reversing import reverse_redemptions
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)

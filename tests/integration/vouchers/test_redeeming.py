@@ -8,7 +8,6 @@ import pytest
 from common.idempotency import Replayed
 from tests.vouchers import (
     AMOUNT,
-    APPS,
     balances,
     mark,
     phone,
@@ -24,7 +23,7 @@ from vouchers.errors import AlreadyRedeemed
 from vouchers.models import Redemption
 from vouchers.redeeming import redeem_vouchers
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 NOW = datetime.now(UTC)
 

@@ -11,13 +11,13 @@ from pytest_django import Settings
 
 from common import valkey
 from common.errors import FloodgateError
-from tests.vouchers import APPS, voucher, wanted
+from tests.vouchers import voucher, wanted
 from vouchers import admission
 from vouchers.admission import redeem_admitted, refuse_known
 from vouchers.flags import FLAGS
 from vouchers.redeeming import redeem_vouchers
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 REFUSALS = 1_000  # of each kind
 KINDS = ("UNKNOWN", "EARLY", "LATE", "USED-UP")

@@ -27,7 +27,7 @@ from pytest_django import Settings
 from common.exactjson import dump_exactly
 from common.outgoing import Patience
 from tests.roads import Answer, django
-from tests.vouchers import APPS, balances, phone, redeem, taken, transfers, voucher, wanted, words
+from tests.vouchers import balances, phone, redeem, taken, transfers, voucher, wanted, words
 from vouchers import comparing, delivering, remotewallet
 from vouchers import orders as wallet
 from vouchers.checks import check_orders_have_a_wallet
@@ -46,7 +46,7 @@ from vouchers.settling import settle_orders
 from vouchers.types import Movement, Order, OrderAnswer, OrderOutcome, ReversedRedemption, Wallet
 from vouchers.wallets import move_money
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 FIVE = Decimal("5.00")
 Respond = Callable[[BaseHTTPRequestHandler, bytes], None]
 

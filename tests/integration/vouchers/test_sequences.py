@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.vouchers import APPS, balances, phone, redeemers, voucher, wanted, words
+from tests.vouchers import balances, phone, redeemers, voucher, wanted, words
 from vouchers.limits import change_limits
 from vouchers.models import Redemption
 from vouchers.reconciling import _SQL as RULES
@@ -17,7 +17,7 @@ from vouchers.reversing import reverse_redemptions
 from vouchers.types import LimitChange, Movement
 from vouchers.wallets import move_money
 
-pytestmark = pytest.mark.django_db(transaction=True, available_apps=APPS)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 USERS = st.integers(1, 6)
 STEPS = st.one_of(

@@ -1,22 +1,25 @@
 import json
 import os
-import subprocess
-import sys
+import runpy
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from config.env import BASE_DIR, embedded_urls
 
-SHOW = "import json; from config import env; print(json.dumps({name: getattr(env, name) for name in %r}))"
-
 
 def values(data_dir: Path, *names: str, **environment: str) -> dict[str, object]:
-    """What a fresh process makes of its environment."""
-    command = [sys.executable, "-c", SHOW % (names,)]
-    bare = {"PATH": os.environ["PATH"], "DATA_DIR": str(data_dir)}
-    done = subprocess.run(command, cwd=BASE_DIR, env=bare | environment, capture_output=True, timeout=30, check=True)
-    return dict(json.loads(done.stdout))
+    """What a start with nothing else in its environment makes of it, as JSON."""
+    found = run(data_dir, environment)
+    return dict(json.loads(json.dumps({name: found[name] for name in names})))
+
+
+def run(data_dir: Path, environment: dict[str, str]) -> dict[str, Any]:
+    with patch.dict(os.environ, {"DATA_DIR": str(data_dir)} | environment, clear=True):
+        return runpy.run_path(str(BASE_DIR / "config" / "env.py"))
 
 
 def test_value_with_a_dollar_is_taken_as_it_stands(tmp_path: Path) -> None:
@@ -46,11 +49,9 @@ def test_allowed_hosts_are_split_at_commas(tmp_path: Path) -> None:
 
 
 def refusal(data_dir: Path, **environment: str) -> str:
-    command = [sys.executable, "-c", "import config.env"]
-    bare = {"PATH": os.environ["PATH"], "DATA_DIR": str(data_dir)}
-    done = subprocess.run(command, cwd=BASE_DIR, env=bare | environment, capture_output=True, timeout=30, text=True)
-    assert done.returncode
-    return done.stderr.splitlines()[-1]
+    with pytest.raises(ImproperlyConfigured) as caught:
+        run(data_dir, environment)
+    return str(caught.value)
 
 
 def test_trusted_proxies_are_networks(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_lines_carry_the_name_of_their_part_and_no_colour_off_a_terminal(
 
 
 def test_parts_stop_in_reverse_order_by_their_own_signal(supervisor: Supervisor, output: io.StringIO) -> None:
-    script = "trap 'echo got {0}; exit 0' {0}; echo up; while :; do sleep 0.05; done"
+    script = "trap 'echo got {0}; exit 0' {0}; echo up; sleep 60 & wait"  # a trap waits for a child in the foreground
     supervisor.start(shell("store", script.format("INT"), stop_signal=signal.SIGINT))
     supervisor.start(shell("worker", script.format("TERM")))
     tick_until(supervisor, "store          | up", output)

@@ -7,17 +7,15 @@ import json
 import os
 import random
 import signal
-import tempfile
 from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.acceptance.harness import Stack, running_stack, wait_until
+from tests.acceptance.harness import Stack, wait_until
 
 pytestmark = pytest.mark.timeout(200)  # a busy machine takes long to start two workers again
 
@@ -116,24 +114,23 @@ def make_ports(connection: psycopg.Connection[Any]) -> None:
     )
 
 
-def test_every_row_of_a_batch_has_one_outcome_although_its_workers_are_killed() -> None:
+def test_every_row_of_a_batch_has_one_outcome_although_its_workers_are_killed(stack: Stack) -> None:
     rows = make_rows()
-    with tempfile.TemporaryDirectory(prefix="fg-") as folder, running_stack(Path(folder) / "data") as stack:
-        with psycopg.connect(stack.database_url) as connection:
-            make_ports(connection)
-        status, body = ask(stack, "POST", "/rates/batches", json.dumps(rows).encode())
-        assert status == 202, body
-        batch_id = json.loads(body)["id"]
-        done = 0
-        for _ in range(2):
-            done = wait_for_rows(stack, batch_id, done)
-            kill_workers(stack)
-        wait_until(lambda: state(stack, batch_id)["status"] in ENDED, "end", on_failure=lambda: stack.log[-3_000:])
-        now = state(stack, batch_id)
-        assert (now["status"], now["rows_applied"], now["rows_rejected"]) == ("finished", ROWS - 1, 1)
-        (error,) = csv.DictReader(io.StringIO(ask(stack, "GET", f"/rates/batches/{batch_id}/errors")[1].decode()))
-        assert (int(error["row"]), error["code"]) == (BAD_ROW, "place-not-found")
-        with psycopg.connect(stack.database_url) as connection:
-            applied = {row for (row,) in connection.execute("SELECT DISTINCT batch_row FROM rates_price")}
-            assert applied == set(range(1, ROWS + 1)) - {BAD_ROW}
-            assert book_of(connection, RAW) == book_of(connection, ROLLUPS) == oracle(rows)
+    with psycopg.connect(stack.database_url) as connection:
+        make_ports(connection)
+    status, body = ask(stack, "POST", "/rates/batches", json.dumps(rows).encode())
+    assert status == 202, body
+    batch_id = json.loads(body)["id"]
+    done = 0
+    for _ in range(2):
+        done = wait_for_rows(stack, batch_id, done)
+        kill_workers(stack)
+    wait_until(lambda: state(stack, batch_id)["status"] in ENDED, "end", on_failure=lambda: stack.log[-3_000:])
+    now = state(stack, batch_id)
+    assert (now["status"], now["rows_applied"], now["rows_rejected"]) == ("finished", ROWS - 1, 1)
+    (error,) = csv.DictReader(io.StringIO(ask(stack, "GET", f"/rates/batches/{batch_id}/errors")[1].decode()))
+    assert (int(error["row"]), error["code"]) == (BAD_ROW, "place-not-found")
+    with psycopg.connect(stack.database_url) as connection:
+        applied = {row for (row,) in connection.execute("SELECT DISTINCT batch_row FROM rates_price")}
+        assert applied == set(range(1, ROWS + 1)) - {BAD_ROW}
+        assert book_of(connection, RAW) == book_of(connection, ROLLUPS) == oracle(rows)

@@ -2,23 +2,14 @@
 
 import time
 import uuid
-from collections.abc import Iterator
 
 import httpx
 import psycopg
 import pytest
 
-from tests.acceptance.harness import Stack, paused, running_stack, wait_until
+from tests.acceptance.harness import Stack, paused, wait_until
 
 KEY = str(uuid.uuid4())
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(
-        tmp_path_factory.mktemp("counters") / "data", WEB_WORKERS="1", COUNTERS_MAX_PENDING_KEYS="50"
-    ) as up:
-        yield up
 
 
 def increment(stack: Stack, key: str = KEY, value: int = 1) -> httpx.Response:

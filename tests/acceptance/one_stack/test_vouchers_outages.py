@@ -10,7 +10,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.acceptance.harness import Stack, paused, running_stack, wait_until
+from tests.acceptance.harness import Stack, paused, wait_until
 
 LIMIT = 20
 VALKEYS = ("truth", "cache")
@@ -18,12 +18,11 @@ client = httpx.Client(timeout=10)
 codes = (f"OUTAGE-{number}" for number in count())
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """With limits on, as in production, though nobody reaches them: they too ask a Valkey."""
-    limits = {"RATE_LIMIT": "on", "RATE_LIMIT_POLICIES": "hot=100000 django=100000"}
-    with running_stack(tmp_path_factory.mktemp("vouchers") / "data", **limits) as up:
-        yield up
+@pytest.fixture(scope="module", autouse=True)
+def _connections_end() -> Iterator[None]:
+    """The server would wait for those that are kept, for 20 s, when it is told to stop."""
+    yield
+    client.close()
 
 
 @pytest.fixture

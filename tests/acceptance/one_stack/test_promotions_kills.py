@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ import psycopg
 import pytest
 
 from promotions.samples import write_sample
-from tests.acceptance.harness import Stack, paused, running_stack, wait_until
+from tests.acceptance.harness import Stack, paused, wait_until
 
 ROWS, DUPLICATES = 400_000, 400
 ENDED = ("published", "superseded", "quarantined", "failed", "cancelled")
@@ -36,16 +35,6 @@ class Expected:
     rejected: int
     duplicate: int
     checksum: str
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    chunk = str(2**20)  # many chunks, so that a kill falls between and into them
-    with (
-        tempfile.TemporaryDirectory(prefix="fg-") as folder,
-        running_stack(Path(folder) / "data", IMPORT_CHUNK_BYTES=chunk) as running,
-    ):
-        yield running
 
 
 @pytest.fixture(scope="module")
