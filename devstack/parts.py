@@ -35,7 +35,8 @@ def _web(*options: str | None) -> Part:
 
 
 def _worker(queue: str, concurrency: int) -> list[str]:
-    options = ["--concurrency", str(concurrency), "--without-mingle", "--without-gossip"]
+    """Without heartbeats, which nobody hears: waiting for a dead broker, one keeps the worker from ending."""
+    options = ["--concurrency", str(concurrency), "--without-mingle", "--without-gossip", "--without-heartbeat"]
     return ["worker", "-Q", queue, "-n", f"{queue}@%h", *options]
 
 
