@@ -50,7 +50,7 @@ require SECRET_KEY DATABASE_URL VALKEY_URL VALKEY_CACHE_URL
 case "$role" in
     web) exec gunicorn -c config/gunicorn.py config.asgi:application ;;
     worker) exec celery -A config worker -Q "$1" -n "$1@%h" --concurrency "$processes" --loglevel INFO \
-        --without-gossip --without-mingle ;;
+        --without-gossip --without-mingle --without-heartbeat ;;
     beat) exec celery -A config beat --loglevel INFO --pidfile= ;;
     migrate) migrate ;;
     manage) exec python manage.py "$@" ;;

@@ -37,12 +37,12 @@ def _enter(fakes: Path, *arguments: str, **environment: str) -> subprocess.Compl
         (
             ["worker", "imports"],
             "celery -A config worker -Q imports -n imports@%h --concurrency 2 --loglevel INFO"
-            " --without-gossip --without-mingle",
+            " --without-gossip --without-mingle --without-heartbeat",
         ),
         (
             ["worker", "flush"],
             "celery -A config worker -Q flush -n flush@%h --concurrency 2 --loglevel INFO"
-            " --without-gossip --without-mingle",
+            " --without-gossip --without-mingle --without-heartbeat",
         ),
         (["beat"], "celery -A config beat --loglevel INFO --pidfile="),
         (["manage", "import_promotions", "a b.csv", "--wait"], "python manage.py import_promotions a b.csv --wait"),
