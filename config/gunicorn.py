@@ -10,7 +10,7 @@ from config import env
 
 bind = f"{env.BIND_HOST}:{env.PORT}"
 workers = env.WEB_WORKERS
-worker_class = "asgi"
+worker_class = "config.worker.Worker"
 asgi_loop = "uvloop"
 asgi_lifespan = "on"
 keepalive = 75  # seconds; clients of the hot path live on kept connections

@@ -2,10 +2,15 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import httpx
 
 from config.env import BASE_DIR
 from tests.acceptance.harness import free_port, wait_until
@@ -13,17 +18,38 @@ from tests.acceptance.harness import free_port, wait_until
 SOON_SECONDS = 15.0  # less than graceful_timeout, after which a worker that hears nothing is killed
 
 
-def test_server_that_is_told_to_stop_while_its_workers_start_ends_soon(tmp_path: Path) -> None:
+@contextmanager
+def running_server(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """gunicorn with one worker, and where it writes its log."""
     command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "config.asgi:application"]
-    settings = {"DATA_DIR": str(tmp_path), "PORT": str(free_port()), "WEB_WORKERS": "1"}
-    log = tmp_path / "log"
+    settings |= {"DATA_DIR": str(folder), "WEB_WORKERS": "1"}
+    log = folder / "log"
     with log.open("wb") as output:
         server = subprocess.Popen(command, cwd=BASE_DIR, env=os.environ | settings, stdout=output, stderr=output)
     try:
-        wait_until(lambda: b"Booting worker" in log.read_bytes(), "fork of the worker")
-        server.send_signal(signal.SIGTERM)
-        started = time.monotonic()
-        assert server.wait(60) == 0, log.read_text()
-        assert time.monotonic() - started < SOON_SECONDS, log.read_text()
+        yield server, log
     finally:
         server.kill()
+
+
+def assert_ends_soon(server: subprocess.Popen[bytes], log: Path) -> None:
+    server.send_signal(signal.SIGTERM)
+    started = time.monotonic()
+    assert server.wait(60) == 0, log.read_text()
+    assert time.monotonic() - started < SOON_SECONDS, log.read_text()
+
+
+def test_server_that_is_told_to_stop_while_its_workers_start_ends_soon(tmp_path: Path) -> None:
+    with running_server(tmp_path, PORT=str(free_port())) as (server, log):
+        wait_until(lambda: b"Booting worker" in log.read_bytes(), "fork of the worker")
+        assert_ends_soon(server, log)
+
+
+def test_server_that_is_told_to_stop_does_not_wait_for_clients_that_ask_nothing(tmp_path: Path) -> None:
+    port = free_port()
+    with running_server(tmp_path, PORT=str(port)) as (server, log), httpx.Client(timeout=60) as client:
+        wait_until(lambda: b"Listening at" in log.read_bytes(), "the port")
+        assert client.get(f"http://127.0.0.1:{port}/health/live").status_code == 200
+        with socket.create_connection(("127.0.0.1", port)) as silent:
+            assert_ends_soon(server, log)
+            assert silent.recv(1) == b""
