@@ -20,6 +20,7 @@ from django.conf import settings
 from redis.commands.core import Script
 
 from common import valkey
+from common.luafiles import load_lua
 from counters.types import Backlog, PendingDelta, Submission
 
 SHARDS = 8  # a pending key is looked for in its shard only, so this may change only while the buffer is empty
@@ -101,8 +102,7 @@ def _prefix() -> str:
 
 @cache
 def _script(name: str) -> Script:
-    text = (Path(__file__).parent / "lua" / f"{name}.lua").read_text(encoding="utf-8")
-    return valkey.truth().register_script(text)
+    return valkey.truth().register_script(load_lua(Path(__file__).parent / "lua" / f"{name}.lua"))
 
 
 def _as_deltas(flat: list[bytes]) -> list[PendingDelta]:

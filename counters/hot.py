@@ -85,6 +85,7 @@ register(
         store=TRUTH,
         body_limit_bytes=4_096,
         request_serializer=IncrementSerializer,
+        responses={200: None},
         description="Add to one counter. 200: it is on disk, and counted once.",
     ),
     HotEndpoint(
@@ -100,7 +101,7 @@ register(
         in_flight_limit=64,  # bodies of up to 2 MiB
         body_limit_bytes=2 * 2**20,
         request_serializer=IncrementSerializer(many=True),
-        response_serializer=IncrementResultSerializer(many=True),
+        responses={200: IncrementResultSerializer(many=True)},
         description="Add to up to 10,000 counters; each is added or refused by itself, and answered in order.",
     ),
     HotEndpoint(
@@ -111,7 +112,7 @@ register(
         run=read_counters,
         reply=reply_value,
         store=WRITE_STORE,
-        response_serializer=CounterSerializer,
+        responses={200: CounterSerializer},
         description="The exact sum of everything that was ever added.",
     ),
 )

@@ -14,13 +14,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from gateway.apikeys import revoke_api_keys
 from gateway.models import ApiKey
-from gateway.readonlyadmin import OfferedFilters, ReadOnlyAdmin, after_dialog
+from gateway.readonlyadmin import OfferedFilters, ReadOnlyAdmin, after_dialog, dialog_action
 
 admin.site.unregister([User, Group])
 
@@ -60,18 +60,12 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def beginning(self, key: ApiKey) -> SafeString:
         return format_html("<code>{}…</code>", key.prefix)
 
-    @action(  # type: ignore[untyped-decorator]
-        description="Revoke",
-        url_path="revoke",
-        permissions=["operate"],
+    @dialog_action(
+        "Revoke",
+        title="Revoke this key?",
+        description="Within 5 seconds requests with it are refused. It cannot be taken back.",
         icon="block",
         variant=ActionVariant.DANGER,
-        dialog={
-            "title": "Revoke this key?",
-            "description": "Within 5 seconds requests with it are refused. It cannot be taken back.",
-            "form_class": None,
-            "form_submit_text": "Revoke the key",
-        },
     )
     def revoke(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
         key = ApiKey.objects.get(pk=object_id)

@@ -57,7 +57,7 @@ def twin_of(endpoint: HotEndpoint[Any, Any]) -> Any:
         parameters=[*endpoint.parameters, *([IDEMPOTENCY_KEY] if endpoint.method == "POST" else [])],
         description=endpoint.description,
         request=endpoint.request_serializer,
-        responses=endpoint.responses or {200: endpoint.response_serializer},
+        responses=endpoint.responses,
     )
     return described(handle)
 

@@ -43,8 +43,8 @@ class HotEndpoint(Generic[Item, Result]):
         asks_again_for: how many seconds after the first answer a result like this is not final: until then the item is
             run again every ASK_AGAIN_SECONDS, and no thread waits meanwhile.
         has_view: a view of the app serves this path in Django, with ``drf.twin_of`` this endpoint among its methods.
-        response_serializer, request_serializer, parameters: for OpenAPI; the last are those of the query and headers.
-        responses: for OpenAPI, by status or by status and media type, where 200 of ``response_serializer`` is not all.
+        responses: for OpenAPI, by status or by status and media type; None is an empty body.
+        request_serializer, parameters: for OpenAPI; the latter are those of the query and headers.
         description: for OpenAPI, a sentence or two.
     """
 
@@ -63,9 +63,8 @@ class HotEndpoint(Generic[Item, Result]):
     reserved: frozenset[str] = frozenset()
     asks_again_for: Callable[[Item, Result], float] | None = None
     has_view: bool = False
-    response_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
-    request_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
     responses: Mapping[Any, Any] = field(default_factory=dict)
+    request_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
     parameters: tuple[OpenApiParameter | type[Serializer[Any]], ...] = ()
     description: str = ""
 

@@ -1,11 +1,17 @@
 """The admin's pages of rows that only the system writes."""
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
+from django import forms
 from django.contrib.admin import SimpleListFilter
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+
+Method = TypeVar("Method", bound=Callable[..., HttpResponse])
 
 
 class OfferedFilters:
@@ -60,6 +66,39 @@ class ReadOnlyAdmin(OfferedFilters, ModelAdmin):  # type: ignore[misc]
         if found is None:
             raise Http404
         return found
+
+
+def dialog_action(
+    name: str,
+    *,
+    title: str,
+    description: str,
+    icon: str,
+    variant: ActionVariant,
+    form_class: type[forms.Form] | None = None,
+) -> Callable[[Method], Method]:
+    """An action for those who may operate, done once its dialog is confirmed: ``method(request, form, object_id)``.
+
+    Its address is the method's name, with hyphens. Source: ``ReadOnlyAdmin.has_operate_permission``.
+    """
+
+    def declare(method: Method) -> Method:
+        declared = action(
+            description=name,
+            url_path=method.__name__.replace("_", "-"),
+            permissions=["operate"],
+            icon=icon,
+            variant=variant,
+            dialog={
+                "title": title,
+                "description": description,
+                "form_class": form_class,
+                "form_submit_text": name,
+            },
+        )
+        return cast(Method, declared(method))
+
+    return declare
 
 
 def after_dialog(request: HttpRequest, address: str) -> HttpResponse:

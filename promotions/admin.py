@@ -23,7 +23,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.paginator import InfinitePaginator
 from unfold.views import ChangeList
@@ -31,7 +31,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from common.errors import FloodgateError
 from gateway.batches import run_batch
-from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog
+from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
 from promotions.api import RejectsView
 from promotions.models import ACTIVE, Import, ImportStatus, Publication, Reject, Version
 from promotions.progress import imports_progress
@@ -183,18 +183,12 @@ class ImportAdmin(ReadOnlyAdmin):
     def submitted(self, found: Import) -> SafeString:
         return format_html('<span class="whitespace-nowrap">{}</span>', f"{found.created_at:%Y-%m-%d %H:%M:%S}")
 
-    @action(  # type: ignore[untyped-decorator]
-        description="Cancel the import",
-        url_path="cancel",
-        permissions=["operate"],
+    @dialog_action(
+        "Cancel the import",
+        title="Cancel this import?",
+        description="What it has loaded is dropped. What is served now stays.",
         icon="cancel",
         variant=ActionVariant.DANGER,
-        dialog={
-            "title": "Cancel this import?",
-            "description": "What it has loaded is dropped. What is served now stays.",
-            "form_class": None,
-            "form_submit_text": "Cancel the import",
-        },
     )
     def cancel(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
         try:
@@ -329,18 +323,12 @@ class VersionAdmin(ReadOnlyAdmin):
     def rows(self, version: Version) -> str:
         return f"{version.row_count:,}"
 
-    @action(  # type: ignore[untyped-decorator]
-        description="Make live",
-        url_path="make-live",
-        permissions=["operate"],
+    @dialog_action(
+        "Make live",
+        title="Make this version live?",
+        description="All readers get its data with their next request.",
         icon="publish",
         variant=ActionVariant.PRIMARY,
-        dialog={
-            "title": "Make this version live?",
-            "description": "All readers get its data with their next request.",
-            "form_class": None,
-            "form_submit_text": "Make live",
-        },
     )
     def make_live(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
         number = int(object_id)

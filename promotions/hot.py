@@ -55,7 +55,7 @@ register(
         store=READ_STORE,
         answers_without_store=True,
         reserved=frozenset({"versions"}),
-        response_serializer=PromotionSerializer,
+        responses={200: PromotionSerializer},
         description="One promotion of the live version, which X-Data-Version names. 304 for an If-None-Match.",
     )
 )

@@ -14,17 +14,17 @@ from contextlib import AbstractContextManager
 from math import inf
 from typing import TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import F, QuerySet
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import QuerySet
 from structlog.contextvars import bound_contextvars
 
 from common.sqlstate import sqlstate
+from promotions.beginnings import count_beginning, refuse_deadly, take_back_beginning
 from promotions.checking import check_import
-from promotions.errors import PromotionsError, Quarantined, WorkersKilled
+from promotions.errors import PromotionsError, Quarantined
 from promotions.indexing import finish_indexing, index_version_table
 from promotions.loading import load_chunk
 from promotions.locks import (
-    Work,
     import_lease,
     lock_import,
     lock_work,
@@ -43,7 +43,6 @@ logger = logging.getLogger(__name__)
 Piece = TypeVar("Piece", Chunk, VersionTable)
 
 MAX_ATTEMPTS = 5
-MAX_DEATHS = 5
 CANDIDATES = 64  # more than there are workers
 DISK_FULL = "53100"
 OUTAGES = ("08", "57P", "53300")  # connection lost, server stopping or starting, too many connections
@@ -90,18 +89,18 @@ def _work_on_next(waiting: QuerySet[Piece], work: Callable[[Piece], None]) -> bo
 
 def _work_on(number: int, waiting: QuerySet[Piece], work: Callable[[Piece], None]) -> bool:
     """Do a piece in one transaction, so that a worker that dies leaves it to the next one."""
-    begun = _count_beginning(waiting, number)
+    begun = count_beginning(waiting, number)
     if begun is None:
         return False
     try:
-        _refuse_deadly(begun)
+        refuse_deadly(begun)
         with transaction.atomic():
             piece = lock_work(waiting, number)
             if piece is not None:
                 with _logging_of(piece.source_import):
                     work(piece)
     except Exception as error:
-        _take_back_beginning(begun)
+        take_back_beginning(begun)
         _settle(begun.source_import, error)
     return True
 
@@ -115,51 +114,20 @@ def _advance_an_import() -> bool:
 
 
 def _advance(import_id: int) -> bool:
-    planned = _count_beginning(unplanned_imports(), import_id)
+    planned = count_beginning(unplanned_imports(), import_id)
     found = planned or Import.objects.get(pk=import_id)
     step = _STEPS.get(found.status)
     if step is None:
         return False
     try:
         if planned is not None:
-            _refuse_deadly(planned)
+            refuse_deadly(planned)
         with _logging_of(found):
             return step(found)
     except Exception as error:
-        _take_back_beginning(found)
+        take_back_beginning(found)
         _settle(found, error)
         return True
-
-
-def _count_beginning(waiting: QuerySet[Work], number: int) -> Work | None:
-    """Count it in a commit of its own, before the work; the caller has the lease. None: there is nothing to do."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit = off")  # a death of the server is not the work's fault
-        found = lock_work(waiting, number)
-        if found is not None:
-            found.begun += 1
-            found.save(update_fields=["begun"])
-    return found
-
-
-def _take_back_beginning(found: Chunk | VersionTable | Import) -> None:
-    """An error is no death. When the store can't be told, it counts as one."""
-    try:
-        type(found).objects.filter(pk=found.pk, begun__gt=0).update(begun=F("begun") - 1)
-    except DatabaseError:
-        logger.warning("beginning_counts", exc_info=True)
-
-
-def _refuse_deadly(found: Chunk | VersionTable | Import) -> None:
-    """Raises WorkersKilled: all earlier beginnings were the last thing that their workers did."""
-    if found.begun > MAX_DEATHS:
-        raise WorkersKilled(_in_words(found), MAX_DEATHS)
-
-
-def _in_words(found: Chunk | VersionTable | Import) -> str:
-    if isinstance(found, Chunk):
-        return f"Loading lines {found.first_line:,} to {found.first_line + found.line_count - 1:,}"
-    return "Planning" if isinstance(found, Import) else f"Indexing table {found.index}"
 
 
 def _logging_of(found: Import) -> AbstractContextManager[object]:

@@ -5,7 +5,7 @@ IMPORT_KEEP_REJECTS_DAYS after the end of the import they are deleted; their num
 
 import time
 from dataclasses import astuple
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import inf
 from typing import NamedTuple
 
@@ -54,7 +54,7 @@ def trim_rejects(import_id: int) -> None:
 
 def refuse_if_pruned(import_id: int) -> None:
     """Raises RejectsGone: its rejects are deleted, or about to be."""
-    if Import.objects.filter(Q(is_pruned=True) | Q(finished_at__lt=_before()), pk=import_id).exists():
+    if Import.objects.filter(Q(is_pruned=True) | Q(finished_at__lt=_kept_from()), pk=import_id).exists():
         raise RejectsGone(import_id, settings.IMPORT_KEEP_REJECTS_DAYS)
 
 
@@ -69,7 +69,7 @@ def prune_rejects(seconds: float = inf) -> None:
 
 
 def _prune_some() -> bool:
-    old = Import.objects.filter(is_pruned=False, finished_at__lt=_before()).order_by("finished_at")
+    old = Import.objects.filter(is_pruned=False, finished_at__lt=_kept_from()).order_by("finished_at")
     import_id = old.values_list("id", flat=True).first()
     if import_id is None:
         return False
@@ -84,5 +84,5 @@ def _drop_rejects(import_id: int) -> int:
     return Reject.objects.filter(pk__in=list(rows[:PRUNED_SLICE])).delete()[0]
 
 
-def _before() -> object:
+def _kept_from() -> datetime:
     return timezone.now() - timedelta(days=settings.IMPORT_KEEP_REJECTS_DAYS)

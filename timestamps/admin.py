@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -17,7 +17,7 @@ from common.errors import FloodgateError
 from common.stores import STORE_AWAY
 from common.uuids import EXAMPLE_UUID
 from gateway.batches import run_batch
-from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog
+from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
 from timestamps.errors import NoLiveTable, ReplayRefused, TableIsBroken
 from timestamps.finding import FOUND_TIMESTAMPS, find_timestamps
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
@@ -87,18 +87,12 @@ class RecordTableAdmin(ReadOnlyAdmin):
         context = {**self.admin_site.each_context(request), "title": "Find a timestamp", "form": form, **shown}
         return TemplateResponse(request, "gateway/find.html", context)
 
-    @action(  # type: ignore[untyped-decorator]
-        description="Cancel the replay",
-        url_path="cancel",
-        permissions=["operate"],
+    @dialog_action(
+        "Cancel the replay",
+        title="Give this replay up?",
+        description="Readers stay with the live table; what was built so far is dropped in ten minutes.",
         icon="cancel",
         variant=ActionVariant.DANGER,
-        dialog={
-            "title": "Give this replay up?",
-            "description": "Readers stay with the live table; what was built so far is dropped in ten minutes.",
-            "form_class": None,
-            "form_submit_text": "Cancel the replay",
-        },
     )
     def cancel(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
         table = RecordTable.objects.get(pk=object_id)
@@ -140,18 +134,12 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     def entry(self, letter: DeadLetter) -> str:
         return "\n".join(f"{name}: {value!a}" for name, value in json.loads(letter.fields).items())
 
-    @action(  # type: ignore[untyped-decorator]
-        description="Try again",
-        url_path="retry",
-        permissions=["operate"],
+    @dialog_action(
+        "Try again",
+        title="Try this entry again?",
+        description="It becomes a record, unless it is still refused. retry_dead_letters tries all that wait.",
         icon="replay",
         variant=ActionVariant.PRIMARY,
-        dialog={
-            "title": "Try this entry again?",
-            "description": "It becomes a record, unless it is still refused. retry_dead_letters tries all that wait.",
-            "form_class": None,
-            "form_submit_text": "Try again",
-        },
     )
     def retry(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
         letter = DeadLetter.objects.get(pk=object_id)

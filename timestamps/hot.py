@@ -96,7 +96,7 @@ def _append_endpoint(
         reply=reply_ticket,
         store=TRUTH,
         body_limit_bytes=4_096,
-        response_serializer=TicketSerializer,
+        responses={200: TicketSerializer},
     )
 
 
@@ -120,7 +120,7 @@ register(
         in_flight_limit=64,  # bodies of up to 1 MiB
         body_limit_bytes=2**20,
         request_serializer=InstantsSerializer(),
-        response_serializer=TicketSerializer(many=True),
+        responses={200: TicketSerializer(many=True)},
     ),
     HotEndpoint(
         name="read_timestamp",
@@ -134,6 +134,6 @@ register(
         answers_without_store=True,  # what waits in the log
         asks_again_for=seconds_to_wait,
         parameters=(WAIT,),
-        response_serializer=TimestampSerializer,
+        responses={200: TimestampSerializer},
     ),
 )

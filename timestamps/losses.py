@@ -24,7 +24,7 @@ from timestamps.types import START, Position
 
 _COUNT = """
 SELECT count(*) FROM {table}
-WHERE (position_ms, position_seq) > (%s, %s) AND (position_ms, position_seq) <= (%s, %s)
+WHERE (position_ms, position_seq) >= (%s, %s) AND (position_ms, position_seq) <= (%s, %s)
 """
 
 
@@ -156,7 +156,7 @@ def _loss(looked_at: Archive, before: Manifest, number: int) -> Manifest:
         entries = after.total_entries - after.entries - before.total_entries
         size = after.total_size - after.size - before.total_size
         return _empty(looked_at, before)._replace(
-            last=_right_before(after.first),
+            last=after.first.before(),
             entries=entries,
             total_entries=before.total_entries + entries,
             size=size,
@@ -173,13 +173,8 @@ def _loss_through(looked_at: Archive, before: Manifest, through: Position) -> Ma
 
 
 def _empty(looked_at: Archive, before: Manifest) -> Manifest:
-    first, chain = Position(before.last.ms, before.last.seq + 1), chain_after(looked_at, before)
+    first, chain = before.last.after(), chain_after(looked_at, before)
     return Manifest(before.number + 1, "", first, before.last, 0, before.total_entries, 0, before.total_size, "", chain)
-
-
-def _right_before(position: Position) -> Position:
-    ms, seq = position
-    return Position(ms, seq - 1) if seq else Position(ms - 1, 2**63 - 1)
 
 
 def _text_of(written: Archive, number: int) -> bytes:
@@ -192,5 +187,5 @@ def _text_of(written: Archive, number: int) -> bytes:
 def _records_between(first: Position, last: Position) -> int:
     with connection.cursor() as cursor:
         table = record_table(live_table().number)
-        cursor.execute(_COUNT.format(table=table), [first.ms, first.seq - 1, last.ms, last.seq])
+        cursor.execute(_COUNT.format(table=table), [*first, *last])
         return int(cursor.fetchone()[0])

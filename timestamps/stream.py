@@ -22,6 +22,7 @@ from redis.commands.core import Script
 from redis.exceptions import TimeoutError as HeldUp
 
 from common import valkey
+from common.luafiles import load_lua
 from timestamps.types import START, Entry, Position, Submission
 
 APPENDED, REPLAYED, REUSED, FULL, NO_MARKS, NOT_OPEN = b"A", b"R", b"X", b"F", b"M", b"N"
@@ -136,7 +137,7 @@ def trim(through: Position) -> None:
 
     Does nothing in a store that is not open.
     """
-    run("trim", str(through), str(_after(through)))
+    run("trim", str(through), str(through.after()))
 
 
 def state() -> State:
@@ -153,7 +154,7 @@ def open_store(archived: Position, taken: Position, dead: Iterable[tuple[str, Wa
         taken: through which the live table has everything. What is appended comes after both.
         dead: dead letters, of which a store that lost its index knows nothing.
     """
-    return bool(run("open", str(archived), str(_after(archived)), str(max(archived, taken)), *_index(dead)))
+    return bool(run("open", str(archived), str(archived.after()), str(max(archived, taken)), *_index(dead)))
 
 
 def oldest_after(position: Position) -> Position | None:
@@ -218,12 +219,7 @@ def prefix() -> str:
 
 @cache
 def _script(name: str) -> Script:
-    text = (Path(__file__).parent / "lua" / f"{name}.lua").read_text(encoding="utf-8")
-    return valkey.truth().register_script(text)
-
-
-def _after(position: Position) -> Position:
-    return Position(position.ms, position.seq + 1)
+    return valkey.truth().register_script(load_lua(Path(__file__).parent / "lua" / f"{name}.lua"))
 
 
 def _index(entries: Iterable[tuple[str, Waiting]]) -> list[str | bytes]:

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.paginator import InfinitePaginator
@@ -23,7 +23,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from common.errors import FloodgateError
 from common.uuids import HYPHENATED_UUID
-from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog
+from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
 from vouchers.limits import change_limits
 from vouchers.models import (
     LIMIT_MAX,
@@ -105,18 +105,13 @@ class VoucherAdmin(LargeTableAdmin):
     def remaining(self, voucher: Voucher) -> int:
         return voucher.limit - voucher.redeemed
 
-    @action(  # type: ignore[untyped-decorator]
-        description="Change the limit",
-        url_path="change-limit",
-        permissions=["operate"],
+    @dialog_action(
+        "Change the limit",
+        title="Change the limit",
+        description="It holds at once, also while the voucher is redeemed. Your name is kept with the change.",
         icon="edit",
         variant=ActionVariant.PRIMARY,
-        dialog={
-            "title": "Change the limit",
-            "description": "It holds at once, also while the voucher is redeemed. Your name is kept with the change.",
-            "form_class": LimitForm,
-            "form_submit_text": "Change",
-        },
+        form_class=LimitForm,
     )
     def change_limit(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
         voucher = Voucher.objects.get(pk=object_id)
@@ -156,18 +151,12 @@ class RedemptionAdmin(LargeTableAdmin):
     def takes_actions(self, row: Redemption) -> bool:
         return row.reversed_at is None
 
-    @action(  # type: ignore[untyped-decorator]
-        description="Reverse the redemption",
-        url_path="reverse",
-        permissions=["operate"],
+    @dialog_action(
+        "Reverse the redemption",
+        title="Reverse this redemption?",
+        description="Its place is free again, and the amount leaves the wallet.",
         icon="undo",
         variant=ActionVariant.DANGER,
-        dialog={
-            "title": "Reverse this redemption?",
-            "description": "Its place is free again, and the amount leaves the wallet.",
-            "form_class": None,
-            "form_submit_text": "Reverse",
-        },
     )
     def take_back(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
         (outcome,) = reverse_redemptions([UUID(object_id)])

@@ -66,7 +66,7 @@ READ_VOUCHER = HotEndpoint(
     reply=reply_voucher,
     store=WRITE_STORE,
     has_view=True,
-    response_serializer=VoucherSerializer,
+    responses={200: VoucherSerializer},
     parameters=(OpenApiParameter("code", required=True),),
     description="One voucher by its code, with the places that are free.",
 )
@@ -82,7 +82,7 @@ register(
         batch_limit=REDEEM_BATCH,
         body_limit_bytes=4_096,
         request_serializer=RedeemSerializer,
-        response_serializer=RedemptionSerializer,
+        responses={200: RedemptionSerializer},
         description="Take a place of a voucher; the amount goes into the user's wallet, which is opened if needed.",
     ),
     READ_VOUCHER,
@@ -94,7 +94,7 @@ register(
         run=read_wallets,
         reply=reply_profile,
         store=Circuit("wallet", probe_wallet) if settings.WALLET_URL else WRITE_STORE,
-        response_serializer=ProfileSerializer,
+        responses={200: ProfileSerializer},
         description="A user's wallet with its balance.",
     ),
 )

@@ -12,7 +12,7 @@ local most_pending, most_keys = tonumber(ARGV[4]), tonumber(ARGV[5])
 local mark_seconds, most_marks = tonumber(ARGV[6]), tonumber(ARGV[7])
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-local bucket = math.floor(time[1] / mark_seconds)
+-- include: ../../common/lua/marks.lua
 
 local function pending_keys()
     local keys = 0
@@ -47,29 +47,10 @@ local function add(key, value)
     return type(added) == 'number' and '1' or '0'
 end
 
-local function marks(at)
-    return prefix .. 'marks:' .. string.format('%d', at)
-end
-
--- In the next bucket too: the clock may have been set back.
-local function find_mark(digest)
-    for at = bucket + 1, bucket - 1, -1 do
-        local found = redis.call('HGET', marks(at), digest)
-        if found then return found end
-    end
-    return false
-end
-
-local function has_room_for_marks()
-    return redis.call('HLEN', marks(bucket)) + redis.call('HLEN', marks(bucket - 1)) < most_marks
-end
-
 -- Nearly always all were added, and then the fingerprint says it.
-local function keep_mark(digest, fingerprint, outcomes)
-    local is_first = redis.call('EXISTS', marks(bucket)) == 0
+local function keep_outcomes(digest, fingerprint, outcomes)
     local after = outcomes:find('0') and outcomes:gsub('1', '2') or ''
-    redis.call('HSET', marks(bucket), digest, fingerprint .. after)
-    if is_first then redis.call('EXPIRE', marks(bucket), 2 * mark_seconds) end
+    keep_mark(digest, fingerprint .. after)
 end
 
 local function add_missing(before, keys, values)
@@ -90,7 +71,7 @@ local function submit(digest, fingerprint, keys, values)
     if is_full then return found and 'R' .. before or 'F' end
     if digest ~= '' and not found and not has_room_for_marks() then return 'M' end
     local after = add_missing(before, keys, values)
-    if digest ~= '' and after:find('1') then keep_mark(digest, fingerprint, after) end
+    if digest ~= '' and after:find('1') then keep_outcomes(digest, fingerprint, after) end
     return (found and 'R' or 'A') .. after
 end
 

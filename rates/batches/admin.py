@@ -9,11 +9,11 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from common.errors import FloodgateError
-from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog
+from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
 from rates.batches.api import BatchErrorsView
 from rates.batches.progress import progress_of
 from rates.batches.submitting import cancel_batch
@@ -86,18 +86,12 @@ class PriceBatchAdmin(ReadOnlyAdmin):
     def deadline(self, batch: PriceBatch) -> str:
         return DEADLINES[progress_of(batch).deadline_met] if batch.deadline_at else "-"
 
-    @action(  # type: ignore[untyped-decorator]
-        description="Cancel the batch",
-        url_path="cancel",
-        permissions=["operate"],
+    @dialog_action(
+        "Cancel the batch",
+        title="Cancel this batch?",
+        description="Prices that it has added stay; no more are added.",
         icon="cancel",
         variant=ActionVariant.DANGER,
-        dialog={
-            "title": "Cancel this batch?",
-            "description": "Prices that it has added stay; no more are added.",
-            "form_class": None,
-            "form_submit_text": "Cancel the batch",
-        },
     )
     def cancel(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
         try:

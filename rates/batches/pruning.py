@@ -4,7 +4,7 @@ The batch itself stays, with its numbers: the same content is still the same bat
 """
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import inf
 
 from django.conf import settings
@@ -21,7 +21,7 @@ SLICE = 5_000  # rejects, up to 3 KB each
 
 def refuse_if_pruned(batch_id: int) -> None:
     """Raises BatchErrorsGone: its rejects are deleted, or about to be."""
-    if PriceBatch.objects.filter(Q(is_pruned=True) | Q(finished_at__lt=_before()), pk=batch_id).exists():
+    if PriceBatch.objects.filter(Q(is_pruned=True) | Q(finished_at__lt=_kept_from()), pk=batch_id).exists():
         raise BatchErrorsGone(batch_id, settings.BATCH_KEEP_DAYS)
 
 
@@ -45,10 +45,10 @@ def _prune_something() -> bool:
 
 
 def _old_batches() -> QuerySet[PriceBatch]:
-    return PriceBatch.objects.filter(is_pruned=False, finished_at__lt=_before())
+    return PriceBatch.objects.filter(is_pruned=False, finished_at__lt=_kept_from())
 
 
-def _before() -> object:
+def _kept_from() -> datetime:
     return timezone.now() - timedelta(days=settings.BATCH_KEEP_DAYS)
 
 

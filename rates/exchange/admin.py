@@ -12,12 +12,12 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.paginator import InfinitePaginator
 
 from common.errors import FloodgateError
-from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog
+from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
 from rates.exchange.storing import accept_doubt
 from rates.models import DoubtfulRate, ExchangeRate, RateFetch
 
@@ -68,19 +68,13 @@ class DoubtfulRateAdmin(RateAdmin):
     fields = readonly_fields = list_display
     actions_detail = ["accept"]
 
-    @action(  # type: ignore[untyped-decorator]
-        description="Believe this rate",
-        url_path="accept",
-        permissions=["operate"],
+    @dialog_action(
+        "Believe this rate",
+        title="Believe this rate?",
+        description="Prices from now on are converted with it, and later rates in doubt are compared with it. "
+        "Prices that were converted before stay as they are.",
         icon="check",
         variant=ActionVariant.PRIMARY,
-        dialog={
-            "title": "Believe this rate?",
-            "description": "Prices from now on are converted with it, and later rates in doubt are compared with it. "
-            "Prices that were converted before stay as they are.",
-            "form_class": None,
-            "form_submit_text": "Believe it",
-        },
     )
     def accept(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
         row = DoubtfulRate.objects.filter(pk=object_id).first()

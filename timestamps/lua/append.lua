@@ -9,31 +9,10 @@
 
 local stream, prefix = ARGV[1], ARGV[2]
 local most_entries, mark_seconds, most_marks = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local bucket = math.floor(redis.call('TIME')[1] / mark_seconds)
+-- include: ../../common/lua/marks.lua
+-- include: life.lua
 local pending = prefix .. 'pending'
 local length = redis.call('XLEN', stream)
-
-local function marks(at)
-    return prefix .. 'marks:' .. string.format('%d', at)
-end
-
--- In the next bucket too: the clock may have been set back.
-local function find_mark(digest)
-    for at = bucket + 1, bucket - 1, -1 do
-        local found = redis.call('HGET', marks(at), digest)
-        if found then return found end
-    end
-    return false
-end
-
-local function has_room_for_marks()
-    return redis.call('HLEN', marks(bucket)) + redis.call('HLEN', marks(bucket - 1)) < most_marks
-end
-
-local function keep_mark(digest, value)
-    redis.call('HSET', marks(bucket), digest, value)
-    redis.call('EXPIRE', marks(bucket), 2 * mark_seconds)
-end
 
 -- The index in groups, as each call from a script has its price. 10,000 entries take some 100 ms of an idle machine.
 local function append(first_id, correlation_id, instants)
@@ -67,7 +46,6 @@ local function submit(digest, fingerprint, first_id, correlation_id, instants)
     return 'A' .. first_id
 end
 
-local is_open = redis.call('GET', prefix .. 'life') == redis.call('INFO', 'server'):match('run_id:(%x+)')
 local answers = {}
 for at = 6, #ARGV, 5 do
     answers[#answers + 1] = not is_open and 'N' or submit(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])

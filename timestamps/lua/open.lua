@@ -8,22 +8,9 @@
 -- at the end. Works in a full store too.
 
 local stream, prefix, archived, after_archived, floor = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local run_id = redis.call('INFO', 'server'):match('run_id:(%x+)')
-
-local function is_after(a, b)
-    local ams, aseq = a:match('^(%d+)-(%d+)$')
-    local bms, bseq = b:match('^(%d+)-(%d+)$')
-    ams, aseq, bms, bseq = tonumber(ams), tonumber(aseq), tonumber(bms), tonumber(bseq)
-    return ams > bms or (ams == bms and aseq > bseq)
-end
-
-local function last_id()
-    if redis.call('EXISTS', stream) == 0 then return '0-0' end
-    local info = redis.call('XINFO', 'STREAM', stream)
-    for at = 1, #info, 2 do
-        if info[at] == 'last-generated-id' then return info[at + 1] end
-    end
-end
+-- include: life.lua
+-- include: positions.lua
+-- include: lastid.lua
 
 local function go_on_from_archive(last)
     if not is_after(last, archived) then redis.call('DEL', prefix .. 'pending') end
@@ -36,7 +23,7 @@ local function go_on_from_archive(last)
     if not persisted or is_after(archived, persisted) then redis.call('SET', prefix .. 'persisted', archived) end
 end
 
-if redis.call('GET', prefix .. 'life') == run_id then return 0 end
+if is_open then return 0 end
 local last = last_id()
 if not redis.call('GET', prefix .. 'trimmed') or is_after(archived, last) then go_on_from_archive(last) end
 if is_after(floor, last) then

@@ -5,12 +5,7 @@
 -- Works in a full store too: it makes room. Done by the log itself, so it can be done again after any death.
 -- Returns how many entries there were; fewer than asked for: none is left.
 
-local function is_after(a, b)
-    local ams, aseq = a:match('^(%d+)-(%d+)$')
-    local bms, bseq = b:match('^(%d+)-(%d+)$')
-    ams, aseq, bms, bseq = tonumber(ams), tonumber(aseq), tonumber(bms), tonumber(bseq)
-    return ams > bms or (ams == bms and aseq > bseq)
-end
+-- include: positions.lua
 
 local stream, prefix, through, limit = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local persisted = redis.call('GET', prefix .. 'persisted') or '0-0'

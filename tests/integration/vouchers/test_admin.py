@@ -116,10 +116,10 @@ def test_limit_is_changed_with_a_name(people: Client) -> None:
 def test_redemption_is_taken_back_once(people: Client) -> None:
     voucher()
     where = f"{ADMIN}/redemption/{redeem(1).id}"
-    assert "Reverse this redemption?" in text(people, f"{where}/reverse/")
-    assert "is reversed" in people.post(f"{where}/reverse/", CONFIRMED, follow=True).content.decode()
+    assert "Reverse this redemption?" in text(people, f"{where}/take-back/")
+    assert "is reversed" in people.post(f"{where}/take-back/", CONFIRMED, follow=True).content.decode()
     assert taken() == 0
-    assert "was reversed already" in people.post(f"{where}/reverse/", CONFIRMED, follow=True).content.decode()
+    assert "was reversed already" in people.post(f"{where}/take-back/", CONFIRMED, follow=True).content.decode()
 
 
 MODELS = (Voucher, Redemption, Profile, Transfer, WalletOrder, Generation)
@@ -140,7 +140,7 @@ NO_IDS = (
 
 @pytest.mark.parametrize("model", MODELS)
 def test_row_that_is_not_there_is_404(people: Client, model: type[Model]) -> None:
-    pages = {Voucher: ["change-limit"], Redemption: ["reverse"]}.get(model, [])
+    pages = {Voucher: ["change-limit"], Redemption: ["take-back"]}.get(model, [])
     for wrong in NO_IDS:
         for page in ("change", "history", *pages):
             where = f"{ADMIN}/{model._meta.model_name}/{quote(wrong)}/{page}/"
