@@ -46,6 +46,7 @@ def open_log() -> bool:
     taken = _taken(is_needed=has_lost or not found.is_begun())
     _refuse_lost_archive(found, state, taken)
     found.begin()
+    has_lost = has_lost or state.last < taken
     dead = waiting_index_entries() if has_lost and taken > START else []
     if stream.open_store(archived, taken, dead):
         level = logging.WARNING if has_lost and max(archived, taken) > START else logging.INFO

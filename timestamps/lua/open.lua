@@ -14,9 +14,6 @@ local stream, prefix, archived, after_archived, floor = ARGV[1], ARGV[2], ARGV[3
 
 local function go_on_from_archive(last)
     if not is_after(last, archived) then redis.call('DEL', prefix .. 'pending') end
-    for at = 6, #ARGV, 2 do
-        redis.call('HSETNX', prefix .. 'pending', ARGV[at], ARGV[at + 1])
-    end
     redis.call('XTRIM', stream, 'MINID', '=', after_archived)
     redis.call('SET', prefix .. 'trimmed', archived)
     local persisted = redis.call('GET', prefix .. 'persisted')
@@ -26,6 +23,9 @@ end
 if is_open then return 0 end
 local last = last_id()
 if not redis.call('GET', prefix .. 'trimmed') or is_after(archived, last) then go_on_from_archive(last) end
+for at = 6, #ARGV, 2 do
+    redis.call('HSETNX', prefix .. 'pending', ARGV[at], ARGV[at + 1])
+end
 if is_after(floor, last) then
     redis.call('XADD', stream, floor, 'floor', '')
     redis.call('XDEL', stream, floor)

@@ -297,6 +297,20 @@ def test_dead_letters_are_in_the_index_of_a_store_that_came_back_empty() -> None
     assert isinstance(read(dead), Timestamp)
 
 
+def test_dead_letters_are_in_the_index_of_an_older_store_that_goes_as_far_as_the_archive() -> None:
+    append(10)
+    persist_and_archive()
+    append(2)
+    copy = copy_of_store()
+    dead = uuid4()
+    put_entry(GOOD | {"command_id": str(dead), "event_timestamp": "2018-02-30T00:00:00Z"})
+    consume_log()
+    bring_back(copy)
+    open_log()
+    assert isinstance(read(dead), Timestamp)
+    assert isinstance(read(uuid4()), TimestampNotFound)
+
+
 def test_archive_that_does_not_answer_holds_up_one_append_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = threading.Event()
 
