@@ -12,13 +12,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 TIMEOUT_SECONDS = 0.5
+PATIENT_TIMEOUT_SECONDS = 1.2
 CONNECT_TIMEOUT_SECONDS = 0.5
 
 
-def _client(url: str) -> Redis:
+def _client(url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Redis:
     return Redis.from_url(
         url,
-        socket_timeout=TIMEOUT_SECONDS,
+        socket_timeout=timeout_seconds,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
@@ -28,6 +29,12 @@ def _client(url: str) -> Redis:
 def truth() -> Redis:
     """The store that is truth until PostgreSQL has it."""
     return _client(settings.VALKEY_URL)
+
+
+@cache
+def patient_truth() -> Redis:
+    """The same for calls that hold the store up themselves: they get most of what a request has."""
+    return _client(settings.VALKEY_URL, PATIENT_TIMEOUT_SECONDS)
 
 
 @cache

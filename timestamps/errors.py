@@ -54,7 +54,7 @@ class TooManyMarks(Unavailable):
 
 class Rebuilding(Unavailable):
     code = "rebuilding"
-    default_detail = "The database is being rebuilt from the log and does not have this id yet; ask again."
+    default_detail = "The log or the database is being restored, so it is not known yet what this id has; ask again."
     retry_after_seconds = 2
 
 

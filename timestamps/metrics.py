@@ -16,7 +16,7 @@ from timestamps.lagging import is_behind, read_lag
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
 from timestamps.types import Appended
 
-APPENDED = Counter("floodgate_timestamps_appended", "Entries that were appended to the log.")
+APPENDED = Counter("floodgate_timestamps_appended", "Entries that were appended to the log, and known to be.")
 REFUSED = Counter("floodgate_timestamps_refused", "Requests of which nothing was appended.", ["reason"])
 
 

@@ -143,7 +143,10 @@ def _refuse_loss(live: RecordTable, building: RecordTable) -> None:
     dead = waiting_command_ids()  # which one of them may have and the other refuse
     given, taken = (table.records - len(ids_in(table.number, dead)) for table in (building, live))
     if given < taken:
-        raise ReplayRefused(f"The replay gives {given} records only; the live table took {taken}.")
+        raise ReplayRefused(
+            f"The replay gives {given} records only; the live table took {taken}. What the log has lost can be copied"
+            " with --from-position."
+        )
 
 
 def _copy(table: RecordTable) -> tuple[str | None, int, str | None]:

@@ -33,13 +33,9 @@ def start_replay(name: str, after: Position = START) -> RecordTable:
     Raises:  ReplayRefused: another is being built, or the live table does not reach that far; NoLiveTable.
         DatabaseError.
     """
-    with transaction.atomic():
-        tables = lock_tables()
-        building = _building(tables)
-        if building is None:
-            building = _create(name, after, live_of(tables))
-        elif (building.name, building.replayed_after) != (name, after):
-            raise ReplayRefused(f"Replay {building.name!r} is running (table {building.number}); cancel it first.")
+    building = running_replay() or _running_or_created(name, after)
+    if (building.name, building.replayed_after) != (name, after):
+        raise ReplayRefused(f"Replay {building.name!r} is running (table {building.number}); cancel it first.")
     transaction.on_commit(partial(wake, REPLAY_TASK, QUEUE, workers=1))
     return building
 
@@ -86,6 +82,12 @@ def live_of(tables: list[RecordTable]) -> RecordTable:
         if table.state == TableState.LIVE:
             return table
     raise NoLiveTable
+
+
+@transaction.atomic
+def _running_or_created(name: str, after: Position) -> RecordTable:
+    tables = lock_tables()
+    return _building(tables) or _create(name, after, live_of(tables))
 
 
 def _building(tables: list[RecordTable]) -> RecordTable | None:
