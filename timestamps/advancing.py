@@ -10,6 +10,7 @@ from timestamps.decoding import decode_entries
 from timestamps.errors import TableIsBroken
 from timestamps.locks import lock_table
 from timestamps.models import RecordTable, TableState
+from timestamps.opening import open_log
 from timestamps.tables import ids_in
 from timestamps.types import Entry, Record
 from timestamps.writing import write_records
@@ -29,6 +30,7 @@ def advance(number: int) -> int:
         RecordTable.DoesNotExist; DatabaseError, RedisError: a store is away; the next call goes on from there.
     Source:  docs/timestamps.md.
     """
+    open_log()  # before the lock: it takes those of all tables, and may wait for the archive
     with transaction.atomic():
         table = lock_table(number)
         if table.state not in (TableState.LIVE, TableState.BUILDING):

@@ -179,11 +179,14 @@ class Archive:
     def _find(self, number: int) -> Manifest | None:
         if number not in self._manifests:
             try:
-                self._manifests[number] = load_manifest(self.store.read(manifest_name(number)))
+                manifest = load_manifest(self.store.read(manifest_name(number)))
             except FileNotFoundError:
                 return None
             except ValueError as exc:
                 raise ArchiveIsBroken(f"Manifest {manifest_name(number)} cannot be read: {exc}") from exc
+            if manifest.is_lost:  # until it is put back
+                return manifest
+            self._manifests[number] = manifest
         return self._manifests[number]
 
 

@@ -33,7 +33,7 @@ def consume_log() -> int:
     total = 0
     with consumer_lease() as is_mine:
         while is_mine:
-            taken = _step()
+            taken = _step() or 0
             total += taken
             if taken < STEP_ENTRIES or time.monotonic() > until:
                 break
@@ -49,7 +49,8 @@ def follow_log() -> bool:
     until = time.monotonic() + BUSY_SECONDS
     with consumer_lease() as is_mine:
         while is_mine and time.monotonic() < until:
-            if _step() < STEP_ENTRIES and not _gather():
+            taken = _step()
+            if taken is None or (taken < STEP_ENTRIES and not _gather()):
                 return False
     return is_mine
 
@@ -62,14 +63,17 @@ def _gather() -> bool:
     return True
 
 
-def _step() -> int:
-    """One transaction's worth. The index is cleared after its commit, also of what an earlier consumer died with."""
+def _step() -> int | None:
+    """One transaction's worth; None: the table must be rebuilt first.
+
+    The index is cleared after its commit, also of what an earlier consumer died with.
+    """
     table = RecordTable.objects.filter(state=TableState.LIVE).first() or begin_again()
     try:
         taken = advance(table.number)
     except TableIsBroken:
         rebuild()
-        return 0
+        return None
     table.refresh_from_db()
     settle_index(table)
     return taken

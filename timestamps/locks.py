@@ -14,9 +14,9 @@ CONSUMER_LEASE_SECONDS = 5
 WORK_LEASE_SECONDS = 60
 
 
-def consumer_lease() -> AbstractContextManager[bool]:
+def consumer_lease(*, wait_seconds: float = 0.0) -> AbstractContextManager[bool]:
     """Whether this connection alone brings the log into the live table."""
-    return lease(CONSUMER, 0, seconds=CONSUMER_LEASE_SECONDS)
+    return lease(CONSUMER, 0, seconds=CONSUMER_LEASE_SECONDS, wait_seconds=wait_seconds)
 
 
 def archiver_lease() -> AbstractContextManager[bool]:

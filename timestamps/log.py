@@ -30,6 +30,6 @@ def read_after(position: Position, limit: int) -> list[Entry]:
 def read_stream_after(position: Position, limit: int) -> list[Entry] | None:
     """The same from the stream alone; None where the next entry has left it."""
     found = stream.read_after(position, limit)
-    if found is None and open_log():
+    if found is None and (open_log() or position >= stream.trimmed()):  # opened meanwhile, here or by another
         found = stream.read_after(position, limit)
     return found

@@ -108,7 +108,7 @@ def _is_whole(looked_at: Archive, before: Manifest, number: int) -> bool:
             looked_at.checked_lines(manifest)
     except ArchiveIsBroken:
         return False
-    return manifest.number == number
+    return manifest.number == number and (before.is_lost or manifest.previous_sha256 == chain_after(looked_at, before))
 
 
 def _plan_for(looked_at: Archive, before: Manifest, number: int, plan: Plan) -> None:

@@ -26,7 +26,7 @@ from timestamps.tables import ids_in, record_table
 logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = 2.0  # of one call on a worker that others need too
-HOLD_UP_SECONDS = 10.0  # longer than a consumer is busy
+HOLD_UP_SECONDS = 8.0  # longer than a consumer is busy
 COPY_RECORDS = 20_000
 _NO_ID = "00000000-0000-0000-0000-000000000000"
 
@@ -97,17 +97,13 @@ def copy_slice(number: int) -> None:
 def switch(number: int) -> bool:
     """Hold the consumer up, take the last entries, and make the table the live one; whether the consumer gave way."""
     _catch_up(number)  # with what came while counts were proved, so that the consumer is held up for a moment only
-    deadline = time.monotonic() + HOLD_UP_SECONDS
-    while time.monotonic() < deadline:
-        with consumer_lease() as is_mine:
-            if is_mine:
-                _catch_up(number)
-                _change_over(number)
+    with consumer_lease(wait_seconds=HOLD_UP_SECONDS) as is_mine:
         if is_mine:
-            settle_dead_letters()
-            return True
-        time.sleep(0.05)
-    return False
+            _catch_up(number)
+            _change_over(number)
+    if is_mine:
+        settle_dead_letters()
+    return is_mine
 
 
 def _catch_up(number: int) -> None:

@@ -36,7 +36,8 @@ def append_timestamps(submissions: list[Submission]) -> list[Outcome]:
     Source:  docs/timestamps.md.
     """
     outcomes = [outcome for call in _calls(submissions) for outcome in _append(call)]
-    wake_consumer()
+    if any(not isinstance(outcome, FloodgateError) for outcome in outcomes):
+        wake_consumer()
     return outcomes
 
 

@@ -22,7 +22,7 @@ from timestamps.models import RecordTable
 
 
 @contextmanager
-def granted_lease() -> Iterator[bool]:
+def granted_lease(*, wait_seconds: float = 0.0) -> Iterator[bool]:
     """As when a consumer has lost its lease and does not know: several write into the same table."""
     yield True
 

@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from common import valkey
 from tests.timestamps import append, committed, read, rows
-from timestamps import archive, losses, stream
+from timestamps import archive, log, losses, stream
 from timestamps.archivestore import ArchiveStore
 from timestamps.archiving import archive_step
 from timestamps.consuming import consume_log, live_table
@@ -23,7 +23,7 @@ from timestamps.losses import plan_repair, repair
 from timestamps.models import RecordTable, TableState
 from timestamps.replaying import replay_step
 from timestamps.replays import start_replay
-from timestamps.types import Timestamp
+from timestamps.types import START, Timestamp
 from timestamps.verifying import verify_log
 
 pytestmark = committed
@@ -116,7 +116,8 @@ def test_loss_is_told_and_nothing_is_done_without_consent(ids: list[UUID], capsy
     with pytest.raises(CommandError, match="accept it with --yes"):
         call_command("accept_archive_loss")
     said = f"segment 2 with 10 entries from {lost.first} through {lost.last}"
-    assert capsys.readouterr().out == f"lost: {said}; the database has 10 of them\n"
+    copied = f"  replay_timestamps --from-position {lost.last.after()} copies those\n"
+    assert capsys.readouterr().out == f"lost: {said}; the database has 10 of them\n{copied}"
     assert len(verify_log().problems) == 1
     accept()
     call_command("verify_log")
@@ -135,6 +136,34 @@ def test_manifests_of_whole_segments_are_made_again(ids: list[UUID], numbers: li
     lose(*numbers, ending=".json")
     accept()
     assert {name: store.read(name) for name in store.names()} == before
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_manifest_that_is_not_chained_is_made_again(ids: list[UUID], number: int) -> None:
+    store = archive.current().store
+    before = {name: store.read(name) for name in store.names()}
+    manifest = archive.current().manifest(number)
+    store.write(f"{number:012d}.json", manifest._replace(previous_sha256="f" * 64).dump())
+    accept()
+    assert {name: store.read(name) for name in store.names()} == before
+
+
+def test_manifest_that_is_made_again_after_a_loss_is_chained(ids: list[UUID]) -> None:
+    lose(1, ending=".zst")
+    lose(2, ending=".json")
+    accept()
+    assert lost_entries() == [(1, 10)]
+
+
+def test_files_that_turn_up_again_are_read_by_processes_that_know_of_the_loss(ids: list[UUID]) -> None:
+    store = archive.current().store
+    kept = {name: store.read(name) for name in store.names() if name.startswith("000000000002")}
+    lose(2)
+    accept()
+    assert len(log.read_after(START, 100)) == 35
+    for name, content in kept.items():
+        store.write(name, content)
+    assert [UUID(entry.fields["command_id"]) for entry in log.read_after(START, 100)] == ids
 
 
 def test_segment_that_the_stream_still_has_is_archived_again(ids: list[UUID]) -> None:
@@ -173,9 +202,7 @@ def test_records_that_only_the_database_has_are_copied(ids: list[UUID], number: 
     accept()
     ids += append(7)
     consume_log()
-    start_replay("again", archive.current().losses()[0].last)
-    while replay_step():
-        pass
+    call_command("replay_timestamps", "--from-position", str(archive.current().losses()[0].last.after()))
     assert (live_table().number, [row[0] for row in rows(2)]) == (2, ids)
 
 

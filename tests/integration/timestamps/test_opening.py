@@ -2,27 +2,34 @@
 
 import shutil
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection, connections, transaction
 from pytest_django import Settings
 
 from common import valkey
 from common.errors import FloodgateError
 from tests.acceptance.harness import wait_until
-from tests.timestamps import append, committed, put_entry, read, rows
-from timestamps import log, opening, stream
+from tests.timestamps import append, build_table, committed, put_entry, read, rows
+from timestamps import log, opening, proving, stream
+from timestamps.advancing import advance
 from timestamps.archiving import archive_step
 from timestamps.consuming import consume_log, live_table
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable, LogNotOpen, Rebuilding, TimestampNotFound
 from timestamps.health import lag_seconds
 from timestamps.models import RecordTable
 from timestamps.opening import Opener, _Attempt, open_log
+from timestamps.replaying import replay_step
+from timestamps.replays import start_replay
 from timestamps.services import append_timestamps
-from timestamps.types import START, Position, Submission, Timestamp
+from timestamps.types import START, Entry, Position, Submission, Timestamp
 
 pytestmark = committed
 
@@ -34,6 +41,7 @@ GOOD = {"event_timestamp": "2018-08-04T03:32:31Z", "correlation_id": "123e4567-e
 def small_segments(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.TIMESTAMPS_SEGMENT_ENTRIES = 10
     monkeypatch.setattr(opening, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(opening, "WAIT_SECONDS", 10.0)
 
 
 def restart() -> None:
@@ -285,6 +293,86 @@ def test_a_consumer_that_read_the_store_before_is_waited_for() -> None:
     attempt.join()
     assert attempt.has_opened
     assert stream.state().last == FUTURE
+
+
+def closing(work: Callable[[], object]) -> object:
+    """For threads: what ``work`` answers, without leaving a connection open."""
+    try:
+        return work()
+    finally:
+        connections.close_all()
+
+
+def test_counting_for_a_proof_does_not_hold_opening_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large table it takes minutes."""
+    append(10)
+    consume_log()
+    start_replay("again")
+    counting, opened = threading.Event(), threading.Event()
+
+    def count(*_: object) -> tuple[int, int]:
+        counting.set()
+        opened.wait(30)
+        return 10, 0
+
+    monkeypatch.setattr(proving, "_count", count)
+    with ThreadPoolExecutor(1) as pool:
+        proof = pool.submit(closing, replay_step)
+        assert counting.wait(30)
+        valkey.truth().flushdb()
+        attempt = _Attempt()
+        attempt.start()
+        attempt.join(20)
+        opened.set()
+        proof.result()
+    assert attempt.has_opened
+
+
+def test_consumer_and_replay_open_without_a_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
+    append(10)
+    persist_and_archive()
+    build_table(2)
+    valkey.truth().flushdb()
+    both = threading.Barrier(2)
+    read = log.read_stream_after
+
+    def read_together(position: Position, limit: int) -> list[Entry] | None:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(5)
+        return read(position, limit)
+
+    monkeypatch.setattr(log, "read_stream_after", read_together)
+    with ThreadPoolExecutor(2) as pool:
+        taken = [pool.submit(closing, partial(advance, number)) for number in (1, 2)]
+    assert [one.result() for one in taken] == [0, 10]
+
+
+def test_reading_goes_on_where_another_opened_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    append(3)
+    last = log.read_after(START, 10)[-1].position
+    restart()
+    found = stream.read_after
+
+    def read_then_open(position: Position, limit: int) -> list[Entry] | None:
+        entries = found(position, limit)
+        open_log()
+        return entries
+
+    monkeypatch.setattr(stream, "read_after", read_then_open)
+    assert log.read_after(last, 10) == []
+
+
+def test_nobody_is_woken_for_what_was_not_appended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would look at the archive that does not answer."""
+    woken: list[bool] = []
+    monkeypatch.setattr("timestamps.services.wake_consumer", lambda: woken.append(True))
+    monkeypatch.setattr("timestamps.services.open_soon", lambda: False)
+    restart()
+    assert isinstance(refusal(), LogNotOpen)
+    assert woken == []
+    open_log()
+    append(1)
+    assert woken == [True]
 
 
 def test_dead_letters_are_in_the_index_of_a_store_that_came_back_empty() -> None:

@@ -22,7 +22,7 @@ from timestamps import advancing, archive, log, replaying, stream
 from timestamps.archiving import archive_step
 from timestamps.consuming import consume_log, live_table
 from timestamps.errors import Rebuilding, ReplayRefused, TimestampNotFound
-from timestamps.locks import consumer_lease, replay_lease
+from timestamps.locks import CONSUMER, consumer_lease, replay_lease
 from timestamps.management.commands import replay_timestamps
 from timestamps.models import DeadLetter, RecordTable, TableState
 from timestamps.replaying import replay_step
@@ -198,6 +198,36 @@ def test_consumer_is_waited_for_before_the_switch(monkeypatch: pytest.MonkeyPatc
         assert live_table().number == 1
     replay_all()
     assert live_table().number == 2
+
+
+def test_switch_is_next_after_the_consumer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under load others always want to consume."""
+    persist(5)
+    start_replay("again")
+    tried = threading.Event()
+    monkeypatch.setattr(replaying, "_change_over", lambda number: tried.wait(30))
+
+    def consume() -> None:
+        with consumer_lease() as is_mine:
+            assert is_mine
+            begun.set()
+            wait_until(lease_is_waited_for, "switch", 20)
+        with consumer_lease() as is_mine:
+            tried.set()
+            assert not is_mine
+
+    def replay() -> None:
+        assert begun.wait(20)
+        assert replaying.switch(2)
+
+    begun = threading.Event()
+    side_by_side(consume, replay)
+
+
+def lease_is_waited_for() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND classid = %s", [CONSUMER])
+        return bool(cursor.rowcount)
 
 
 def test_counts_that_do_not_match_keep_the_live_table(monkeypatch: pytest.MonkeyPatch) -> None:

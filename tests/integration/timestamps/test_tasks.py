@@ -1,9 +1,10 @@
 """Celery's door: it wakes itself while there is more, and waits in one line of log."""
 
+import time
 from collections.abc import Callable
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from pytest_django import Settings
 from redis.exceptions import ConnectionError as StoreGone
 
@@ -45,6 +46,18 @@ def test_consumer_that_others_may_need_comes_back_at_once(monkeypatch: pytest.Mo
     monkeypatch.setattr(consuming, "BUSY_SECONDS", 0.0)
     consume_log_task()
     assert woken == ["consumer"]
+
+
+def test_consumer_does_not_stay_for_a_table_that_must_be_rebuilt(woken: list[str]) -> None:
+    append(3)
+    consume_log()
+    append(3)
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE timestamps_record_1")
+    began = time.monotonic()
+    consume_log_task()
+    assert time.monotonic() - began < consuming.BUSY_SECONDS / 2
+    assert woken == []
 
 
 def test_archiver_wakes_itself_until_nothing_is_left(woken: list[str], settings: Settings) -> None:

@@ -52,4 +52,7 @@ class Command(BaseCommand):
         for number in plan.again:
             self.stdout.write(f"segment {number} is archived again from the stream: nothing of it is lost")
         for loss in plan.losses:
-            self.stdout.write(f"lost: {described(loss)}; the database has {records_of(loss):,} of them")
+            records = records_of(loss)
+            self.stdout.write(f"lost: {described(loss)}; the database has {records:,} of them")
+            if records:
+                self.stdout.write(f"  replay_timestamps --from-position {loss.last.after()} copies those")
