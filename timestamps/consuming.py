@@ -17,7 +17,7 @@ from timestamps.tables import create_record_table, drop_record_table
 
 logger = logging.getLogger(__name__)
 
-BUSY_SECONDS = 5.0  # then its worker may end; the next call goes on
+BUSY_SECONDS = 2.0  # then its worker may end; the next call goes on
 LINGER_SECONDS = 0.3  # without an entry; longer than the command side's pause between wake-ups
 GATHER_SECONDS = 0.03  # entries of this long share a transaction
 
