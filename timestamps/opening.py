@@ -50,7 +50,7 @@ def open_log() -> bool:
     dead = waiting_index_entries() if has_lost and taken > START else []
     if stream.open_store(archived, taken, dead):
         level = logging.WARNING if has_lost and max(archived, taken) > START else logging.INFO
-        logger.log(level, "log_opened", extra={"archived": str(archived), "taken": str(taken), "has_lost": has_lost})
+        logger.log(level, "log_opened", extra={"archived": str(archived), "taken": str(taken)})
     return True
 
 
