@@ -338,7 +338,7 @@ def test_consumer_and_replay_open_without_a_deadlock(monkeypatch: pytest.MonkeyP
 
     def read_together(position: Position, limit: int) -> list[Entry] | None:
         with suppress(threading.BrokenBarrierError):
-            both.wait(5)
+            both.wait(1)  # less than lock_timeout: the other may wait for the lock that is held here
         return read(position, limit)
 
     monkeypatch.setattr(log, "read_stream_after", read_together)

@@ -85,7 +85,7 @@ def test_without_a_live_table_a_retry_says_so(people: Client) -> None:
     put_entry({"command_id": "1"})
     consume_log()
     RecordTable.objects.all().delete()
-    assert "being rebuilt" in text(people, FIND, id=OTHER)
+    assert "being restored" in text(people, FIND, id=OTHER)
     page = f"{ADMIN}/deadletter/{DeadLetter.objects.get().pk}/retry/"
     answer = people.post(page, {"_form_submitted": "True"}, follow=True)
     assert "No table of records is live" in answer.content.decode()
