@@ -19,7 +19,7 @@ def application_parts(*, reload: bool) -> list[Part]:
         _celery("worker-flush", *_worker("flush", env.FLUSH_WORKERS)),
         _celery("worker-batches", *_worker("batches", 2)),  # a long replay or batch leaves one to the others
         _celery("worker-events", *_worker("events", 2)),  # the consumer keeps one busy; flags are renewed by the other
-        _celery("beat", "beat", "--pidfile="),
+        _celery("beat", "beat", "--pidfile=", orphan_signal=signal.SIGKILL),  # it leaves QUIT as it finds it
     ]
 
 
@@ -40,11 +40,12 @@ def _worker(queue: str, concurrency: int) -> list[str]:
     return ["worker", "-Q", queue, "-n", f"{queue}@%h", *options]
 
 
-def _celery(name: str, *arguments: str) -> Part:
+def _celery(name: str, *arguments: str, orphan_signal: signal.Signals = signal.SIGQUIT) -> Part:
+    """Without a supervisor the stores go too: do not wait for tasks."""
     return Part(
         name=name,
         command=[sys.executable, "-m", "celery", "-A", "config", *arguments],
-        orphan_signal=signal.SIGQUIT,  # without a supervisor the stores go too: do not wait for tasks
+        orphan_signal=orphan_signal,
         restarts_on_change=True,
         stops_beside_others=True,
     )
