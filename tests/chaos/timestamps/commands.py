@@ -9,7 +9,7 @@ from uuid import UUID
 from tests.chaos.connection import Answer, post_request
 
 BULK_SHARE, BULK_MOST = 0.05, 40
-NOTHING_DONE = frozenset({"rate-limited", "overloaded", "backlog-full"})
+NOTHING_DONE = frozenset({"rate-limited", "overloaded", "backlog-full", "log-not-open"})
 EFFECT_UNKNOWN = "store-unavailable"
 _EPOCH = datetime(1900, 1, 1, tzinfo=UTC)
 
