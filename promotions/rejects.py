@@ -3,7 +3,6 @@
 IMPORT_KEEP_REJECTS_DAYS after the end of the import they are deleted; their numbers stay with it.
 """
 
-import time
 from dataclasses import astuple
 from datetime import datetime, timedelta
 from math import inf
@@ -15,6 +14,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Q, Sum
 from django.utils import timezone
 
+from common.pruning import prune_in_slices
 from promotions.errors import RejectsGone
 from promotions.models import Chunk, Import, Reject
 from promotions.rows import RejectedLine
@@ -63,19 +63,16 @@ def prune_rejects(seconds: float = inf) -> None:
 
     Raises: DatabaseError.
     """
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and _prune_some():
-        pass
+    prune_in_slices(_oldest, _drop_rejects, _mark_pruned, seconds)
 
 
-def _prune_some() -> bool:
+def _oldest() -> int | None:
     old = Import.objects.filter(is_pruned=False, finished_at__lt=_kept_from()).order_by("finished_at")
-    import_id = old.values_list("id", flat=True).first()
-    if import_id is None:
-        return False
-    if not _drop_rejects(import_id):
-        Import.objects.filter(pk=import_id).update(is_pruned=True)
-    return True
+    return old.values_list("id", flat=True).first()
+
+
+def _mark_pruned(import_id: int) -> None:
+    Import.objects.filter(pk=import_id).update(is_pruned=True)
 
 
 def _drop_rejects(import_id: int) -> int:

@@ -3,15 +3,15 @@
 The batch itself stays, with its numbers: the same content is still the same batch, and prices name it.
 """
 
-import time
 from datetime import datetime, timedelta
 from math import inf
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 
+from common.pruning import prune_in_slices
 from rates.batches.errors import BatchErrorsGone
 from rates.batches.locks import lock_batch
 from rates.models import BatchReject, PriceBatch
@@ -30,22 +30,12 @@ def prune_batches(seconds: float = inf) -> None:
 
     Raises: DatabaseError.
     """
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and _prune_something():
-        pass
+    prune_in_slices(_oldest, _drop_rejects, _drop_chunks, seconds)
 
 
-def _prune_something() -> bool:
-    batch_id = _old_batches().order_by("finished_at").values_list("id", flat=True).first()
-    if batch_id is None:
-        return False
-    if not _drop_rejects(batch_id):
-        _drop_chunks(batch_id)
-    return True
-
-
-def _old_batches() -> QuerySet[PriceBatch]:
-    return PriceBatch.objects.filter(is_pruned=False, finished_at__lt=_kept_from())
+def _oldest() -> int | None:
+    old = PriceBatch.objects.filter(is_pruned=False, finished_at__lt=_kept_from()).order_by("finished_at")
+    return old.values_list("id", flat=True).first()
 
 
 def _kept_from() -> datetime:
