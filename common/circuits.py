@@ -18,10 +18,12 @@ class Circuit:
 
     Args: name: the store, as logs and metrics call it.
           probe: asks the store for anything harmless; raises when there is no answer; has its own timeout.
+          database: the alias of the database that its threads keep a connection to; empty: they keep none.
     """
 
-    def __init__(self, name: str, probe: Callable[[], object]) -> None:
+    def __init__(self, name: str, probe: Callable[[], object], database: str = "") -> None:
         self.name = name
+        self.database = database
         self.is_open = False
         self._probe = probe
         self._lock = threading.Lock()

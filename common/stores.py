@@ -19,7 +19,7 @@ def ask_database(alias: str) -> None:
         connections[alias].close()
 
 
-WRITE_STORE = Circuit("write-store", lambda: ask_database("default"))
-READ_STORE = Circuit("read-store", lambda: ask_database("read"))
+WRITE_STORE = Circuit("write-store", lambda: ask_database("default"), database="default")
+READ_STORE = Circuit("read-store", lambda: ask_database("read"), database="read")
 TRUTH = Circuit("valkey-truth", lambda: valkey.truth().ping())
 CACHE = Circuit("valkey-cache", lambda: valkey.cache_store().ping())

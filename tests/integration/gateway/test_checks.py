@@ -53,3 +53,11 @@ def test_rate_limit_of_a_route_that_does_not_exist_stops_the_start(settings: Set
     (found,) = checks.check_rate_limits(databases=["default"])
     assert found.id == "floodgate.E003"
     assert "incrementz" in found.msg
+
+
+def test_batches_that_would_leave_no_time_to_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checks.check_time_of_batches() == []
+    monkeypatch.setattr(checks, "LEAST_WAIT_SECONDS", 0.7)
+    found = checks.check_time_of_batches()
+    assert {message.id for message in found} == {"floodgate.E004"}
+    assert "read_rates may take 1 s" in " ".join(message.msg for message in found)
