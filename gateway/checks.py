@@ -13,13 +13,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from redis.exceptions import RedisError
 
-from common import valkey
 from gateway.batcher import ANSWER_SECONDS
 from gateway.bulkheads import threads_by_store
 from gateway.hot import hot_endpoints
+from gateway.proofs import TRUTH_POLICY, wrong_truth_policy
 from gateway.ratelimits.policies import limited_routes
 
-TRUTH_POLICY = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 WATCHING_THREADS = 8  # health checks, metrics and API keys of one web worker
 OTHER_WORKERS = 5  # two of each of the queues batches and events, and the consumer's stand-in
 SPARE_CONNECTIONS = 15  # beat, commands, psql, reserved for superusers
@@ -28,14 +27,12 @@ LEAST_WAIT_SECONDS = 0.3  # of a request for its batch, while another one runs
 
 @register(Tags.database)
 def check_truth_store(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Anything else than TRUTH_POLICY lost acknowledged increments, or refused them under memory pressure."""
     if DEFAULT_DB_ALIAS not in (databases or ()):
         return []
     try:
-        found = valkey.truth().config_get(*TRUTH_POLICY)
+        wrong = wrong_truth_policy()
     except RedisError as exc:
         return [Warning(f"The truth Valkey does not answer: {exc}", id="floodgate.W001")]
-    wrong = {name: found.get(name) for name, value in TRUTH_POLICY.items() if found.get(name) != value}
     return [
         Error(
             f"The truth Valkey (VALKEY_URL) has {name} {value!r}; it must be {TRUTH_POLICY[name]!r}.",

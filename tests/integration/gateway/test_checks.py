@@ -9,6 +9,7 @@ from pytest_django import Settings
 from common import valkey
 from gateway import checks
 from gateway.checks import check_max_connections, check_truth_store, connections_needed
+from gateway.proofs import TRUTH_POLICY
 
 
 def test_checks_that_need_stores_wait_to_be_asked() -> None:
@@ -30,7 +31,7 @@ def test_a_truth_store_that_may_lose_writes_is_refused(name: str, value: str) ->
     try:
         found = check_truth_store(databases=["default"])
     finally:
-        valkey.truth().config_set(name, checks.TRUTH_POLICY[name])
+        valkey.truth().config_set(name, TRUTH_POLICY[name])
     assert [message.id for message in found] == ["floodgate.E001"]
     assert f"{name} '{value}'" in found[0].msg
 
