@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
+from typing import cast
 
 import httpx
 import psycopg
@@ -54,16 +55,16 @@ def lose_queue(cache: "Redis") -> None:
 
 
 def lose_connections(cache: "Redis") -> None:
-    cache.execute_command("CLIENT KILL TYPE normal SKIPME yes")
+    cache.client_kill_filter(_type="normal", skipme=True)
 
 
 def be_full(cache: "Redis") -> None:
-    policy = cache.config_get("maxmemory*")
+    before = cast(dict[str, str], cache.config_get("maxmemory", "maxmemory-policy"))
     cache.config_set("maxmemory-policy", "noeviction")
     cache.config_set("maxmemory", 1)
     time.sleep(1)
-    for name in ("maxmemory", "maxmemory-policy"):
-        cache.config_set(name, policy[name])  # type: ignore[index]
+    for name, value in before.items():
+        cache.config_set(name, value)
 
 
 WORKERS = ("worker-imports", "worker-flush", "worker-batches", "worker-events", "beat")
