@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from common.forks import renew_after_fork
+
 logger = logging.getLogger(__name__)
 PROBE_SECONDS = 1.0
 
@@ -24,8 +26,11 @@ class Circuit:
     def __init__(self, name: str, probe: Callable[[], object], database: str = "") -> None:
         self.name = name
         self.database = database
-        self.is_open = False
         self._probe = probe
+        renew_after_fork(self, Circuit._begin)
+
+    def _begin(self) -> None:
+        self.is_open = False
         self._lock = threading.Lock()
 
     def open(self) -> None:
