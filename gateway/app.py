@@ -43,6 +43,7 @@ from gateway.metrics import Tally, render
 from gateway.problems import STATUS_BY_CODE, problem_reply
 from gateway.ratelimits.limiter import Limiter
 from gateway.ratelimits.policies import django_route, limited_routes
+from gateway.ratelimits.shared import LIMITS
 from gateway.ratelimits.verdicts import Asked
 from gateway.refusals import READING, refuse_strange
 from gateway.router import AnyEndpoint, Match, Router
@@ -74,7 +75,7 @@ class Gateway:
         self._parser = ThreadPoolExecutor(1, thread_name_prefix="parser")
         self._limit_threads = ThreadPoolExecutor(LIMIT_THREADS, thread_name_prefix="limit")
         self._in_flight: Counter[str] = Counter()
-        self.tally = Tally({CACHE, *self._threads})
+        self.tally = Tally({CACHE, LIMITS, *self._threads})
         self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
         self._django_limits: Batcher[Asked, None] = self._limit_batcher()
@@ -108,7 +109,7 @@ class Gateway:
         return Batcher(
             self._limiter.check,
             self._limit_threads,
-            CACHE,
+            LIMITS,
             answers_without_store=True,
             batch_limit=LIMIT_BATCH,
             batch_seconds=BATCH_SECONDS,

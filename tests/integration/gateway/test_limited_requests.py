@@ -246,7 +246,7 @@ def test_without_the_cache_store_each_route_does_what_its_page_says(
 ) -> None:
     circuit = Circuit("away", lambda: None)
     circuit.is_open = True
-    monkeypatch.setattr(limiter_module, "CACHE", circuit)
+    monkeypatch.setattr(limiter_module, "LIMITS", circuit)
     settings.WEB_WORKERS = 2
     assert statuses(method, path, len(expected), hot_path=hot_path) == expected
 
