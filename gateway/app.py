@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
@@ -45,9 +44,8 @@ from gateway.ratelimits.limiter import Limiter
 from gateway.ratelimits.policies import django_route, limited_routes
 from gateway.ratelimits.shared import LIMITS
 from gateway.ratelimits.verdicts import Asked
-from gateway.refusals import READING, refuse_strange
+from gateway.refusals import refuse_strange
 from gateway.router import AnyEndpoint, Match, Router
-from gateway.spool import discard_body
 
 logger = logging.getLogger(__name__)
 Direct = Callable[[], Awaitable[Reply]]
@@ -148,7 +146,6 @@ class Gateway:
         except FloodgateError as error:
             await send_reply(send, problem_reply(error, correlation_id), correlation_id)
             self.tally.request("refused", "any", STATUS_BY_CODE[error.code], 0.0)
-            await discard_body(receive)
             return
         match = self._router.match(scope["method"], scope["path"])
         if match and self._hot_path:
@@ -156,7 +153,9 @@ class Gateway:
             return
         started = perf_counter()
         if refusal := await self._limit_of_django(match, scope["path"], client):
-            await self._refuse_unread(refusal, scope, receive, send, correlation_id)
+            await send_reply(
+                send, problem_reply(refusal, correlation_id), correlation_id, is_head=scope["method"] == "HEAD"
+            )
             self.tally.request("django", scope["method"], STATUS_BY_CODE[refusal.code], perf_counter() - started)
         else:
             await self._pass_to_django(scope, receive, send, correlation_id, client)
@@ -178,8 +177,6 @@ class Gateway:
             reply = problem_reply(FloodgateError(), correlation_id)
         await send_reply(send, reply, correlation_id)
         self.tally.request(endpoint.name, endpoint.method, reply.status, perf_counter() - started)
-        if reply.status in _REFUSED_UNREAD and endpoint.body_limit_bytes and not request.body:
-            await discard_body(receive)
 
     async def _run_hot(self, endpoint: AnyEndpoint, request: HotRequest, receive: Receive, client: Client) -> Reply:
         if self._in_flight[endpoint.name] >= endpoint.in_flight_limit:
@@ -226,14 +223,6 @@ class Gateway:
             return error
         return refusal if isinstance(refusal, RateLimited) else None  # limits must not take the rest down
 
-    async def _refuse_unread(
-        self, error: FloodgateError, scope: Scope, receive: Receive, send: Send, correlation_id: str
-    ) -> None:
-        reply = problem_reply(error, correlation_id)
-        await send_reply(send, reply, correlation_id, is_head=scope["method"] == "HEAD")
-        if scope["method"] not in READING:
-            await discard_body(receive)
-
     async def _pass_to_django(
         self, scope: Scope, receive: Receive, send: Send, correlation_id: str, client: Client
     ) -> None:
@@ -254,12 +243,6 @@ class Gateway:
         self.tally.flush()
         return await asyncio.to_thread(render)
 
-
-_REFUSED_UNREAD = (
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-)
 
 # Django is told these by the gateway; a client's own are dropped.
 _OURS = (b"correlationid", b"x-correlation-id", ACCOUNT_HEADER)

@@ -22,10 +22,10 @@ def correlation_id_of(headers: Headers) -> str:
             if not HYPHENATED_UUID.fullmatch(text):
                 raise InvalidCorrelationId(_NAMES[name])
             return text.lower()
-    return _fresh_id()
+    return fresh_id()
 
 
-def _fresh_id() -> str:
+def fresh_id() -> str:
     """A version 4 UUID in a third of the time that ``uuid`` takes; it needs to be unique, not to be unguessable."""
     digits = f"{random.getrandbits(128) & _FREE_BITS | _VERSION_4:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -23,6 +23,10 @@ CONTENT_TYPE = "application/problem+json"
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 STATUS_BY_CODE: dict[str, HTTPStatus] = {
     "invalid-input": HTTPStatus.BAD_REQUEST,
+    "malformed-request": HTTPStatus.BAD_REQUEST,
+    "target-too-long": HTTPStatus.REQUEST_URI_TOO_LONG,
+    "head-too-large": HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "head-stalled": HTTPStatus.REQUEST_TIMEOUT,
     "incomplete-body": HTTPStatus.BAD_REQUEST,
     "body-stalled": HTTPStatus.REQUEST_TIMEOUT,
     "storage-full": HTTPStatus.INSUFFICIENT_STORAGE,
