@@ -167,7 +167,7 @@ class ReverseView(ExactView):
 
 
 class ProfilesView(ExactView):
-    """Open a profile with a balance."""
+    """Open a profile, with a balance or empty."""
 
     @extend_schema(operation_id="open_profile", request=WantedProfileSerializer, responses=ProfileSerializer)
     @idempotent

@@ -149,8 +149,10 @@ def test_deadline_is_an_instant_that_can_be_met() -> None:
         assert problem(answer) == (400, "invalid-input")
         assert answer.json()["errors"][0]["field"] == "deadline"
     assert problem(post(ndjson([row(1)]), query="?dedline=x")) == (400, "invalid-input")
-    offset = quote(late.replace("Z", "+00:00"))
-    assert post(ndjson([row(1)]), query=f"?deadline={offset}").json()["deadline"] == late
+    for text in (late.replace("Z", "+00:00"), late.replace("Z", ".0000001Z").lower()):
+        assert post(ndjson([row(1)]), query=f"?deadline={quote(text)}").json()["deadline"] == late
+    lost = post(ndjson([row(1)]), query=f"?deadline={late.replace('Z', '+00:00')}")
+    assert "+ is sent as %2B" in lost.json()["errors"][0]["detail"]
 
 
 def test_batch_is_cancelled_once() -> None:

@@ -135,6 +135,7 @@ def test_kept_answer_comes_before_the_flag_of_the_user(ask: Ask) -> None:
         ([], ["body"]),
         (b"{", ["body"]),
         (b'{"code": "A", "code": "B"}', ["code"]),
+        (b'\xef\xbb\xbf{"code": "A B"}', ["phone_number", "code"]),
     ],
 )
 def test_bad_request_to_redeem_is_400_and_names_the_field(ask: Ask, body: Any, wrong: list[str]) -> None:
@@ -157,6 +158,16 @@ def test_voucher_is_created_and_read(ask: Ask) -> None:
         "starts_at": "2026-01-01T00:00:00Z",
         "expires_at": None,
     }
+
+
+@pytest.mark.parametrize("sent", ["2026-01-01T00:00:00.123456789Z", "2026-01-01t02:00:00.1234567+02:00"])
+def test_instants_of_go_and_java_are_cut_to_microseconds(sent: str) -> None:
+    made = django("POST", "/api/vouchers", TERMS | {"starts_at": sent, "expires_at": sent.replace("2026", "2036")})
+    assert made.status == 201, made.json
+    assert (made.json["starts_at"], made.json["expires_at"]) == (
+        "2026-01-01T00:00:00.123456Z",
+        "2036-01-01T00:00:00.123456Z",
+    )
 
 
 def test_voucher_that_is_not_there_is_404(ask: Ask) -> None:
@@ -200,6 +211,7 @@ def test_largest_amount_stays_exact() -> None:
         ({"starts_at": "2026-01-01"}, "starts_at"),
         ({"starts_at": "2026-01-01T00:00:00"}, "starts_at"),
         ({"starts_at": "2026-13-01T00:00:00Z"}, "starts_at"),
+        ({"starts_at": "2026-12-31T23:59:60Z"}, "starts_at"),
         ({"starts_at": "0001-01-01T00:00:00+10:00"}, "starts_at"),
         ({"starts_at": 1}, "starts_at"),
         ({"starts_at": "2026-01-02T00:00:00Z", "expires_at": "2026-01-01T00:00:00Z"}, "expires_at"),
@@ -228,6 +240,21 @@ def test_examples_of_openapi_are_taken_as_they_stand() -> None:
         (example,) = paths[path]["post"]["requestBody"]["content"]["application/json"]["examples"].values()
         answer = django("POST", path, example["value"])
         assert answer.status in (200, 201, 202), answer.json
+
+
+@pytest.mark.parametrize("balance", [b"0", b"-0", b"-0.0", b"-0.00", b"-0e5", b"null", None])
+def test_profile_opens_with_nothing_and_zero_has_no_sign(ask: Ask, balance: bytes | None) -> None:
+    member = b', "balance": %b' % balance if balance else b""
+    opened = django("POST", "/api/profiles", b'\xef\xbb\xbf{"phone_number": "%b"%b}' % (phone(1).encode(), member))
+    assert opened.status == 200, opened.json
+    assert b'"balance": 0.00}' in opened.body
+    assert b'"balance": 0.00}' in ask("GET", f"/api/profiles/{phone(1)}").body
+
+
+@pytest.mark.parametrize("amount", [b"-0.0", b"-0", b"0.00"])
+def test_zero_is_refused_where_it_may_not_be_whatever_its_sign(amount: bytes) -> None:
+    moved = django("POST", "/api/transactions", b'{"phone_number": "%b", "amount": %b}' % (phone(1).encode(), amount))
+    assert moved.json["errors"] == [{"field": "amount", "detail": "Must not be zero; negative debits."}]
 
 
 @pytest.mark.parametrize("amount", [b"1e400", b"1e99999999999999999999", b"NaN", b"1e-400", b"5.0000000000000000001"])
