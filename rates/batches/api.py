@@ -99,7 +99,7 @@ class BatchesView(APIView):
         deadline_at: datetime | None = read_query(request.META["QUERY_STRING"].encode("latin-1"), DEADLINE)["deadline"]
         body = request.data
         if not isinstance(body, BatchBody):  # DRF asks no parser where there is no body
-            raise InvalidInput(FieldError("body", "Has no row."))
+            raise InvalidInput(FieldError("body", "Has no rows."))
         sender = account_of(request.headers)
         submitted = submit_batch(body.content, body.form, sender, deadline_at)
         where = reverse("price-batch", [submitted.batch_id], request=request)
