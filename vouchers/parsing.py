@@ -77,6 +77,10 @@ def uuid(value: Any) -> UUID:
     return UUID(value)
 
 
+def no_page(value: Any) -> None:
+    raise ValueError("Is for pages of JSON; text/csv has all redemptions at once.")
+
+
 CENT = Decimal("0.01")
 _TERMS: dict[str, Field] = {
     "amount": Field(money(CENT)),
@@ -97,6 +101,10 @@ REPORT: Shape = {
     "limit": Field(whole(1, PAGE_MAX), is_required=False, default=PAGE_DEFAULT, is_number=True),
     "offset": Field(whole(0, OFFSET_MAX), is_required=False, is_number=True),
     "cursor": Field(uuid, is_required=False),
+}
+WHOLE_REPORT: Shape = {
+    "code": Field(voucher_code),
+    **dict.fromkeys(("limit", "offset", "cursor"), Field(no_page, is_required=False)),
 }
 STATEMENT: Shape = {
     "limit": Field(whole(1, PAGE_MAX), is_required=False, default=PAGE_DEFAULT, is_number=True),

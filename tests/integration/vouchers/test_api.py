@@ -1,5 +1,7 @@
 """The HTTP contract of vouchers and wallets; hot endpoints on both roads."""
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -7,11 +9,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
+from common.errors import StoreUnavailable
 from tests.roads import Answer, django, hot_path
 from tests.vouchers import balances, phone, redeem, redeemers, taken, voucher
+from vouchers import selectors
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -279,8 +284,64 @@ def test_report_lists_live_redemptions_page_by_page() -> None:
     assert by_offset["redemptions"] == rest["redemptions"]
 
 
-def test_report_of_nothing_is_404() -> None:
-    assert problem(django("GET", "/api/vouchers/report?code=NOTHING")) == (404, "voucher-not-found")
+def csv_report(query: str, body: bytes = b"") -> Any:
+    return Client().generic("GET", f"/api/vouchers/report{query}", body, headers={"Accept": "text/csv"})
+
+
+@pytest.mark.parametrize("query", ["?code=SUMMER", ""])
+def test_report_as_csv_has_all_live_redemptions(monkeypatch: pytest.MonkeyPatch, query: str) -> None:
+    monkeypatch.setattr(selectors, "LINES_AT_ONCE", 2)
+    voucher(limit=5)
+    voucher("OTHER")
+    made = [redeem(user) for user in range(1, 6)]
+    redeem(1, "OTHER")
+    django("POST", f"/api/vouchers/redemptions/{made[1].id}/reverse")
+    answer = csv_report(query, b"" if query else b'{"code": "SUMMER"}')
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert answer.headers["content-disposition"] == 'attachment; filename="redemptions-SUMMER.csv"'
+    assert answer.headers["vary"] == "Accept"
+    found = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))
+    page = django("GET", "/api/vouchers/report?code=SUMMER")
+    assert found == page.json["redemptions"]
+    assert (len(found), page.headers["vary"]) == (4, "Accept")
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "application/json", "text/html", "text/csv;q=0.5, application/json"])
+def test_report_is_json_for_all_who_do_not_prefer_csv(accept: str) -> None:
+    voucher()
+    assert django("GET", "/api/vouchers/report?code=SUMMER", Accept=accept).json["length"] == 0
+
+
+def test_report_as_csv_of_no_redemption_is_its_header() -> None:
+    voucher()
+    assert b"".join(csv_report("?code=SUMMER")) == b"id,voucher_code,redeemer,created_at\n"
+
+
+@pytest.mark.parametrize("place", ["limit=5", "offset=0", f"cursor={UUID(int=1)}"])
+def test_report_as_csv_has_no_pages(place: str) -> None:
+    refused = csv_report(f"?code=SUMMER&{place}")
+    assert (refused.status_code, refused.json()["errors"]) == (
+        400,
+        [{"field": place.split("=")[0], "detail": "Is for pages of JSON; text/csv has all redemptions at once."}],
+    )
+
+
+def test_report_as_csv_that_takes_too_long_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    voucher()
+    slow = selectors._SQL["report"].replace("ORDER BY", "AND pg_sleep(9) IS NULL OR pg_sleep(9) IS NULL ORDER BY")
+    monkeypatch.setitem(selectors._SQL, "report", slow)
+    redeem(1)
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = '50ms'")
+    with pytest.raises(StoreUnavailable):
+        b"".join(csv_report("?code=SUMMER"))
+    connection.close()
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/csv"])
+def test_report_of_nothing_is_404(accept: str) -> None:
+    answer = django("GET", "/api/vouchers/report?code=NOTHING", Accept=accept)
+    assert problem(answer) == (404, "voucher-not-found")
 
 
 @pytest.mark.parametrize(
