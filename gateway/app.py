@@ -16,14 +16,16 @@ from typing import Any
 
 from django.conf import settings
 
-from common.errors import FloodgateError, Overloaded, StoreUnavailable
+from common.errors import FloodgateError, Overloaded
 from common.stores import CACHE
 from gateway.batcher import Batcher
 from gateway.batches import run_batch
+from gateway.bulkheads import bulkheads
 from gateway.clients import ACCOUNT_HEADER, Client, identify
 from gateway.correlation import correlation_id_of
+from gateway.errors import RateLimited
 from gateway.health import health_routes
-from gateway.hot import ASK_AGAIN_SECONDS
+from gateway.hot import ASK_AGAIN_SECONDS, BATCH_SECONDS
 from gateway.http import (
     ASGIApp,
     HotRequest,
@@ -41,6 +43,7 @@ from gateway.metrics import Tally, render
 from gateway.problems import STATUS_BY_CODE, problem_reply
 from gateway.ratelimits.limiter import Limiter
 from gateway.ratelimits.policies import django_route, limited_routes
+from gateway.ratelimits.shared import LIMITS
 from gateway.ratelimits.verdicts import Asked
 from gateway.refusals import READING, refuse_strange
 from gateway.router import AnyEndpoint, Match, Router
@@ -48,7 +51,7 @@ from gateway.spool import discard_body
 
 logger = logging.getLogger(__name__)
 Direct = Callable[[], Awaitable[Reply]]
-LIMIT_LANES = 2  # one more than is used, should one hang
+LIMIT_THREADS = 2  # one more than is used, should one hang
 LIMIT_QUEUE = 20_000
 LIMIT_BATCH = 1_000
 NO_CORRELATION_ID = "00000000-0000-0000-0000-000000000000"
@@ -68,11 +71,11 @@ class Gateway:
         self._hot_path = hot_path
         self._router = Router(endpoints)
         self._direct: dict[str, Direct] = {**health_routes(), "/metrics": self._metrics}
-        self._lanes = ThreadPoolExecutor(settings.DB_LANES, thread_name_prefix="lane")
+        self._threads = bulkheads(endpoints)
         self._parser = ThreadPoolExecutor(1, thread_name_prefix="parser")
-        self._limit_lanes = ThreadPoolExecutor(LIMIT_LANES, thread_name_prefix="limit")
+        self._limit_threads = ThreadPoolExecutor(LIMIT_THREADS, thread_name_prefix="limit")
         self._in_flight: Counter[str] = Counter()
-        self.tally = Tally()
+        self.tally = Tally({CACHE, LIMITS, *self._threads})
         self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
         self._django_limits: Batcher[Asked, None] = self._limit_batcher()
@@ -91,10 +94,11 @@ class Gateway:
     def _batcher(self, endpoint: AnyEndpoint, run: Callable[[list[Any]], Sequence[Any]]) -> Batcher[Any, Any]:
         return Batcher(
             run,
-            self._lanes,
+            self._threads[endpoint.store],
             endpoint.store,
             answers_without_store=endpoint.answers_without_store,
             batch_limit=endpoint.batch_limit,
+            batch_seconds=endpoint.batch_seconds,
             queue_limit=endpoint.in_flight_limit,
             deadline_seconds=settings.REQUEST_DEADLINE_SECONDS,
             observe=lambda items, waited: self.tally.batch(endpoint.name, items, waited),
@@ -104,10 +108,11 @@ class Gateway:
         """Asks the limits for requests to Django, which have no batch of their own to do it for."""
         return Batcher(
             self._limiter.check,
-            self._limit_lanes,
-            CACHE,
+            self._limit_threads,
+            LIMITS,
             answers_without_store=True,
             batch_limit=LIMIT_BATCH,
+            batch_seconds=BATCH_SECONDS,
             queue_limit=LIMIT_QUEUE,
             deadline_seconds=settings.REQUEST_DEADLINE_SECONDS,
             observe=lambda items, waited: None,
@@ -126,8 +131,8 @@ class Gateway:
         await receive()
         flushing.cancel()
         self.tally.flush()
-        for lanes in (self._parser, self._lanes, self._limit_lanes):
-            await asyncio.get_running_loop().run_in_executor(None, lanes.shutdown)
+        for threads in (self._parser, *self._threads.values(), self._limit_threads):
+            await asyncio.get_running_loop().run_in_executor(None, threads.shutdown)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -219,7 +224,7 @@ class Gateway:
             refusal = await self._django_limits.submit((route, client.name))
         except FloodgateError as error:
             return error
-        return None if isinstance(refusal, StoreUnavailable) else refusal  # limits must not take the rest down
+        return refusal if isinstance(refusal, RateLimited) else None  # limits must not take the rest down
 
     async def _refuse_unread(
         self, error: FloodgateError, scope: Scope, receive: Receive, send: Send, correlation_id: str

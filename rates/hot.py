@@ -13,14 +13,13 @@ from gateway.csvform import prefers_csv
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 from rates.answers import CONTENT_TYPES, csv_body, etag_of, json_body
-from rates.averages import read_rates
+from rates.averages import BATCH_SECONDS, read_rates
 from rates.parsing import read_rates_query
 from rates.types import CSV, JSON, RatesAnswer, RatesQuery
 
-# Large questions take some 50 ms each, and a batch is to be done well before its deadline.
-READ_BATCH = 16
-# A circuit of its own: large questions that pass the deadline must not close the store to writers.
-QUESTIONS = Circuit("rates", lambda: ask_database("default"))
+READ_BATCH = 16  # large questions take some 50 ms each
+# A circuit and threads of its own: large questions must not hold up writers, nor close the store to them.
+QUESTIONS = Circuit("rates", lambda: ask_database("default"), database="default")
 
 
 class RatesQuerySerializer(serializers.Serializer[None]):
@@ -132,6 +131,7 @@ def _rates_endpoint(name: str, path: str, *, has_view: bool) -> HotEndpoint[Rate
         reply=reply_rates,
         store=QUESTIONS,
         batch_limit=READ_BATCH,
+        batch_seconds=BATCH_SECONDS,
         has_view=has_view,
         responses=RESPONSES,
         parameters=(RatesQuerySerializer, *_ETAG),

@@ -23,7 +23,7 @@ from gateway.idempotent import idempotent
 from gateway.jsonbody import load_json
 from vouchers.creating import create_vouchers
 from vouchers.errors import WalletElsewhere
-from vouchers.generating import order_generation
+from vouchers.generating import cancel_generation, order_generation
 from vouchers.guessing import counted_lookup
 from vouchers.hot import READ_VOUCHER
 from vouchers.parsing import (
@@ -119,8 +119,19 @@ class GenerationView(ExactView):
         return _answer(read_generation(generation_id))
 
 
+class CancelGenerationView(ExactView):
+    """Stop making vouchers. Those that exist stay."""
+
+    parser_classes = []  # takes no body
+
+    @extend_schema(operation_id="cancel_generation", request=None, responses=GenerationSerializer)
+    @idempotent
+    def post(self, request: Request, generation_id: int) -> Response:
+        return _answer(cancel_generation(generation_id))
+
+
 class GeneratedCodesView(ExactView):
-    """The vouchers of a finished order, as CSV that import_vouchers takes."""
+    """The vouchers of an order that has ended, as CSV that import_vouchers takes."""
 
     @extend_schema(operation_id="get_generated_codes", responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR)})
     def get(self, request: Request, generation_id: int) -> StreamingHttpResponse:

@@ -154,12 +154,12 @@ def read_generation(generation_id: int) -> GenerationState:
 
 
 def generation_state(found: Generation) -> GenerationState:
-    status = "done" if found.finished_at else "running"
-    return GenerationState(found.id, status, found.count, found.made, found.created_at, found.finished_at)
+    progress = (found.count, found.made, found.error or None)
+    return GenerationState(found.id, found.status, *progress, found.created_at, found.finished_at)
 
 
 def generated_vouchers(generation_id: int) -> Iterator[tuple[Any, ...]]:
-    """(code, amount, limit, starts_at, expires_at) of a finished generation.
+    """(code, amount, limit, starts_at, expires_at) of a generation that has ended, however it did.
 
     Raises: GenerationNotFound, GenerationRunning.
     """

@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from vouchers.models import RedemptionState, TransferKind
+from vouchers.models import GenerationStatus, RedemptionState, TransferKind
 from vouchers.parsing import GENERATION_MAX, OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX
 from vouchers.types import OrderOutcome
 
@@ -55,9 +55,10 @@ class VoucherSerializer(WantedVoucherSerializer):
 
 class GenerationSerializer(serializers.Serializer[None]):
     id = serializers.IntegerField()
-    status = serializers.ChoiceField(choices=["running", "done"])
+    status = serializers.ChoiceField(choices=GenerationStatus.choices)
     count = serializers.IntegerField()
     made = serializers.IntegerField(help_text="Vouchers that exist.")
+    error = serializers.CharField(allow_null=True, help_text="Why it failed.")
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[3]
 START_SECONDS = 30.0
@@ -96,3 +97,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data_dir = tmp_path_factory.mktemp("gateway")
     with running_server(data_dir, data_dir / "spool") as running:
         yield running
+
+
+@pytest.fixture
+def read_only_database(transactional_db: None) -> Iterator[None]:
+    """For sessions that begin from now on, and so for all threads."""
+    name = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    connection.close()
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = off")
+        cursor.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    connection.close()

@@ -22,7 +22,6 @@ MANY = "/api/v1/timestamps"
 @pytest.fixture(autouse=True)
 def no_limits(settings: Settings) -> None:
     settings.RATE_LIMIT = "off"
-    settings.DB_LANES = 1  # whose connection can be closed
 
 
 def fields_of(answer: Answer) -> list[str]:

@@ -26,7 +26,6 @@ Ask = Callable[..., Answer]
 @pytest.fixture(autouse=True)
 def no_limits(settings: Settings) -> None:
     settings.RATE_LIMIT = "off"
-    settings.DB_LANES = 1
 
 
 @pytest.fixture(params=[hot_path, django], ids=["hot path", "twin"])

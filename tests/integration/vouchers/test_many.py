@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from common.csvrows import RejectedRow
@@ -21,6 +21,7 @@ from tests.integration.vouchers.test_interruptions import Interrupted, interrupt
 from tests.roads import django
 from tests.vouchers import redeem, voucher
 from vouchers import generating, importing
+from vouchers.creating import insert_vouchers
 from vouchers.generating import generate_vouchers
 from vouchers.importing import ImportReport, import_vouchers
 from vouchers.models import LIMIT_MAX, Generation, Profile, Voucher
@@ -328,3 +329,79 @@ def test_repeat_of_an_order_with_a_key_is_one_order() -> None:
     answers = [django("POST", "/api/vouchers/generate", body, Idempotency_Key="k") for _ in range(2)]
     assert answers[0].body == answers[1].body
     assert Generation.objects.count() == 1
+
+
+def failing_in(*prefixes: str) -> Callable[..., Any]:
+    """``insert_vouchers`` that fails for orders with these prefixes."""
+
+    def insert_others(wanted: Any, generation_id: int) -> Any:
+        if any(terms.code.startswith(prefixes) for terms in wanted):
+            raise RuntimeError("this order is more than the code can bear")
+        return insert_vouchers(wanted, generation_id)
+
+    return insert_others
+
+
+def place(ordered: Any) -> str:
+    where: str = ordered.headers["location"]
+    return where.removeprefix("http://testserver")
+
+
+def states() -> list[tuple[str, str, int]]:
+    return list(Generation.objects.order_by("id").values_list("prefix", "status", "made"))
+
+
+def test_an_order_that_always_fails_is_given_up_and_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    where = place(order(prefix="BAD-"))
+    order(prefix="GOOD-")
+    monkeypatch.setattr(generating, "insert_vouchers", failing_in("BAD-"))
+    assert generate_vouchers() is False
+    assert states() == [("BAD-", "failed", 0), ("GOOD-", "done", 8)]
+    answer = django("GET", where).json
+    assert (answer["status"], answer["error"]) == ("failed", "Gave up after 5 attempts; the log says why they failed.")
+    assert len(generated(where)) == 1  # the header
+
+
+def test_an_order_whose_workers_are_killed_is_given_up_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is killed counts nothing afterwards, so each attempt counts before it begins."""
+    order(prefix="DEADLY-")
+
+    def die(*args: Any) -> Any:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generating, "insert_vouchers", die)
+        for _ in range(5):
+            with pytest.raises(SystemExit):
+                generate_vouchers()
+    generate_vouchers()
+    assert states() == [("DEADLY-", "failed", 0)]
+
+
+def test_an_outage_is_no_fault_of_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    order()
+
+    def away(*args: Any) -> Any:
+        raise OperationalError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generating, "insert_vouchers", away)
+        for _ in range(10):
+            with pytest.raises(OperationalError):
+                generate_vouchers()
+    generate_vouchers()
+    assert states() == [("XMAS-", "done", 8)]
+
+
+def test_an_order_can_be_cancelled_and_what_exists_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    where = place(order())
+    generate_vouchers(seconds=0.0)
+    generating._work_on_next()
+    cancelled = django("POST", f"{where}/cancel")
+    assert (cancelled.status, cancelled.json["status"], cancelled.json["made"]) == (200, "cancelled", 3)
+    assert generate_vouchers() is False
+    assert states() == [("XMAS-", "cancelled", 3)]
+    assert len(b"".join(generated(where)).decode().splitlines()) == 4
+    again = django("POST", f"{where}/cancel")
+    assert (again.status, again.json["code"]) == (409, "generation-ended")
+    assert django("POST", "/api/vouchers/generate/999/cancel").status == 404
