@@ -26,13 +26,13 @@ class Table(NamedTuple):
 
     Attributes:
         columns: their names, lower case, in the order that they have where there is no header.
-        is_row: of a first line's values by name, without the empty ones, whether they are a row's, good or bad. Without
-            a header, they are the first columns.
-        optional: columns that may be missing.
+        check_first: raises ValueError, saying why, where a first line's values by name, without the empty ones, are not
+            those of a row. It may let bad rows pass which no header can look like: they are rejected alone then.
+        optional: columns that may be missing; without a header, the last ones.
     """
 
     columns: tuple[str, ...]
-    is_row: Callable[[Mapping[str, str]], bool]
+    check_first: Callable[[Mapping[str, str]], object]
     optional: frozenset[str] = frozenset()
 
 
@@ -79,11 +79,20 @@ def _header_in(line: Line, table: Table) -> tuple[str, ...] | None:
 def _columns_of_row(line: Line, table: Table) -> tuple[str, ...]:
     """Raises NoRows: the line is no row."""
     values = _first_values(line)
-    columns, missing = table.columns[: len(values)], table.columns[len(values) :]
-    is_row = len(values) <= len(table.columns) and set(missing) <= table.optional
-    if is_row and table.is_row({name: value for name, value in zip(columns, values, strict=True) if value}):
-        return columns
-    raise NoRows(f"Has neither a header nor a row in line {line[0]}: {_in_words(values, table)} {_wanted(table)}")
+    columns = table.columns[: len(values)]
+    try:
+        _check_count(values, table)
+        table.check_first({name: value for name, value in zip(columns, values, strict=True) if value})
+    except ValueError as error:
+        found = _in_words(values, table, str(error))
+        raise NoRows(f"Has neither a header nor a row in line {line[0]}: {found} {_wanted(table)}") from error
+    return columns
+
+
+def _check_count(values: Sequence[str], table: Table) -> None:
+    fewest, most = len(table.columns) - len(table.optional), len(table.columns)
+    if not fewest <= len(values) <= most:
+        raise ValueError(f"A row has {fewest if fewest == most else f'{fewest} to {most}'} values.")
 
 
 def _first_values(line: Line) -> list[str]:
@@ -97,12 +106,12 @@ def _names(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(value.lower() for value in values)
 
 
-def _in_words(values: Sequence[str], table: Table) -> str:
-    """What keeps the values from being a header, or what they are where they are nothing like one."""
+def _in_words(values: Sequence[str], table: Table, fault: str) -> str:
+    """What keeps the values from being a header; where they are nothing like one, ``fault``: from being a row."""
     names = Counter(_names(values))
     if not names.keys() & set(table.columns):
         shown = ", ".join(repr(value[:_SHOWN_CHARACTERS]) for value in values[:_SHOWN_VALUES])
-        return f"it has {shown}{' and more' if len(values) > _SHOWN_VALUES else ''}."
+        return f"it has {shown}{' and more' if len(values) > _SHOWN_VALUES else ''}. {fault}"
     strange = [value for value in values if value.lower() not in table.columns][:_SHOWN_VALUES]
     faults = [f"{value[:_SHOWN_CHARACTERS]!r} is no column" if value else "a column has no name" for value in strange]
     faults += [f"{name} comes twice" for name in table.columns if names[name] > 1]

@@ -28,18 +28,19 @@ REGION: Shape = {
 PORT: Shape = {"code": Field(port_code), "name": Field(place_name), "parent_slug": Field(region_slug)}
 
 
-def _is_row(shape: Shape, values: Mapping[str, str]) -> bool:
-    """A good one without the name of a column: any text may be a name, also a misspelt header's."""
+def _check_first(shape: Shape, values: Mapping[str, str]) -> None:
+    """Raises ValueError: it is no good row, or has the name of a column: any text may be a name, also a header's."""
     try:
         read_fields(values, shape)
-    except InvalidInput:
-        return False
-    return not shape.keys() & {value.lower() for value in values.values()}
+    except InvalidInput as error:
+        raise ValueError(in_words(error.errors)) from error
+    if named := shape.keys() & {value.lower() for value in values.values()}:
+        raise ValueError(f"It has the name of a column, {min(named)}.")
 
 
 # A column of parents is never taken as optional: a file without it would make roots of all its regions.
-REGIONS = Table(tuple(REGION), partial(_is_row, REGION))
-PORTS = Table(tuple(PORT), partial(_is_row, PORT))
+REGIONS = Table(tuple(REGION), partial(_check_first, REGION))
+PORTS = Table(tuple(PORT), partial(_check_first, PORT))
 
 
 class PlacesReport(NamedTuple):

@@ -14,13 +14,16 @@ _DAY = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PRICE = re.compile(rb"(?=.*[1-9])[0-9]{1,10}(?:\.[0-9]{1,2}0{0,20})?")
 
 
-def _is_row(values: Mapping[str, str]) -> bool:
-    """Its day and price, good or bad, look like what they are to be, as no names of columns do."""
+def _check_first(values: Mapping[str, str]) -> None:
+    """Raises ValueError: day or price, good or bad, do not look like one, as no names of columns do."""
     price = values.get("price", "")
-    return _DAY.fullmatch(values.get("day", "").encode()) is not None and number_in(price) != price
+    if not _DAY.fullmatch(values.get("day", "").encode()):
+        raise ValueError(_fault("day", b""))
+    if number_in(price) == price:
+        raise ValueError(_fault("price", b""))
 
 
-PRICES = Table(("orig_code", "dest_code", "day", "price"), _is_row)
+PRICES = Table(("orig_code", "dest_code", "day", "price"), _check_first)
 STAGED = {"orig_code": "origin_id", "dest_code": "destination_id", "day": "day", "price": "price_usd"}
 
 

@@ -6,7 +6,6 @@ the same terms is no reject, so a run that was killed is simply run again.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,15 @@ SLICE = 5_000
 NUMBERS = ("amount", "limit")
 
 
-def _is_row(values: Mapping[str, str]) -> bool:
-    """It has its numbers, good or bad, where no names of columns are any."""
-    return all(isinstance(number_in(values.get(name, "")), int | Decimal) for name in NUMBERS)
+def _check_first(values: Mapping[str, str]) -> None:
+    """Raises ValueError: a number, good or bad, does not look like one, as no name of a column does."""
+    for name in NUMBERS:
+        if isinstance(number_in(values.get(name, "")), str):
+            raise ValueError(f"{name}: Must be a number in digits.")
 
 
 COLUMNS = ("code", "amount", "limit", "starts_at", "expires_at")
-VOUCHERS = Table(COLUMNS, _is_row, optional=frozenset({"starts_at", "expires_at"}))
+VOUCHERS = Table(COLUMNS, _check_first, optional=frozenset({"starts_at", "expires_at"}))
 
 
 @dataclass

@@ -24,14 +24,17 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _LOOSE = json.JSONDecoder(parse_int=float)
 
 
-def _is_row(values: Mapping[str, str]) -> bool:
-    """Its days and price, good or bad, look like what they are to be, as no names of columns do."""
-    price, days = values.get("price", ""), (values.get("date_from", ""), values.get("date_to", ""))
-    return number_in(price) != price and all(map(_DAY.fullmatch, days))
+def _check_first(values: Mapping[str, str]) -> None:
+    """Raises ValueError: days or price, good or bad, do not look like one, as no names of columns do."""
+    for name in ("date_from", "date_to"):
+        if not _DAY.fullmatch(values.get(name, "")):
+            raise ValueError(f"{name}: Must be a day like 2026-11-21.")
+    if isinstance(number_in(values.get("price", "")), str):
+        raise ValueError("price: Must be a number in digits like 10.50.")
 
 
 COLUMNS = ("date_from", "date_to", "origin_code", "destination_code", "price", "currency")
-UPLOADS = Table(COLUMNS, _is_row, optional=frozenset({"currency"}))
+UPLOADS = Table(COLUMNS, _check_first, optional=frozenset({"currency"}))
 
 
 class BodyFormat(StrEnum):

@@ -145,8 +145,8 @@ UNUSABLE = {
     "misspelt": (b"{columns}s\n{row}\n", "s' is no column, "),
     "one more": (b"{columns},colour\n{row},red\n", "in line 1: 'colour' is no column. The columns are "),
     "twice": (b"{columns},{columns}\n{row},{row}\n", " comes twice, "),
-    "semicolons": (b"a;b;c\n1;2;3\n", "has neither a header nor a row in line 1: it has 'a;b;c'. The columns are "),
-    "foreign": (b"Kode,Navn,Ordning,Pris\n{row}\n", "in line 1: it has 'Kode', 'Navn', 'Ordning', 'Pris'. The columns"),
+    "semicolons": (b"a;b;c\n1;2;3\n", "has neither a header nor a row in line 1: it has 'a;b;c'. A row has "),
+    "foreign": (b"Kode,Navn,Ordning,Pris\n{row}\n", "in line 1: it has 'Kode', 'Navn', 'Ordning', 'Pris'. "),
     "cp1252": (
         b"K\xf6ln{columns}\n{row}\n",
         "in line 1, which is not UTF-8: byte 2 is 0xF6; save it as UTF-8. Nothing",

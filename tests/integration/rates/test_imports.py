@@ -1,5 +1,6 @@
 """Files of regions, ports and prices: what is taken, what is refused with its line, and what a second run does."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from io import StringIO
@@ -12,11 +13,11 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from common import textfiles
-from common.csvrows import RejectedRow
+from common.csvrows import NoRows, RejectedRow
 from rates import pricefiles
 from rates.errors import ImportedAlready, ImportRunning
 from rates.models import Port, Price, PriceImport, Region, RegionClosure
-from rates.placefiles import import_ports, import_regions
+from rates.placefiles import PlacesReport, import_ports, import_regions
 from rates.pricefiles import import_prices
 from rates.rebuilding import prove_rollup
 from rates.regions import Written
@@ -129,6 +130,45 @@ def test_bad_ports_are_refused_with_their_lines(tmp_path: Path) -> None:
     )
     assert [row.line for row in report.rejects] == [3, 4, 5, 6, 7]
     assert list(Port.objects.values_list("code", flat=True)) == ["AAAAA"]
+
+
+@pytest.mark.parametrize(
+    ("imports", "first", "said"),
+    [
+        (
+            import_regions,
+            "slug,name,parent",
+            ": 'parent' is no column, parent_slug is missing. The columns are slug, name,",
+        ),
+        (import_regions, "NAME,SLUG,PARENT", ": 'PARENT' is no column, parent_slug is missing."),
+        (import_regions, "slug,name", ": parent_slug is missing."),
+        (import_regions, "a,A", ": it has 'a', 'A'. A row has 3 values. The columns are slug, name, parent_slug,"),
+        (
+            import_regions,
+            "north sea,North Sea,",
+            ". slug: Must be 1 to 100 of A-Z, a-z, 0-9, hyphen and underscore. The",
+        ),
+        (
+            import_ports,
+            "CODES,NAME,REGION",
+            ": 'CODES' is no column, 'REGION' is no column, code is missing, parent_slug",
+        ),
+        (import_ports, "SEGOT,Name,a", ": 'SEGOT' is no column, 'a' is no column, code is missing, parent_slug is mis"),
+        (
+            import_ports,
+            "segot,Gothenburg,a",
+            ": it has 'segot', 'Gothenburg', 'a'. code: Must be a port code: 5 of A-Z",
+        ),
+    ],
+)
+def test_first_line_of_places_that_may_be_a_header_is_never_taken_for_a_row(
+    tmp_path: Path, imports: Callable[[Path], PlacesReport], first: str, said: str
+) -> None:
+    region("a")
+    with pytest.raises(NoRows) as refused:
+        imports(file(tmp_path, first, "AAAAA,AAAAA,a"))
+    assert said in str(refused.value)
+    assert (Region.objects.count(), Port.objects.count()) == (1, 0)
 
 
 # Prices
