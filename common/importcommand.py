@@ -13,6 +13,7 @@ from common.stores import DATABASE_AWAY
 from common.textfiles import NoText, as_predicate
 
 REJECTS_TOLD = 20
+
 OnReject = Callable[[RejectedRow], object]
 
 
@@ -22,7 +23,7 @@ class ImportCommand(BaseCommand):
     when_away = "run it again"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("path", type=Path, help="A CSV file, or - for what comes through a pipe.")
+        parser.add_argument("path", type=_source, help="A CSV file, or - for what comes through a pipe.")
 
     @contextmanager
     def reasons(self, path: Path) -> Iterator[None]:
@@ -46,6 +47,10 @@ class ImportCommand(BaseCommand):
         if rejected:
             rows = "row was" if rejected == 1 else "rows were"
             raise CommandError(f"{rejected:,} {rows} rejected.", returncode=1)
+
+
+def _source(text: str) -> Path:
+    return Path("/dev/stdin") if text == "-" else Path(text)
 
 
 class LargeImportCommand(ImportCommand):

@@ -50,11 +50,11 @@ def as_predicate(error: ValueError) -> str:
 
 @contextmanager
 def open_text(path: Path) -> Iterator[BufferedIOBase]:
-    """The file at its start. ``-`` is standard input; what comes through a pipe is taken in whole first.
+    """The file at its start; what comes through a pipe is taken in whole first.
 
     Raises: OSError; NoText: it is empty, or plainly no text.
     """
-    with (Path("/dev/stdin") if path == Path("-") else path).open("rb") as file:
+    with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
         _refuse_others(head)
         if file.seekable():
