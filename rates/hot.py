@@ -1,9 +1,7 @@
 """Hot endpoints of rates."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
-from django.http import HttpRequest
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer
 from rest_framework import serializers
@@ -11,6 +9,7 @@ from rest_framework import serializers
 from common.circuits import Circuit
 from common.errors import FloodgateError
 from common.stores import ask_database
+from gateway.csvform import prefers_csv
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 from rates.answers import CONTENT_TYPES, csv_body, etag_of, json_body
@@ -19,8 +18,6 @@ from rates.parsing import read_rates_query
 from rates.types import CSV, JSON, RatesAnswer, RatesQuery
 
 READ_BATCH = 16  # large questions take some 50 ms each
-ACCEPT_MAX_BYTES = 500  # browsers send 130; the event loop waits while it is parsed
-_MEDIA_TYPES = ["application/json", "text/csv", "text/csv; charset=utf-8"]  # the first for who takes anything
 # A circuit and threads of its own: large questions must not hold up writers, nor close the store to them.
 QUESTIONS = Circuit("rates", lambda: ask_database("default"), database="default")
 
@@ -93,21 +90,8 @@ def parse_rates(request: HotRequest) -> RatesQuery:
     query = read_rates_query(request.query_string)
     etags = (request.header(b"if-none-match") or b"").decode("latin-1").split(",")
     known = tuple(etag.strip().removeprefix("W/") for etag in etags if etag.strip())
-    return query._replace(form=_form(request.header(b"accept") or b""), etags=known)
-
-
-@lru_cache(256)  # parsing takes 0.3 ms, and clients have few
-def _form(accept: bytes) -> str:
-    """CSV for who prefers it; JSON for all others, whatever they accept."""
-    if len(accept) > ACCEPT_MAX_BYTES:
-        return JSON
-    request = HttpRequest()
-    request.META["HTTP_ACCEPT"] = accept.decode("latin-1").lower()
-    try:
-        preferred = request.get_preferred_type(_MEDIA_TYPES)
-    except ValueError:  # an encoding that nobody knows, in a parameter of a type
-        return JSON
-    return CSV if preferred and preferred.startswith("text/csv") else JSON
+    form = CSV if prefers_csv(request.header(b"accept") or b"") else JSON
+    return query._replace(form=form, etags=known)
 
 
 def answer_rates(queries: list[RatesQuery]) -> list[Answered | FloodgateError]:

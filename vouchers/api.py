@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
-from django.http import StreamingHttpResponse
+from django.http import HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -15,9 +15,10 @@ from rest_framework.reverse import reverse
 from common.errors import FloodgateError
 from common.exactjson import rfc3339
 from gateway.clients import account_of
+from gateway.csvform import CSV_TYPE, prefers_csv
 from gateway.drf import twin_of
 from gateway.exactview import ExactView
-from gateway.fields import read_fields, read_query
+from gateway.fields import Shape, read_fields, read_query
 from gateway.idempotent import idempotent
 from gateway.jsonbody import load_json
 from vouchers.creating import create_vouchers
@@ -32,6 +33,7 @@ from vouchers.parsing import (
     REPORT,
     STATEMENT,
     VOUCHER,
+    WHOLE_REPORT,
     check_place,
     check_window,
     read_phone_number,
@@ -39,7 +41,13 @@ from vouchers.parsing import (
     refuse_fields,
 )
 from vouchers.reversing import reverse_redemptions
-from vouchers.selectors import generated_vouchers, read_generation, redemptions_of, statement_of
+from vouchers.selectors import (
+    all_redemptions_of,
+    generated_vouchers,
+    read_generation,
+    redemptions_of,
+    statement_of,
+)
 from vouchers.serializers import (
     GenerationSerializer,
     MovedSerializer,
@@ -127,12 +135,12 @@ class GeneratedCodesView(ExactView):
 
     @extend_schema(operation_id="get_generated_codes", responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR)})
     def get(self, request: Request, generation_id: int) -> StreamingHttpResponse:
-        disposition = f'attachment; filename="vouchers-{generation_id}.csv"'
-        return StreamingHttpResponse(
-            _csv_lines(generated_vouchers(generation_id)),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": disposition},
-        )
+        return _csv_answer(_csv_lines(generated_vouchers(generation_id)), f"vouchers-{generation_id}.csv")
+
+
+def _csv_answer(content: Iterator[str] | Iterator[bytes], filename: str) -> StreamingHttpResponse:
+    disposition = f'attachment; filename="{filename}"'
+    return StreamingHttpResponse(content, content_type=CSV_TYPE, headers={"Content-Disposition": disposition})
 
 
 def _csv_lines(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
@@ -144,27 +152,52 @@ def _csv_lines(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
 
 
 class ReportView(ExactView):
-    """Live redemptions of a voucher in the order in which they were made. The fields come as query or as JSON body."""
+    """Live redemptions of a voucher in the order in which they were made: a page, or for `Accept: text/csv` all of
+    them. The fields come as query or as JSON body.
+    """
 
-    @extend_schema(operation_id="report_redemptions", parameters=[ReportQuerySerializer], responses=ReportSerializer)
-    def get(self, request: Request) -> Response:
-        fields = _fields(request)
-        check_place(fields["offset"], fields["cursor"])
-        code = fields["code"]
-        with counted_lookup(_lookup(request, code)):
-            page = redemptions_of(code, limit=fields["limit"], offset=fields["offset"] or 0, after=fields["cursor"])
-        return Response({"length": len(page.redemptions), **asdict(page)})
+    @extend_schema(
+        operation_id="report_redemptions",
+        parameters=[ReportQuerySerializer],
+        responses={
+            (200, "application/json"): ReportSerializer,
+            (200, "text/csv"): OpenApiResponse(
+                OpenApiTypes.STR, "All of them, a line each under a header; `limit`, `offset` and `cursor` are refused."
+            ),
+        },
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        answer = _whole_report if prefers_csv(request.headers.get("Accept", "").encode("latin-1")) else _page_of_report
+        response = answer(request)
+        response["Vary"] = "Accept"
+        return response
+
+
+def _page_of_report(request: Request) -> HttpResponseBase:
+    fields = _fields(request, REPORT)
+    check_place(fields["offset"], fields["cursor"])
+    code = fields["code"]
+    with counted_lookup(_lookup(request, code)):
+        page = redemptions_of(code, limit=fields["limit"], offset=fields["offset"] or 0, after=fields["cursor"])
+    return Response({"length": len(page.redemptions), **asdict(page)})
+
+
+def _whole_report(request: Request) -> HttpResponseBase:
+    code = _fields(request, WHOLE_REPORT)["code"]
+    with counted_lookup(_lookup(request, code)):
+        pieces = all_redemptions_of(code)
+    return _csv_answer(pieces, f"redemptions-{code}.csv")
 
 
 def _lookup(request: Request, code: str) -> Lookup:
     return Lookup(code, account_of(request.headers), request.META.get("REMOTE_ADDR", ""))
 
 
-def _fields(request: Request) -> dict[str, Any]:
+def _fields(request: Request, shape: Shape) -> dict[str, Any]:
     query = request.META["QUERY_STRING"].encode("latin-1")
     if query or not request.body:
-        return read_query(query, REPORT)
-    return read_fields(load_json(request.body), REPORT)
+        return read_query(query, shape)
+    return read_fields(load_json(request.body), shape)
 
 
 class ReverseView(ExactView):
@@ -178,7 +211,7 @@ class ReverseView(ExactView):
 
 
 class ProfilesView(ExactView):
-    """Open a profile with a balance."""
+    """Open a profile, with a balance or empty."""
 
     @extend_schema(operation_id="open_profile", request=WantedProfileSerializer, responses=ProfileSerializer)
     @idempotent

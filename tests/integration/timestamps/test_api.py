@@ -179,6 +179,12 @@ def test_what_is_no_id_is_400(road: Road) -> None:
 
 
 @on_both_roads
+@pytest.mark.parametrize("zero", ["0", "-0", "-0.0", "0.00"])
+def test_a_wait_of_zero_has_no_sign(road: Road, zero: str) -> None:
+    assert road("GET", f"{ONE}/{uuid4()}?wait={zero}").status == 404
+
+
+@on_both_roads
 @pytest.mark.parametrize("query", ["wait=", "wait=-1", "wait=10.1", "wait=11", "wait=x", "wait=1&wait=1", "wait=1e1"])
 def test_a_wait_that_is_no_number_of_seconds_up_to_10_is_400(road: Road, query: str) -> None:
     answer = road("GET", f"{ONE}/{uuid4()}?{query}")
