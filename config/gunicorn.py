@@ -7,7 +7,12 @@ import socket
 from typing import Any
 
 from config import env
+from config.settings.logging import LOGGING
 
+logconfig_dict = {
+    **LOGGING,
+    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["console"], "propagate": False}},
+}
 bind = f"{env.BIND_HOST}:{env.PORT}"
 workers = env.WEB_WORKERS
 worker_class = "config.worker.Worker"
