@@ -9,6 +9,7 @@ FloodgateError
 ├── RateLimited
 ├── UnknownMethod
 ├── CrossSiteRequest
+├── EncodedBody
 ├── BodyTooLarge
 ├── IncompleteBody
 ├── BodyStalled
@@ -22,8 +23,9 @@ from common.errors import FieldError, FloodgateError, InvalidInput
 
 
 class InvalidCorrelationId(InvalidInput):
-    def __init__(self, header: str) -> None:
-        super().__init__(FieldError(header, "Must be a UUID like 123e4567-e89b-12d3-a456-426614174000, or absent."))
+    def __init__(self) -> None:
+        help_text = "Must be a UUID like 123e4567-e89b-12d3-a456-426614174000, or absent."
+        super().__init__(FieldError("correlationId", help_text))
 
 
 class Unauthorized(FloodgateError):
@@ -41,6 +43,11 @@ class ApiKeyExists(FloodgateError):
 class NotFound(FloodgateError):
     code = "not-found"
     default_detail = "There is nothing here."
+
+
+class EncodedBody(FloodgateError):
+    code = "unsupported-encoding"
+    default_detail = "Bodies are taken as they are: send it without Content-Encoding. Nothing was done."
 
 
 class BodyTooLarge(FloodgateError):

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from common.errors import FieldError, FloodgateError, InvalidInput, StoreUnavailable, Unavailable
 from common.exactjson import dump_exactly
 from common.stores import STORE_AWAY
-from gateway.errors import RateLimited, Unauthorized
+from gateway.errors import EncodedBody, RateLimited, Unauthorized
 from gateway.http import Reply
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ STATUS_BY_CODE: dict[str, HTTPStatus] = {
     "rate-limited": HTTPStatus.TOO_MANY_REQUESTS,
     "unknown-method": HTTPStatus.NOT_IMPLEMENTED,
     "cross-site-request": HTTPStatus.FORBIDDEN,
+    "unsupported-encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "body-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "idempotency-key-reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "idempotency-key-in-use": HTTPStatus.CONFLICT,
@@ -58,9 +59,11 @@ def problem_reply(error: FloodgateError, correlation_id: str) -> Reply:
 
 
 def _problem_headers(error: FloodgateError) -> tuple[tuple[bytes, bytes], ...]:
-    """Retry-After, and for a limit its fields after draft-ietf-httpapi-ratelimit-headers-10."""
+    """What a client needs to do better; for a limit the fields of draft-ietf-httpapi-ratelimit-headers-10."""
     if isinstance(error, Unauthorized):
         return ((b"www-authenticate", b"Bearer"),)
+    if isinstance(error, EncodedBody):
+        return ((b"accept-encoding", b"identity"),)
     if isinstance(error, RateLimited):
         policy, seconds = error.policy.encode(), error.retry_after_seconds
         return (

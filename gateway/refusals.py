@@ -1,7 +1,9 @@
-"""What is refused before anything looks at it."""
+"""What is refused before anything looks at it, and before its body is read."""
 
-from gateway.errors import CrossSiteRequest, UnknownMethod
-from gateway.http import Headers, find_header
+from django.conf import settings
+
+from gateway.errors import CrossSiteRequest, EncodedBody, UnknownMethod
+from gateway.headers import Headers, find_header, joined, refuse_repeated
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = READING | {"POST", "PUT", "PATCH", "DELETE"}
@@ -10,18 +12,47 @@ METHODS = READING | {"POST", "PUT", "PATCH", "DELETE"}
 def refuse_strange(method: str, headers: Headers) -> None:
     """Raise UnknownMethod for an invented method, each of which would become a metric's label.
 
+    Raise InvalidInput for a header that comes twice and must stand alone, EncodedBody for a body that is compressed.
+
     Raise CrossSiteRequest for a write that a browser sends for a page of another site: such pages can post forms and
-    plain text to a server that only the user's machine reaches. Other clients send neither of these headers.
+    plain text to a server that only the user's machine reaches. Other clients send neither of these headers. Pages of
+    settings.CORS_ALLOWED_ORIGINS are no strangers.
     """
     if method not in METHODS:
         raise UnknownMethod
+    refuse_repeated(headers)
     if method not in READING and _is_of_another_site(headers):
         raise CrossSiteRequest
+    _refuse_encoded(method, headers)
 
 
 def _is_of_another_site(headers: Headers) -> bool:
     """Browsers tell the site only where they trust the connection, and the page's origin with every write."""
     site, origin = find_header(headers, b"sec-fetch-site"), find_header(headers, b"origin")
+    if origin is not None and _is_allowed(origin):
+        return False
     if site is not None:
         return site not in (b"same-origin", b"none")
     return origin is not None and origin.partition(b"://")[2] != find_header(headers, b"host")
+
+
+def _is_allowed(origin: bytes) -> bool:
+    allowed = settings.CORS_ALLOWED_ORIGINS
+    return bool(allowed) and (allowed == ("*",) or origin.decode("latin-1") in allowed)
+
+
+def _refuse_encoded(method: str, headers: Headers) -> None:
+    """Raise EncodedBody; who sends no body may say of it what it likes."""
+    encoding = joined(headers, b"content-encoding")
+    if encoding is None or not has_body(method, headers):
+        return
+    if any(coding.strip().lower() not in (b"", b"identity") for coding in encoding.split(b",")):
+        raise EncodedBody
+
+
+def has_body(method: str, headers: Headers) -> bool:
+    """Whether one may come; of a write without a length that is not known."""
+    length = find_header(headers, b"content-length")
+    if length is not None:
+        return length.strip(b"0") != b""
+    return method not in READING or find_header(headers, b"transfer-encoding") is not None

@@ -42,6 +42,17 @@ def test_nobody_is_trusted_by_default(forwarded: tuple[str, ...]) -> None:
         (["::ffff:203.0.113.9"], "203.0.113.9"),
         (["2001:DB8:0::1%eth0"], "2001:db8::1"),
         ([], PROXY),
+        # A port, and brackets around IPv6, as AWS, Azure and HAProxy write them.
+        (["203.0.113.7:41234"], "203.0.113.7"),
+        (["[2001:db8::1]:443"], "2001:db8::1"),
+        (["[2001:db8::1]"], "2001:db8::1"),
+        (['"[2001:db8::1]:443"'], "2001:db8::1"),
+        (["203.0.113.7:41234, 10.9.9.9:80, [fd00::1]:80"], "203.0.113.7"),
+        (["[::ffff:203.0.113.9]:1"], "203.0.113.9"),
+        # A hop that says nothing ends the walk at the last one that is known.
+        (["203.0.113.9, unknown, 10.9.9.9"], "10.9.9.9"),
+        (["203.0.113.9, _hidden:80, 10.9.9.9:80, 10.8.8.8"], "10.9.9.9"),
+        (["203.0.113.9, , 10.9.9.9"], "10.9.9.9"),
     ],
 )
 def test_address_is_the_right_most_that_is_no_proxy(forwarded: list[str], address: str) -> None:
@@ -51,7 +62,20 @@ def test_address_is_the_right_most_that_is_no_proxy(forwarded: list[str], addres
 @pytest.mark.usefixtures("proxied")
 @pytest.mark.parametrize(
     "garbage",
-    ["", ",", "unknown", "1.2.3.4:80", "[2001:db8::1]", "1.2.3.4, ", "\xff\xfe", "x" * 8_000, "1::" + "%" + "z" * 90],
+    [
+        *("", ",", "unknown", "_hidden", "1.2.3.4, ", "\xff\xfe", "x" * 8_000, "1::" + "%" + "z" * 90),
+        *(
+            "1.2.3.4:http",
+            "1.2.3.4:99999999",
+            "[1.2.3.4]:80",
+            "[2001:db8::1",
+            "2001:db8::1]:443",
+            '"1.2.3.4',
+            "[]",
+            "[:]:1",
+        ),
+        *("1.2.3.4:", ":80", "1.2.3.4:80:80", "unix:"),
+    ],
 )
 def test_what_is_no_address_is_the_proxy_itself(garbage: str) -> None:
     assert client_address(scope(garbage)) == PROXY
