@@ -42,7 +42,7 @@ from gateway.problems import STATUS_BY_CODE, problem_reply
 from gateway.ratelimits.limiter import Limiter
 from gateway.ratelimits.policies import django_route, limited_routes
 from gateway.ratelimits.verdicts import Asked
-from gateway.refusals import READING, refuse_strange
+from gateway.refusals import READING, has_body, refuse_strange
 from gateway.router import AnyEndpoint, Match, Router
 from gateway.spool import discard_body
 
@@ -173,7 +173,7 @@ class Gateway:
             reply = problem_reply(FloodgateError(), correlation_id)
         await send_reply(send, reply, correlation_id)
         self.tally.request(endpoint.name, endpoint.method, reply.status, perf_counter() - started)
-        if reply.status in _REFUSED_UNREAD and endpoint.body_limit_bytes and not request.body:
+        if reply.status in _REFUSED_UNREAD and not request.body and has_body(endpoint.method, request.headers):
             await discard_body(receive)
 
     async def _run_hot(self, endpoint: AnyEndpoint, request: HotRequest, receive: Receive, client: Client) -> Reply:
@@ -181,11 +181,11 @@ class Gateway:
             raise Overloaded
         self._in_flight[endpoint.name] += 1
         try:
-            if endpoint.body_limit_bytes:
-                request.body = await read_body(receive, request.headers, endpoint.body_limit_bytes)
+            if endpoint.body_limit_bytes or has_body(endpoint.method, request.headers):
+                request.body = await read_body(receive, request.headers, endpoint.most_body_bytes)
             if endpoint.method == "POST":
                 request.mark = mark_of(request, endpoint.name, client.account)
-            item = await self._on_parser(endpoint, request) if endpoint.parses_on_thread else endpoint.parse(request)
+            item = await self._on_parser(endpoint, request) if endpoint.parses_on_thread else endpoint.item(request)
             result = await self._batchers[endpoint.name].submit((client.name, item))
             if endpoint.asks_again_for:
                 result = await self._final(endpoint, item, result)
@@ -207,7 +207,7 @@ class Gateway:
         return result
 
     async def _on_parser(self, endpoint: AnyEndpoint, request: HotRequest) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._parser, endpoint.parse, request)
+        return await asyncio.get_running_loop().run_in_executor(self._parser, endpoint.item, request)
 
     async def _limit_of_django(self, match: Match | None, path: str, client: Client) -> FloodgateError | None:
         """Why a request to Django is refused before its body is read, if it is; ``match`` keeps its own limit."""

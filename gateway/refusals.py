@@ -1,10 +1,17 @@
 """What is refused before anything looks at it, and before its body is read."""
 
+import re
+
 from django.conf import settings
 
+from common.errors import FieldError, InvalidInput
 from gateway.errors import CrossSiteRequest, EncodedBody, UnknownMethod
+from gateway.fields import read_query
 from gateway.headers import Headers, find_header, joined, refuse_repeated
 
+NO_BODY_BYTES = 4_096  # of a body where none belongs: more than this says something
+# Empty, or what clients write that always write a form or JSON: an end of a multipart body alone, an empty value.
+_NOTHING = re.compile(rb"\s*(?:--[^\r\n]*--|\"\"|\{\s*\}|\[\s*\]|null)?\s*")
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = READING | {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -56,3 +63,14 @@ def has_body(method: str, headers: Headers) -> bool:
     if length is not None:
         return length.strip(b"0") != b""
     return method not in READING or find_header(headers, b"transfer-encoding") is not None
+
+
+def refuse_body(body: bytes, help_text: str = "This address takes none: leave it empty.") -> None:
+    """Where none belongs: nobody must believe that it counted. Raises InvalidInput."""
+    if not _NOTHING.fullmatch(body):
+        raise InvalidInput(FieldError("body", help_text))
+
+
+def refuse_query(query_string: bytes) -> None:
+    """Where none belongs. Raises InvalidInput, naming each parameter."""
+    read_query(query_string, {})

@@ -11,7 +11,7 @@ from common.uuids import parse_uuid
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 from timestamps.instants import EXAMPLE_INSTANT, now
-from timestamps.parsing import parse_instant, parse_instants, parse_wait, refuse_body, refuse_query
+from timestamps.parsing import parse_instant, parse_instants, parse_wait, refuse_instant
 from timestamps.selectors import read_timestamps
 from timestamps.services import append_timestamps
 from timestamps.types import Appended, Query, Submission, Timestamp
@@ -39,19 +39,16 @@ WAIT = OpenApiParameter(
 
 
 def parse_path(request: HotRequest) -> Submission:
-    refuse_body(request.body)
-    refuse_query(request.query_string)
+    refuse_instant(request.body)
     return Submission([parse_instant(request.param, "timestamp")], request.correlation_id, request.mark)
 
 
 def parse_now(request: HotRequest) -> Submission:
-    refuse_body(request.body)
-    refuse_query(request.query_string)
+    refuse_instant(request.body)
     return Submission([now()], request.correlation_id, request.mark)
 
 
 def parse_bulk(request: HotRequest) -> Submission:
-    refuse_query(request.query_string)
     return Submission(parse_instants(request.body), request.correlation_id, request.mark)
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 from common.errors import FieldError, InvalidInput
 from gateway.fields import Field, Shape, read_query
 from gateway.jsonbody import load_json
+from gateway.refusals import refuse_body
 from timestamps.errors import TooManyTimestamps
 from timestamps.instants import EXAMPLE_INSTANT, NotAnInstant, canonical_instant
 from timestamps.types import SUBMISSION_TIMESTAMPS
@@ -14,7 +15,6 @@ from timestamps.types import SUBMISSION_TIMESTAMPS
 REPORTED_ERRORS = 100
 MAX_WAIT_SECONDS = 10
 _WAIT = re.compile(r"\d{1,2}(?:\.\d{1,6})?", re.ASCII)
-_NOTHING = (b"", b'""', b"{}", b"[]", b"null")
 _BODY_HELP = "Takes none: put the instant into the path, or send an array of them to /api/v1/timestamps."
 
 
@@ -43,16 +43,9 @@ def parse_instants(body: bytes) -> list[str]:
         raise InvalidInput(*islice(errors, REPORTED_ERRORS)) from None
 
 
-def refuse_body(body: bytes) -> None:
+def refuse_instant(body: bytes) -> None:
     """A client that sends an instant in the body must not get another one stored. Raises InvalidInput."""
-    if body.strip() not in _NOTHING:
-        raise InvalidInput(FieldError("body", _BODY_HELP))
-
-
-def refuse_query(query_string: bytes) -> None:
-    """The same of an instant in the query. Raises InvalidInput."""
-    if query_string:
-        read_query(query_string, {})
+    refuse_body(body, _BODY_HELP)
 
 
 def parse_wait(query_string: bytes) -> float:

@@ -20,6 +20,8 @@ from gateway.exactview import ExactView
 from gateway.fields import read_fields, read_query
 from gateway.idempotent import idempotent
 from gateway.jsonbody import load_json
+from gateway.refusals import refuse_body
+from gateway.strictview import query_of, reads_request_itself
 from vouchers.creating import create_vouchers
 from vouchers.errors import WalletElsewhere
 from vouchers.generating import order_generation
@@ -135,6 +137,7 @@ def _csv_lines(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
 class ReportView(ExactView):
     """Live redemptions of a voucher in the order in which they were made. The fields come as query or as JSON body."""
 
+    @reads_request_itself
     @extend_schema(operation_id="report_redemptions", parameters=[ReportQuerySerializer], responses=ReportSerializer)
     def get(self, request: Request) -> Response:
         fields = _fields(request)
@@ -150,10 +153,10 @@ def _lookup(request: Request, code: str) -> Lookup:
 
 
 def _fields(request: Request) -> dict[str, Any]:
-    query = request.META["QUERY_STRING"].encode("latin-1")
-    if query or not request.body:
-        return read_query(query, REPORT)
-    return read_fields(load_json(request.body), REPORT)
+    query, body = query_of(request), request.body
+    if query:
+        refuse_body(body, "Must be empty where the fields come in the query.")
+    return read_fields(load_json(body), REPORT) if body and not query else read_query(query, REPORT)
 
 
 class ReverseView(ExactView):
@@ -190,8 +193,9 @@ class TransactionsView(ExactView):
 class StatementView(ExactView):
     """A user's transfers, the newest first."""
 
+    queries = {"get": STATEMENT}
+
     @extend_schema(operation_id="read_statement", parameters=[StatementQuerySerializer], responses=StatementSerializer)
     def get(self, request: Request, phone_number: str) -> Response:
-        fields = read_query(request.META["QUERY_STRING"].encode("latin-1"), STATEMENT)
         user = read_phone_number(phone_number)
-        return Response(asdict(statement_of(user, limit=fields["limit"], before=fields["cursor"])))
+        return Response(asdict(statement_of(user, limit=self.query["limit"], before=self.query["cursor"])))

@@ -86,7 +86,7 @@ def test_strange_charset_is_ignored(charset: str) -> None:
 
 def test_deeply_nested_json_is_400() -> None:
     body = b"[" * 200_000
-    assert ask("POST", "/process-csv", {"content-type": "application/json"}, body) == (400, "bad-request")
+    assert ask("POST", "/process-csv", {"content-type": "application/json"}, body) == (400, "invalid-input")
 
 
 def test_large_form_is_413() -> None:

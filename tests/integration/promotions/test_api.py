@@ -91,7 +91,7 @@ def test_path_outside_the_root_is_403(client: Client, tmp_path: Path, name: str)
     assert not Import.objects.exists()
 
 
-@pytest.mark.parametrize("form", [{}, {"filename": ""}, {"other": "x"}, {"filename": "a\0b"}])
+@pytest.mark.parametrize("form", [{}, {"filename": ""}, {"filename": "a\0b"}])
 def test_request_without_a_file_is_400_and_names_the_field(client: Client, form: dict[str, str]) -> None:
     errors = problem(client.post("/process-csv", form), 400, "invalid-input")["errors"]
     assert [error["field"] for error in errors] == ["filename"]
@@ -325,7 +325,7 @@ def test_correlation_id_comes_back_from_the_hot_path() -> None:
     assert answer.headers["correlationid"] == answer.headers["x-correlation-id"] == CORRELATION_ID
     made = asyncio.run(_call(f"/promotions/{ID}", {}))
     assert json.loads(made.content)["correlation_id"] == made.headers["x-correlation-id"]
-    problem(asyncio.run(_call(f"/promotions/{ID}", {"X-Correlation-ID": "no uuid"})), 400, "invalid-input")
+    problem(asyncio.run(_call(f"/promotions/{ID}", {"correlationId": "no uuid"})), 400, "invalid-input")
 
 
 def test_addresses_beside_promotions_are_left_to_django() -> None:
