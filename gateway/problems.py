@@ -109,7 +109,7 @@ def drf_exception_handler(exc: Exception, context: dict[str, Any]) -> Response |
     """DRF's errors and ours as problems; anything else stays an exception and becomes ``server_error``."""
     request: HttpRequest = context["request"]
     if isinstance(exc, FloodgateError):
-        return as_http_response(problem_reply(exc, request.headers.get("X-Correlation-ID", "")))
+        return problem_to(request, exc)
     if answer := store_problem(exc, request):
         return answer
     if isinstance(exc, RequestDataTooBig):
@@ -139,7 +139,12 @@ def store_problem(exc: Exception, request: HttpRequest) -> HttpResponse | None:
     if not isinstance(exc, STORE_AWAY):
         return None
     logger.warning("store_unavailable", exc_info=exc)
-    return as_http_response(problem_reply(StoreUnavailable(), request.headers.get("X-Correlation-ID", "")))
+    return problem_to(request, StoreUnavailable())
+
+
+def problem_to(request: HttpRequest, error: FloodgateError) -> HttpResponse:
+    """The answer to a request in Django that ended in ``error``."""
+    return as_http_response(problem_reply(error, request.headers.get("X-Correlation-ID", "")))
 
 
 def as_http_response(reply: Reply) -> HttpResponse:
