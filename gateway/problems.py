@@ -6,8 +6,17 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
+from django.conf import settings
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup, DisallowedModelAdminToField
+from django.core.exceptions import (
+    DisallowedHost,
+    RequestDataTooBig,
+    SuspiciousMultipartForm,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType, ValidationError
 from rest_framework.response import Response
 
@@ -170,7 +179,35 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return problem_response(request, HTTPStatus.BAD_REQUEST, "bad-request", "The request is malformed.")
+    """What Django calls suspicious, or cannot read."""
+    if isinstance(exception, RequestDataTooBig):
+        detail = f"A form has at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes here, files aside."
+        return problem_response(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", detail)
+    return problem_response(request, HTTPStatus.BAD_REQUEST, "bad-request", _why_bad(request, exception))
+
+
+def _why_bad(request: HttpRequest, exception: Exception) -> str:
+    """Django's own sentences are for its log: some tell paths of this machine."""
+    match exception:
+        case DisallowedHost():
+            host = request.META.get("HTTP_HOST", request.META["SERVER_NAME"])
+            return f"This service does not answer to the Host {host[:200]!r}: it is not in ALLOWED_HOSTS."
+        case TooManyFieldsSent():
+            return f"A form or query has at most {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:,} fields here."
+        case TooManyFilesSent():
+            return f"A form has at most {settings.DATA_UPLOAD_MAX_NUMBER_FILES:,} files here."
+        case DisallowedModelAdminLookup():
+            return "This page has no such filter."
+        case DisallowedModelAdminToField():
+            return "`_to_field` names no field by which others refer to these rows."
+        case MultiPartParserError() | SuspiciousMultipartForm():
+            return "The body is no multipart form that can be read."
+    return "The request is malformed."
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    detail = "This form was not sent from a page of ours, or its page is too old: load the page again, with cookies on."
+    return problem_response(request, HTTPStatus.FORBIDDEN, "forbidden", detail)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -46,6 +46,7 @@ from vouchers.serializers import (
     GenerationSerializer,
     MovedSerializer,
     MovementSerializer,
+    OrderedGenerationSerializer,
     ProfileSerializer,
     ReportQuerySerializer,
     ReportSerializer,
@@ -92,7 +93,9 @@ class GenerateView(ExactView):
     """Have many vouchers made, with random codes."""
 
     @extend_schema(
-        operation_id="generate_vouchers", request=WantedGenerationSerializer, responses={202: GenerationSerializer}
+        operation_id="generate_vouchers",
+        request=WantedGenerationSerializer,
+        responses={202: OrderedGenerationSerializer},
     )
     @idempotent
     def post(self, request: Request) -> Response:

@@ -74,6 +74,7 @@ USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
 LOGIN_REDIRECT_URL = "/admin/"
+CSRF_FAILURE_VIEW = "gateway.problems.csrf_failure"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = env.STATIC_ROOT
