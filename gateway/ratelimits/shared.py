@@ -8,10 +8,11 @@ from typing import cast
 from redis.commands.core import Script
 
 from common import valkey
+from common.luafiles import load_lua
 from gateway.ratelimits.policies import LimitedRoute
 from gateway.ratelimits.verdicts import Asked, Verdict
 
-_SOURCE = (Path(__file__).parent / "gcra.lua").read_text(encoding="utf-8")
+_SOURCE = load_lua(Path(__file__).parent / "gcra.lua")
 
 
 def count_shared(wanted: Mapping[Asked, int]) -> list[Verdict]:
