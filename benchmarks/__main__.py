@@ -8,6 +8,7 @@ from benchmarks.appending import measure_appends
 from benchmarks.counting import measure_bulk, measure_flush, measure_increments
 from benchmarks.crowd import measure_crowd
 from benchmarks.importing import measure_import, measure_memory
+from benchmarks.outages import measure_outages
 from benchmarks.pricing import measure_rates
 from benchmarks.reading import measure_reads, measure_reads_during_import
 from benchmarks.redeeming import measure_redemptions, measure_rejections
@@ -28,6 +29,7 @@ PARTS = (
     "rejections",
     "append",
     "rates",
+    "outages",
 )
 
 
@@ -64,6 +66,8 @@ def main() -> int:
                 measure_appends(stack, report, seconds=arguments.seconds, rounds=arguments.rounds)
             if "rates" in arguments.parts:
                 measure_rates(stack, report, rows=arguments.rows, rounds=arguments.rounds, seconds=arguments.seconds)
+            if "outages" in arguments.parts:
+                measure_outages(stack, report)
             if "memory" in arguments.parts:
                 measure_memory(stack, report, sizes=(1_000_000, 4 * arguments.rows))
     return 0 if report.show() else 1

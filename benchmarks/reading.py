@@ -20,7 +20,7 @@ REACH_P99 = 3.0
 
 
 def measure_reads(stack: Stack, report: Report, *, seconds: float, rounds: int) -> None:
-    requests = _requests(stack)
+    requests = promotion_requests(stack)
     with server_without_hot_path(stack) as cold_port:
         for port in (stack.port, cold_port):
             run_load(port, requests, connections=CONNECTIONS, seconds=1)
@@ -42,7 +42,7 @@ def measure_reads(stack: Stack, report: Report, *, seconds: float, rounds: int) 
 
 def measure_reads_during_import(stack: Stack, report: Report, *, rows: int) -> None:
     """Readers at a steady pace, idle and then through an import with its publish."""
-    requests = _requests(stack)
+    requests = promotion_requests(stack)
     idle = run_load(stack.port, requests, connections=8, seconds=10, per_second=PACE)
     with ThreadPoolExecutor(1) as pool:
         importing = pool.submit(import_sample, stack, rows)
@@ -62,7 +62,7 @@ def measure_reads_during_import(stack: Stack, report: Report, *, rows: int) -> N
     )
 
 
-def _requests(stack: Stack) -> list[bytes]:
+def promotion_requests(stack: Stack) -> list[bytes]:
     """Requests for rows of a version published for the purpose."""
     import_sample(stack, SAMPLE_ROWS)
     with psycopg.connect(stack.database_url) as connection:

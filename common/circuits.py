@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from common.forks import renew_after_fork
+
 logger = logging.getLogger(__name__)
 PROBE_SECONDS = 1.0
 
@@ -18,12 +20,17 @@ class Circuit:
 
     Args: name: the store, as logs and metrics call it.
           probe: asks the store for anything harmless; raises when there is no answer; has its own timeout.
+          database: the alias of the database that its threads keep a connection to; empty: they keep none.
     """
 
-    def __init__(self, name: str, probe: Callable[[], object]) -> None:
+    def __init__(self, name: str, probe: Callable[[], object], database: str = "") -> None:
         self.name = name
-        self.is_open = False
+        self.database = database
         self._probe = probe
+        renew_after_fork(self, Circuit._begin)
+
+    def _begin(self) -> None:
+        self.is_open = False
         self._lock = threading.Lock()
 
     def open(self) -> None:

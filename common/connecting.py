@@ -10,10 +10,23 @@ import time
 from concurrent.futures import Future
 from typing import Any
 
+from common.forks import renew_after_fork
+
 Addresses = list[tuple[Any, ...]]  # as socket.getaddrinfo answers
 
-_asked: dict[tuple[str, int], Future[Addresses]] = {}
-_asking = threading.Lock()
+
+class _LookUps:
+    """Those that are under way."""
+
+    def __init__(self) -> None:
+        renew_after_fork(self, _LookUps._begin)
+
+    def _begin(self) -> None:
+        self.lock = threading.Lock()
+        self.asked: dict[tuple[str, int], Future[Addresses]] = {}
+
+
+_look_ups = _LookUps()
 
 
 def connect(host: str, port: int, seconds: float) -> socket.socket:
@@ -41,13 +54,13 @@ def _connected(connection: socket.socket, address: Any, seconds: float) -> socke
 
 
 def _look_up(host: str, port: int) -> Future[Addresses]:
-    with _asking:
-        if (found := _asked.get((host, port))) is None:
-            found = _asked[host, port] = Future()
+    with _look_ups.lock:
+        if (found := _look_ups.asked.get((host, port))) is None:
+            found = _look_ups.asked[host, port] = Future()
             try:
                 threading.Thread(target=_ask, args=(host, port, found), name="look-up", daemon=True).start()
             except RuntimeError as exc:  # no room for a thread: left here, nobody would ask again
-                del _asked[host, port]
+                del _look_ups.asked[host, port]
                 raise OSError(f"no look-up of {host}: {exc}") from exc
         return found
 
@@ -56,8 +69,8 @@ def _ask(host: str, port: int, asked: Future[Addresses]) -> None:
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except BaseException as exc:  # whatever it is, somebody waits
-        del _asked[host, port]
+        del _look_ups.asked[host, port]
         asked.set_exception(exc)
     else:
-        del _asked[host, port]
+        del _look_ups.asked[host, port]
         asked.set_result(addresses)

@@ -56,7 +56,12 @@ class Unavailable(FloodgateError):
     retry_after_seconds: ClassVar[int] = 1
 
 
+NOTHING_DONE = "A data store does not answer; nothing was done."
+
+
 class StoreUnavailable(Unavailable):
+    """Whoever knows that the store was not even asked says NOTHING_DONE."""
+
     code = "store-unavailable"
     default_detail = "A data store did not answer in time; whether the request took effect is unknown."
 

@@ -4,6 +4,7 @@ When its process dies PostgreSQL lets go at once, and a process that hangs loses
 docs/adr/0002.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,26 +15,63 @@ from common.sqlstate import sqlstate
 LOCK_TIMEOUT = "55P03"
 
 
+class _Silence(threading.local):
+    """How long this thread's connection may be silent, in seconds: the last one counts."""
+
+    def __init__(self) -> None:
+        self.allowed: list[int] = []
+
+
+_silence = _Silence()
+
+
 @contextmanager
 def lease(kind: int, number: int, *, seconds: int, wait_seconds: float = 0.0) -> Iterator[bool]:
     """Whether this connection alone holds the lease, until the block ends.
 
     Args: kind, number: the two keys of the advisory lock; each app's ``locks.py`` lists its kinds.
           seconds: without a statement, in a transaction or not, after which the server ends the connection: how long a
-              process that hangs keeps others out.
+              process that hangs keeps others out. Of leases within each other the shortest counts.
           wait_seconds: for whoever holds it, less than statement_timeout. Who waits is next, before all who only try.
     """
-    with connection.cursor() as cursor:
-        if not (_wait(kind, number, wait_seconds) if wait_seconds else _try(kind, number)):
-            yield False
-            return
-        cursor.execute(
-            f"SET idle_session_timeout = '{seconds}s'; SET idle_in_transaction_session_timeout = '{seconds}s'"
-        )
+    if not (_wait(kind, number, wait_seconds) if wait_seconds else _try(kind, number)):
+        yield False
+        return
+    with _may_be_silent(min([seconds, *_silence.allowed[-1:]])):
+        try:
+            yield True
+        finally:
+            _release(kind, number)
+
+
+@contextmanager
+def patience(seconds: int) -> Iterator[None]:
+    """For work without statements that may take longer than the lease that is held: a call to another server."""
+    if not _silence.allowed:
+        yield
+        return
+    with _may_be_silent(max(seconds, _silence.allowed[-1])):
+        yield
+
+
+@contextmanager
+def _may_be_silent(seconds: int) -> Iterator[None]:
+    _silence.allowed.append(seconds)
     try:
-        yield True
+        _tell_server()
+        yield
     finally:
-        _release(kind, number)
+        _silence.allowed.pop()
+        if connection.connection is not None:  # a broken one was closed, and the next one has no lease
+            _tell_server()
+
+
+def _tell_server() -> None:
+    settings = ("idle_session_timeout", "idle_in_transaction_session_timeout")
+    allowed = _silence.allowed[-1:]
+    statements = [f"SET {name} = '{allowed[0]}s'" if allowed else f"RESET {name}" for name in settings]
+    with connection.cursor() as cursor:
+        cursor.execute("; ".join(statements))
 
 
 def _try(kind: int, number: int) -> bool:
@@ -64,4 +102,3 @@ def _release(kind: int, number: int) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [kind, number])
-        cursor.execute("RESET idle_session_timeout; RESET idle_in_transaction_session_timeout")

@@ -1,13 +1,14 @@
 """The stores that requests wait for, each with its circuit."""
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, InternalError, OperationalError, connections
 from redis.exceptions import RedisError
 
 from common import valkey
 from common.circuits import Circuit
 
-# What drivers raise while a store is away or too slow.
-DATABASE_AWAY = (OperationalError, InterfaceError)
+# What drivers raise while a store is away or too slow. InternalError: PostgreSQL takes no writes, as a standby does and
+# a primary for a while after a failover (25006), or has ended a transaction that was idle (25P03).
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 STORE_AWAY = (*DATABASE_AWAY, RedisError)
 
 
@@ -19,7 +20,7 @@ def ask_database(alias: str) -> None:
         connections[alias].close()
 
 
-WRITE_STORE = Circuit("write-store", lambda: ask_database("default"))
-READ_STORE = Circuit("read-store", lambda: ask_database("read"))
+WRITE_STORE = Circuit("write-store", lambda: ask_database("default"), database="default")
+READ_STORE = Circuit("read-store", lambda: ask_database("read"), database="read")
 TRUTH = Circuit("valkey-truth", lambda: valkey.truth().ping())
 CACHE = Circuit("valkey-cache", lambda: valkey.cache_store().ping())

@@ -8,15 +8,27 @@ from concurrent.futures import ThreadPoolExecutor
 
 from celery import current_app
 
+from common.forks import renew_after_fork
+
 logger = logging.getLogger(__name__)
 
 EXPIRES_SECONDS = 10.0
-_sender = ThreadPoolExecutor(1, thread_name_prefix="wakeups")
+
+
+class _Sender:
+    def __init__(self) -> None:
+        renew_after_fork(self, _Sender._begin)
+
+    def _begin(self) -> None:
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="wakeups")
+
+
+_sender = _Sender()
 
 
 def wake(task: str, queue: str, *, workers: int) -> None:
     """Send ``workers`` messages for a task without arguments; returns at once and never raises."""
-    _sender.submit(_send, task, queue, workers)
+    _sender.thread.submit(_send, task, queue, workers)
 
 
 def _send(task: str, queue: str, workers: int) -> None:

@@ -11,14 +11,11 @@ from config import env
 bind = f"{env.BIND_HOST}:{env.PORT}"
 workers = env.WEB_WORKERS
 worker_class = "config.worker.Worker"
-asgi_loop = "uvloop"
-asgi_lifespan = "on"
 keepalive = 75  # seconds; clients of the hot path live on kept connections
 timeout = 30
 graceful_timeout = 20
 backlog = 2048
 UNSENT_MILLISECONDS = 30_000
-ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 control_socket_disable = True  # several instances on one machine, read-only containers
 
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(env.PROMETHEUS_MULTIPROC_DIR)
@@ -41,12 +38,10 @@ def when_ready(server: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """A signal that came before the worker's loop runs would be lost, and its end waited for in vain."""
+    """Until the worker has its own handlers the server's would take a signal, and its end be waited for in vain."""
+    from config.worker import ENDING
+
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-
-
-def post_worker_init(worker: Any) -> None:
-    worker.loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDING)
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -1,39 +1,31 @@
-"""gunicorn's worker, which does not wait at its end for clients that have nothing to ask.
+"""gunicorn's worker: uvicorn's server with our protocol. See docs/adr/0012."""
 
-They keep their connections for as long as ``keepalive`` says, and gunicorn would give each the whole of
-``graceful_timeout`` to leave.
-"""
+import signal
 
-from weakref import WeakSet
+from uvicorn_worker import UvicornWorker
 
-from gunicorn.asgi.protocol import ASGIProtocol
-from gunicorn.workers import gasgi
+from gateway.protocol import Protocol
 
-
-class Connection(ASGIProtocol):  # type: ignore[misc]
-    """Known to its worker for as long as it lives."""
-
-    def __init__(self, worker: "Worker") -> None:
-        super().__init__(worker)
-        worker.connections.add(self)
-
-    def close_idle(self) -> None:
-        """Close it, unless a request is being answered: what that has takes its time."""
-        if self._awaiting_request:
-            self._keepalive_timeout()
+ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+GRACEFUL_SECONDS = 18  # for what is asked; less than gunicorn's patience with a worker
 
 
-class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
-    """See the head of this module."""
+class Worker(UvicornWorker):  # type: ignore[misc]
+    """Addresses of clients are the gateway's business, and so are logs of requests."""
 
-    connections: WeakSet[Connection]
+    CONFIG_KWARGS = {
+        "loop": "uvloop",
+        "http": Protocol,
+        "ws": "none",
+        "lifespan": "on",
+        "access_log": False,
+        "log_level": "error",  # what is wrong with requests is told to who sent them
+        "proxy_headers": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": GRACEFUL_SECONDS,
+    }
 
-    def init_process(self) -> None:
-        self.connections = WeakSet()
-        gasgi.ASGIProtocol = Connection  # what the worker makes for each connection
-        super().init_process()
-
-    async def _shutdown(self) -> None:
-        for connection in list(self.connections):
-            connection.close_idle()
-        await super()._shutdown()
+    def init_signals(self) -> None:
+        """From here on a signal ends this process, and not what it was forked from: config/gunicorn.py held it back."""
+        super().init_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)

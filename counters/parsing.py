@@ -1,5 +1,6 @@
 """Increments as they come over the wire, checked as strictly as the contract says."""
 
+from codecs import BOM_UTF8
 from itertools import islice
 from typing import Any
 
@@ -31,7 +32,8 @@ def parse_increments(body: bytes) -> list[Increment]:
     Raises: InvalidInput: names index and field of what is wrong, the first REPORTED_ERRORS of it;
         TooManyIncrements: more than SUBMISSION_INCREMENTS.
     """
-    if body.lstrip().startswith(b"[") and body.count(b"{") > SUBMISSION_INCREMENTS:  # before parsing them all
+    # Before parsing them all.
+    if body.removeprefix(BOM_UTF8).lstrip().startswith(b"[") and body.count(b"{") > SUBMISSION_INCREMENTS:
         raise TooManyIncrements
     items = load_json(body)
     if not isinstance(items, list) or not items:

@@ -10,20 +10,21 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
 from django.conf import settings
 
-from common.errors import FloodgateError, Overloaded, StoreUnavailable
+from common.errors import FloodgateError, Overloaded
 from common.stores import CACHE
 from gateway.batcher import Batcher
 from gateway.batches import run_batch
+from gateway.bulkheads import bulkheads
 from gateway.clients import ACCOUNT_HEADER, Client, identify
 from gateway.correlation import correlation_id_of
+from gateway.errors import RateLimited
 from gateway.health import health_routes
-from gateway.hot import ASK_AGAIN_SECONDS
+from gateway.hot import ASK_AGAIN_SECONDS, BATCH_SECONDS
 from gateway.http import (
     ASGIApp,
     HotRequest,
@@ -41,14 +42,14 @@ from gateway.metrics import Tally, render
 from gateway.problems import STATUS_BY_CODE, problem_reply
 from gateway.ratelimits.limiter import Limiter
 from gateway.ratelimits.policies import django_route, limited_routes
+from gateway.ratelimits.shared import LIMITS
 from gateway.ratelimits.verdicts import Asked
-from gateway.refusals import READING, has_body, refuse_strange
+from gateway.refusals import has_body, refuse_strange
 from gateway.router import AnyEndpoint, Match, Router
-from gateway.spool import discard_body
 
 logger = logging.getLogger(__name__)
 Direct = Callable[[], Awaitable[Reply]]
-LIMIT_LANES = 2  # one more than is used, should one hang
+LIMIT_THREADS = 2  # one more than is used, should one hang
 LIMIT_QUEUE = 20_000
 LIMIT_BATCH = 1_000
 NO_CORRELATION_ID = "00000000-0000-0000-0000-000000000000"
@@ -68,11 +69,11 @@ class Gateway:
         self._hot_path = hot_path
         self._router = Router(endpoints)
         self._direct: dict[str, Direct] = {**health_routes(), "/metrics": self._metrics}
-        self._lanes = ThreadPoolExecutor(settings.DB_LANES, thread_name_prefix="lane")
+        self._threads = bulkheads(endpoints)
         self._parser = ThreadPoolExecutor(1, thread_name_prefix="parser")
-        self._limit_lanes = ThreadPoolExecutor(LIMIT_LANES, thread_name_prefix="limit")
+        self._limit_threads = ThreadPoolExecutor(LIMIT_THREADS, thread_name_prefix="limit")
         self._in_flight: Counter[str] = Counter()
-        self.tally = Tally()
+        self.tally = Tally({CACHE, LIMITS, *self._threads})
         self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
         self._django_limits: Batcher[Asked, None] = self._limit_batcher()
@@ -91,10 +92,11 @@ class Gateway:
     def _batcher(self, endpoint: AnyEndpoint, run: Callable[[list[Any]], Sequence[Any]]) -> Batcher[Any, Any]:
         return Batcher(
             run,
-            self._lanes,
+            self._threads[endpoint.store],
             endpoint.store,
             answers_without_store=endpoint.answers_without_store,
             batch_limit=endpoint.batch_limit,
+            batch_seconds=endpoint.batch_seconds,
             queue_limit=endpoint.in_flight_limit,
             deadline_seconds=settings.REQUEST_DEADLINE_SECONDS,
             observe=lambda items, waited: self.tally.batch(endpoint.name, items, waited),
@@ -104,10 +106,11 @@ class Gateway:
         """Asks the limits for requests to Django, which have no batch of their own to do it for."""
         return Batcher(
             self._limiter.check,
-            self._limit_lanes,
-            CACHE,
+            self._limit_threads,
+            LIMITS,
             answers_without_store=True,
             batch_limit=LIMIT_BATCH,
+            batch_seconds=BATCH_SECONDS,
             queue_limit=LIMIT_QUEUE,
             deadline_seconds=settings.REQUEST_DEADLINE_SECONDS,
             observe=lambda items, waited: None,
@@ -126,8 +129,8 @@ class Gateway:
         await receive()
         flushing.cancel()
         self.tally.flush()
-        for lanes in (self._parser, self._lanes, self._limit_lanes):
-            await asyncio.get_running_loop().run_in_executor(None, lanes.shutdown)
+        for threads in (self._parser, *self._threads.values(), self._limit_threads):
+            await asyncio.get_running_loop().run_in_executor(None, threads.shutdown)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,7 +146,6 @@ class Gateway:
         except FloodgateError as error:
             await send_reply(send, problem_reply(error, correlation_id), correlation_id)
             self.tally.request("refused", "any", STATUS_BY_CODE[error.code], 0.0)
-            await discard_body(receive)
             return
         match = self._router.match(scope["method"], scope["path"])
         if match and self._hot_path:
@@ -151,7 +153,9 @@ class Gateway:
             return
         started = perf_counter()
         if refusal := await self._limit_of_django(match, scope["path"], client):
-            await self._refuse_unread(refusal, scope, receive, send, correlation_id)
+            await send_reply(
+                send, problem_reply(refusal, correlation_id), correlation_id, is_head=scope["method"] == "HEAD"
+            )
             self.tally.request("django", scope["method"], STATUS_BY_CODE[refusal.code], perf_counter() - started)
         else:
             await self._pass_to_django(scope, receive, send, correlation_id, client)
@@ -173,8 +177,6 @@ class Gateway:
             reply = problem_reply(FloodgateError(), correlation_id)
         await send_reply(send, reply, correlation_id)
         self.tally.request(endpoint.name, endpoint.method, reply.status, perf_counter() - started)
-        if reply.status in _REFUSED_UNREAD and not request.body and has_body(endpoint.method, request.headers):
-            await discard_body(receive)
 
     async def _run_hot(self, endpoint: AnyEndpoint, request: HotRequest, receive: Receive, client: Client) -> Reply:
         if self._in_flight[endpoint.name] >= endpoint.in_flight_limit:
@@ -219,15 +221,7 @@ class Gateway:
             refusal = await self._django_limits.submit((route, client.name))
         except FloodgateError as error:
             return error
-        return None if isinstance(refusal, StoreUnavailable) else refusal  # limits must not take the rest down
-
-    async def _refuse_unread(
-        self, error: FloodgateError, scope: Scope, receive: Receive, send: Send, correlation_id: str
-    ) -> None:
-        reply = problem_reply(error, correlation_id)
-        await send_reply(send, reply, correlation_id, is_head=scope["method"] == "HEAD")
-        if scope["method"] not in READING:
-            await discard_body(receive)
+        return refusal if isinstance(refusal, RateLimited) else None  # limits must not take the rest down
 
     async def _pass_to_django(
         self, scope: Scope, receive: Receive, send: Send, correlation_id: str, client: Client
@@ -249,12 +243,6 @@ class Gateway:
         self.tally.flush()
         return await asyncio.to_thread(render)
 
-
-_REFUSED_UNREAD = (
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-)
 
 # Django is told these by the gateway; a client's own are dropped.
 _OURS = (b"correlationid", b"x-correlation-id", ACCOUNT_HEADER)

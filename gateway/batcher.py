@@ -2,23 +2,30 @@
 
 There is no timer and no added wait: an idle server runs a batch of one at once. All methods are called on the event
 loop; only the bulk function runs on a thread.
+
+The deadline of a request is divided: what waited so long that a batch may not be done in time is refused instead of
+started, and batches that take long become smaller. So whoever asks for more than there is gets refusals at once, and a
+batch that passes the deadline nevertheless means that its store hangs.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
+from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from common.circuits import Circuit
-from common.errors import FloodgateError, Overloaded, StoreUnavailable
+from common.errors import NOTHING_DONE, FloodgateError, Overloaded, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Observer = Callable[[int, float], None]
+
+ANSWER_SECONDS = 0.1  # between the end of a batch and the last of its answers
 
 
 class _Waiting(NamedTuple):
@@ -32,10 +39,11 @@ class Batcher(Generic[Item, Result]):
 
     Args:
         run: answers a list in input order, errors as values; never raises.
-        lanes: threads shared by all batchers of the process.
+        threads: those that this store may hold up.
         store: opened here when a batch outlives the deadline; while it is open, items are refused at once
         answers_without_store: unless the bulk function has answers without it.
-        batch_limit: most items of one call.
+        batch_limit: most items of one call; fewer while such calls take longer than half of ``batch_seconds``.
+        batch_seconds: most that a call takes while its store is well.
         queue_limit: most items waiting; one more is refused with Overloaded.
         deadline_seconds: from ``submit`` to an answer, whatever the thread is doing.
         observe: told each batch's size and its oldest item's wait in seconds.
@@ -44,20 +52,22 @@ class Batcher(Generic[Item, Result]):
     def __init__(
         self,
         run: Callable[[list[Item]], Sequence[Result | FloodgateError]],
-        lanes: Executor,
+        threads: Executor,
         store: Circuit,
         *,
         answers_without_store: bool = False,
         batch_limit: int,
+        batch_seconds: float,
         queue_limit: int,
         deadline_seconds: float,
         observe: Observer,
     ) -> None:
         self._run = run
-        self._lanes = lanes
+        self._threads = threads
         self._store = store
         self._answers_without_store = answers_without_store
-        self._batch_limit = batch_limit
+        self._batch_limit = self._batch_items = batch_limit
+        self._batch_seconds = batch_seconds
         self._queue_limit = queue_limit
         self._deadline_seconds = deadline_seconds
         self._observe = observe
@@ -70,7 +80,7 @@ class Batcher(Generic[Item, Result]):
         Raises: StoreUnavailable, Overloaded: at once, nothing was done.
         """
         if self._store.is_open and not self._answers_without_store:
-            raise StoreUnavailable
+            raise StoreUnavailable(NOTHING_DONE)
         if len(self._queue) >= self._queue_limit:
             raise Overloaded
         loop = asyncio.get_running_loop()
@@ -81,45 +91,64 @@ class Batcher(Generic[Item, Result]):
         return answer
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_limit))]
+        batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_items))]
+        started = loop.time()
         self._running = batch
-        self._observe(len(batch), loop.time() - batch[0].since)
-        timer = loop.call_at(batch[0].since + self._deadline_seconds, self._give_up, batch)
-        work = loop.run_in_executor(self._lanes, self._run, [waiting.item for waiting in batch])
-        work.add_done_callback(lambda done: self._finish(batch, timer, done))
+        self._observe(len(batch), started - batch[0].since)
+        work = self._threads.submit(self._run, [waiting.item for waiting in batch])
+        timer = loop.call_at(batch[0].since + self._deadline_seconds, self._give_up, batch, work)
+        asyncio.wrap_future(work, loop=loop).add_done_callback(partial(self._finish, batch, started, timer))
 
-    def _finish(self, batch: list[_Waiting], timer: asyncio.TimerHandle, work: "asyncio.Future[Sequence[Any]]") -> None:
+    def _finish(
+        self, batch: list[_Waiting], started: float, timer: asyncio.TimerHandle, work: "asyncio.Future[Sequence[Any]]"
+    ) -> None:
         timer.cancel()
-        results = _results(work, len(batch))
-        for waiting, result in zip(batch, results, strict=True):
+        self._pace(len(batch), asyncio.get_running_loop().time() - started)
+        for waiting, result in zip(batch, _results(work, len(batch)), strict=True):
             if not waiting.answer.done():  # the client may be gone, or was answered at its deadline
                 waiting.answer.set_result(result)
         if self._running is batch:
             self._run_next()
 
-    def _give_up(self, batch: list[_Waiting]) -> None:
-        """The deadline: answer everybody now. The thread may go on; whatever it says comes too late."""
-        self._store.open()
-        logger.warning("batch_deadline", extra={"items": len(batch), "store": self._store.name})
-        self._running = None
-        for waiting in [*batch, *self._queue]:
-            if not waiting.answer.done():
-                waiting.answer.set_result(StoreUnavailable())
-        self._queue.clear()
+    def _pace(self, items: int, seconds: float) -> None:
+        """A batch that took less than half of its time may be doubled; after a slower one they are half as large."""
+        if seconds > self._batch_seconds / 2:
+            self._batch_items = max(1, items // 2)
+        elif items == self._batch_items:
+            self._batch_items = min(self._batch_limit, 2 * items)
+
+    def _give_up(self, batch: list[_Waiting], work: "Future[Sequence[Any]]") -> None:
+        """The deadline: answer everybody now. The thread may go on; whatever it says comes too late.
+
+        A batch that found no thread tells nothing of the store, and nothing of it was done.
+        """
+        if work.cancel():
+            _answer(batch, Overloaded())
+        else:
+            self._store.open()
+            logger.warning("batch_deadline", extra={"items": len(batch), "store": self._store.name})
+            _answer(batch, StoreUnavailable())
+            if not self._answers_without_store:
+                _answer(self._queue, StoreUnavailable(NOTHING_DONE))
+        self._run_next()
 
     def _run_next(self) -> None:
         loop = asyncio.get_running_loop()
         self._running = None
-        self._shed(loop.time() - self._deadline_seconds / 2)
+        self._shed(loop.time() - self._deadline_seconds + self._batch_seconds + ANSWER_SECONDS)
         if self._queue:
             self._start(loop)
 
     def _shed(self, waiting_since: float) -> None:
-        """Leave out who is gone, and refuse who waited so long that only overload, not the store, can be the reason."""
+        """Leave out who has an answer or is gone, and refuse who waited too long for a batch to be done in time."""
         while self._queue and (self._queue[0].answer.done() or self._queue[0].since < waiting_since):
-            answer = self._queue.popleft().answer
-            if not answer.done():
-                answer.set_result(Overloaded())
+            _answer([self._queue.popleft()], Overloaded())
+
+
+def _answer(batch: Iterable[_Waiting], error: FloodgateError) -> None:
+    for waiting in batch:
+        if not waiting.answer.done():
+            waiting.answer.set_result(error)
 
 
 def _results(work: "asyncio.Future[Sequence[Any]]", items: int) -> Sequence[Any]:

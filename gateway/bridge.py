@@ -20,7 +20,7 @@ from gateway.environ import wsgi_environ
 from gateway.http import Headers, Receive, Reply, Scope, Send, find_header
 from gateway.metrics import WSGI_IN_FLIGHT
 from gateway.problems import problem_reply
-from gateway.spool import Spool, close_quietly, discard_body, new_spool, read_pieces, spool_body, write_all
+from gateway.spool import Spool, close_quietly, new_spool, read_pieces, spool_body, write_all
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,6 @@ class WSGIBridge:
             response = await self._respond(scope, receive)
         except FloodgateError as error:
             await _send_problem(send, scope, error)
-            await discard_body(receive)
         except Exception:
             logger.exception("wsgi_application_failed", extra={"path": scope["path"]})
             await _send_problem(send, scope, FloodgateError())

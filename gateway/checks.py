@@ -13,26 +13,26 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from redis.exceptions import RedisError
 
-from common import valkey
+from gateway.batcher import ANSWER_SECONDS
+from gateway.bulkheads import threads_by_store
 from gateway.hot import hot_endpoints
+from gateway.proofs import TRUTH_POLICY, wrong_truth_policy
 from gateway.ratelimits.policies import limited_routes
 
-TRUTH_POLICY = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 WATCHING_THREADS = 8  # health checks, metrics and API keys of one web worker
 OTHER_WORKERS = 5  # two of each of the queues batches and events, and the consumer's stand-in
 SPARE_CONNECTIONS = 15  # beat, commands, psql, reserved for superusers
+LEAST_WAIT_SECONDS = 0.3  # of a request for its batch, while another one runs
 
 
 @register(Tags.database)
 def check_truth_store(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Anything else than TRUTH_POLICY lost acknowledged increments, or refused them under memory pressure."""
     if DEFAULT_DB_ALIAS not in (databases or ()):
         return []
     try:
-        found = valkey.truth().config_get(*TRUTH_POLICY)
+        wrong = wrong_truth_policy()
     except RedisError as exc:
         return [Warning(f"The truth Valkey does not answer: {exc}", id="floodgate.W001")]
-    wrong = {name: found.get(name) for name, value in TRUTH_POLICY.items() if found.get(name) != value}
     return [
         Error(
             f"The truth Valkey (VALKEY_URL) has {name} {value!r}; it must be {TRUTH_POLICY[name]!r}.",
@@ -67,13 +67,29 @@ def check_max_connections(databases: Sequence[str] | None = None, **kwargs: Any)
     needed = connections_needed()
     if allowed >= needed:
         return []
-    hint = "Raise max_connections, or lower WEB_WORKERS, WSGI_THREADS, DB_LANES, IMPORT_WORKERS or FLUSH_WORKERS."
+    hint = "Raise max_connections, or lower WEB_WORKERS, WSGI_THREADS, IMPORT_WORKERS or FLUSH_WORKERS."
     return [Error(f"PostgreSQL allows {allowed} connections; up to {needed} are used.", hint=hint, id="floodgate.E002")]
 
 
 def connections_needed() -> int:
     """Most connections that all processes together open to the write store's server."""
-    aliases = 1 if settings.READ_STORE_IS_SEPARATE else 2  # a thread may hold one for each
-    web = settings.WEB_WORKERS * ((settings.DB_LANES + settings.WSGI_THREADS) * aliases + WATCHING_THREADS)
-    workers = settings.IMPORT_WORKERS * aliases + settings.FLUSH_WORKERS + OTHER_WORKERS
+    aliases = ["default"] if settings.READ_STORE_IS_SEPARATE else ["default", "read"]
+    batches = sum(threads for store, threads in threads_by_store(hot_endpoints()).items() if store.database in aliases)
+    web = settings.WEB_WORKERS * (batches + settings.WSGI_THREADS * len(aliases) + WATCHING_THREADS)
+    workers = settings.IMPORT_WORKERS * len(aliases) + settings.FLUSH_WORKERS + OTHER_WORKERS
     return int(web + workers + SPARE_CONNECTIONS)
+
+
+@register(Tags.database)
+def check_time_of_batches(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Waiting for a batch and the batch itself share the deadline, or overload would look like a store that hangs."""
+    most_seconds = settings.REQUEST_DEADLINE_SECONDS - ANSWER_SECONDS - LEAST_WAIT_SECONDS
+    return [
+        Error(
+            f"A batch of {endpoint.name} may take {endpoint.batch_seconds:g} s; its deadline leaves {most_seconds:g}.",
+            hint="Lower its batch_seconds, with the time limits of what it calls, or raise REQUEST_DEADLINE_SECONDS.",
+            id="floodgate.E004",
+        )
+        for endpoint in hot_endpoints()
+        if endpoint.batch_seconds > most_seconds
+    ]

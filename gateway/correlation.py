@@ -26,14 +26,14 @@ def correlation_id_of(headers: Headers) -> str:
             return value.decode().lower()
         if name == b"x-correlation-id":
             usual = value if usual is None else b""  # of two nobody knows which
-    return usual.decode().lower() if usual and _is_uuid(usual) else _fresh_id()
+    return usual.decode().lower() if usual and _is_uuid(usual) else fresh_id()
 
 
 def _is_uuid(value: bytes) -> bool:
     return bool(HYPHENATED_UUID.fullmatch(value.decode("latin-1")))
 
 
-def _fresh_id() -> str:
+def fresh_id() -> str:
     """A version 4 UUID in a third of the time that ``uuid`` takes; it needs to be unique, not to be unguessable."""
     digits = f"{random.getrandbits(128) & _FREE_BITS | _VERSION_4:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -11,6 +11,10 @@ FloodgateError
 ├── CrossSiteRequest
 ├── EncodedBody
 ├── BodyTooLarge
+├── MalformedRequest
+├── TargetTooLong
+├── HeadTooLarge
+├── HeadStalled
 ├── IncompleteBody
 ├── BodyStalled
 └── StorageFull
@@ -57,6 +61,26 @@ class BodyTooLarge(FloodgateError):
     @classmethod
     def of(cls, limit_bytes: int) -> Self:
         return cls(f"The body is larger than the {limit_bytes:,} bytes that this address takes.")
+
+
+class MalformedRequest(FloodgateError):
+    code = "malformed-request"
+    default_detail = "This is no HTTP/1.1 request that can be told from what follows it; the connection is closed."
+
+
+class TargetTooLong(FloodgateError):
+    code = "target-too-long"
+    default_detail = "The address with its query is longer than 8 KiB; send what it holds in a body."
+
+
+class HeadTooLarge(FloodgateError):
+    code = "head-too-large"
+    default_detail = "The request has more than 100 headers, or they are larger than 64 KiB together."
+
+
+class HeadStalled(FloodgateError):
+    code = "head-stalled"
+    default_detail = "The head of the request did not arrive within 10 seconds; nothing was done."
 
 
 class IncompleteBody(FloodgateError):

@@ -4,19 +4,16 @@ An app says once what each field is; JSON bodies and query strings name the same
 of numbers too.
 """
 
-import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from common.errors import FieldError, InvalidInput
+from common.numbers import number_in
+from common.rfc3339 import EXAMPLE_INSTANT, read_instant
 from gateway.jsonbody import load_json
-
-_WHOLE = re.compile(r"-?[0-9]{1,20}", re.ASCII)
-_INSTANT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
-)
 
 
 class Field(NamedTuple):
@@ -33,7 +30,7 @@ Shape = Mapping[str, Field]
 
 def whole(lowest: int, highest: int) -> Callable[[Any], int]:
     """Reads a whole number."""
-    sentence = f"Must be a whole number from {lowest} to {highest}."
+    sentence = f"Must be a whole number from {lowest} to {highest}: digits only, and no text."
 
     def read(value: Any) -> int:
         if type(value) is not int or not lowest <= value <= highest:
@@ -61,7 +58,7 @@ def read_query(query: bytes, shape: Shape) -> dict[str, Any]:
 
 
 def _from_text(field: Field | None, text: str) -> Any:
-    return int(text) if field and field.is_number and _WHOLE.fullmatch(text) else text
+    return number_in(text) if field and field.is_number else text
 
 
 def read_fields(given: Any, shape: Shape) -> dict[str, Any]:
@@ -88,10 +85,13 @@ def read_fields(given: Any, shape: Shape) -> dict[str, Any]:
 
 def instant(value: Any) -> datetime:
     """Of an RFC 3339 text, in UTC. Raises ValueError."""
-    sentence = "Must be an instant after RFC 3339 with an offset, like 2026-11-21T08:00:00Z."
-    if not isinstance(value, str) or not _INSTANT.fullmatch(value):
-        raise ValueError(sentence)
-    try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except (ValueError, OverflowError) as exc:
-        raise ValueError(sentence) from exc
+    if not isinstance(value, str):
+        raise ValueError(f'Must be a text like "{EXAMPLE_INSTANT}".')
+    return read_instant(value)
+
+
+def exact(value: Any) -> Decimal:
+    """Of a number. Raises ValueError."""
+    if type(value) not in (int, Decimal):
+        raise ValueError("Must be a number in digits like 10.50, and no text.")
+    return Decimal(value)

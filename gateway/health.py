@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
-from common import valkey
+from common.errors import FloodgateError
 from common.stores import ask_database
 from gateway.http import Reply
 
@@ -118,7 +118,9 @@ async def _finding(check: _Registered) -> Finding:
 
 
 def _explain(exc: Exception) -> str:
-    """The kind of error; messages of drivers name hosts and users, which a public address does not tell."""
+    """Our own words, or the kind of error: messages of drivers name hosts and users, and this address is public."""
+    if isinstance(exc, FloodgateError):
+        return exc.detail
     return f"no answer within {CHECK_SECONDS:g} s" if isinstance(exc, TimeoutError) else type(exc).__name__
 
 
@@ -151,8 +153,12 @@ def _migrations_are_applied() -> None:
         raise ImproperlyConfigured(f"{len(missing)} migrations are not applied")
 
 
-register_check("write-store:responseTime", lambda: ask_database("default"))
-register_check("read-store:responseTime", lambda: ask_database("read"))
-register_check("valkey-truth:responseTime", lambda: valkey.truth().ping() and None)
-register_check("valkey-cache:responseTime", lambda: valkey.cache_store().ping() and None, required=False)
-register_check("migrations:applied", _migrations_are_applied)
+def register_stores() -> None:
+    """Those that everything needs; called when models are there."""
+    from gateway.proofs import write_to_cache, write_to_database, write_to_truth
+
+    register_check("write-store:responseTime", write_to_database)
+    register_check("read-store:responseTime", lambda: ask_database("read"))
+    register_check("valkey-truth:responseTime", write_to_truth)
+    register_check("valkey-cache:responseTime", write_to_cache, required=False)
+    register_check("migrations:applied", _migrations_are_applied)

@@ -20,6 +20,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 ASK_AGAIN_SECONDS = 0.05
+BATCH_SECONDS = 0.75  # a call of each Valkey up to its timeout; half of the deadline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,8 @@ class HotEndpoint(Generic[Item, Result]):
         store: opens its circuit when a batch outlives the deadline; while it is open, requests are refused at once.
         answers_without_store: unless ``run`` can answer some items all the same.
         batch_limit: most items of one call.
+        batch_seconds: most that a call takes while its store is well; the rest of the deadline is for waiting. After
+            one that took longer than half of this, calls have fewer items.
         in_flight_limit: most requests at a time, from the first byte of the body to the answer; fewer where they are
             large.
         parses_on_thread: where parsing takes longer than the event loop can spare.
@@ -59,6 +62,7 @@ class HotEndpoint(Generic[Item, Result]):
     store: Circuit
     answers_without_store: bool = False
     batch_limit: int = 1_000
+    batch_seconds: float = BATCH_SECONDS
     in_flight_limit: int = 20_000
     parses_on_thread: bool = False
     body_limit_bytes: int = 0

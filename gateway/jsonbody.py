@@ -1,26 +1,31 @@
-"""JSON bodies of hot endpoints, read strictly.
+"""JSON bodies, read strictly.
 
 Python's own parser, because it shows every field of an object: a field that comes twice is a mistake of the client, and
 faster parsers hide it by taking the last one.
 """
 
 import json
+from codecs import BOM_UTF8
 from collections import Counter
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from common.errors import FieldError, InvalidInput
+from common.numbers import exact_decimal
 
 
 def load_json(body: bytes) -> Any:
     """The body's one JSON value; a number with a point or an exponent is a Decimal, exactly as it was written.
 
+    A byte order mark in front is passed over, as RFC 8259 allows: clients on Windows send it.
+
     Raises: InvalidInput: not UTF-8, no JSON, a field that comes twice, NaN or Infinity, too deep, a number too long.
     """
-    if not body:
+    text = body.removeprefix(BOM_UTF8)
+    if not text:
         raise _invalid("Is empty; it must be JSON.")
     try:
-        return _DECODER.decode(body.decode())
+        return _DECODER.decode(text.decode())
     except UnicodeDecodeError as exc:
         raise _invalid("Must be UTF-8.") from exc
     except RecursionError as exc:
@@ -41,7 +46,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _exact(text: str) -> Decimal:
     try:
-        return Decimal(text)
+        return exact_decimal(text)
     except InvalidOperation as exc:
         raise _invalid("Has a number with too large an exponent.") from exc
 

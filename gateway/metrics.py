@@ -22,7 +22,6 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from common.circuits import Circuit
-from common.stores import CACHE, READ_STORE, TRUTH, WRITE_STORE
 from gateway.http import Reply
 
 logger = logging.getLogger(__name__)
@@ -31,7 +30,6 @@ FLUSH_SECONDS = 1.0
 COLLECT_SECONDS = 2.0
 SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0)
 ITEMS_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 5000)
-CIRCUITS: tuple[Circuit, ...] = (WRITE_STORE, READ_STORE, TRUTH, CACHE)
 
 MetricsSource = Callable[[], Iterable[Metric]]
 
@@ -86,10 +84,14 @@ WSGI_IN_FLIGHT = Gauge("floodgate_wsgi_in_flight", "Requests on Django's threads
 
 
 class Tally:
-    """Counts since the last flush. Only the event loop's thread may call, so no locks: 0.5 us per request; lanes may
-    call ``limited`` all the same."""
+    """Counts since the last flush. Only the event loop's thread may call, so no locks: 0.5 us per request; threads of
+    batches may call ``limited`` all the same.
 
-    def __init__(self) -> None:
+    Args: circuits: whose states are told with each flush.
+    """
+
+    def __init__(self, circuits: Iterable[Circuit] = ()) -> None:
+        self._circuits = tuple(circuits)
         self._requests: dict[tuple[str, str, int], Cell] = {}
         self._batch_items: dict[str, Cell] = {}
         self._queue_waits: dict[str, Cell] = {}
@@ -127,7 +129,7 @@ class Tally:
             BATCH_ITEMS.labels(route).take(cell)
             QUEUE_WAIT.labels(route).take(self._queue_waits[route])
         self._flush_limited()
-        for circuit in CIRCUITS:
+        for circuit in self._circuits:
             CIRCUIT_OPEN.labels(circuit.name).set(circuit.is_open)
         for cells in (self._requests, self._batch_items, self._queue_waits):
             cells.clear()

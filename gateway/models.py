@@ -1,4 +1,4 @@
-"""What the gateway keeps in PostgreSQL: API keys, and answers to requests with an Idempotency-Key."""
+"""What the gateway keeps in PostgreSQL: API keys, answers under an Idempotency-Key, and a proof of writing."""
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -45,3 +45,12 @@ class IdempotencyRecord(models.Model):
 
     def __str__(self) -> str:
         return bytes(self.digest).hex()
+
+
+class WriteProof(models.Model):
+    """The one row that readiness writes, because a database that answers may take no writes."""
+
+    written_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.written_at)

@@ -32,6 +32,10 @@ CONTENT_TYPE = "application/problem+json"
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 STATUS_BY_CODE: dict[str, HTTPStatus] = {
     "invalid-input": HTTPStatus.BAD_REQUEST,
+    "malformed-request": HTTPStatus.BAD_REQUEST,
+    "target-too-long": HTTPStatus.REQUEST_URI_TOO_LONG,
+    "head-too-large": HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "head-stalled": HTTPStatus.REQUEST_TIMEOUT,
     "incomplete-body": HTTPStatus.BAD_REQUEST,
     "body-stalled": HTTPStatus.REQUEST_TIMEOUT,
     "storage-full": HTTPStatus.INSUFFICIENT_STORAGE,
@@ -48,6 +52,7 @@ STATUS_BY_CODE: dict[str, HTTPStatus] = {
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "store-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "overloaded": HTTPStatus.SERVICE_UNAVAILABLE,
+    "truth-is-unsafe": HTTPStatus.SERVICE_UNAVAILABLE,
     "internal-error": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 

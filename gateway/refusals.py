@@ -11,7 +11,7 @@ from gateway.headers import Headers, find_header, joined, refuse_repeated
 
 NO_BODY_BYTES = 4_096  # of a body where none belongs: more than this says something
 # Empty, or what clients write that always write a form or JSON: an end of a multipart body alone, an empty value.
-_NOTHING = re.compile(rb"\s*(?:--[^\r\n]*--|\"\"|\{\s*\}|\[\s*\]|null)?\s*")
+_NOTHING = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:--[^\r\n]*--|\"\"|\{\s*\}|\[\s*\]|null)?\s*")
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = READING | {"POST", "PUT", "PATCH", "DELETE"}
 

@@ -15,14 +15,12 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from common.errors import FloodgateError
 from gateway.errors import BodyStalled, BodyTooLarge, IncompleteBody, StorageFull
 from gateway.http import Headers, Receive, body_piece, declared_length
 
 MEMORY_BYTES = 2**20
 PIECE_BYTES = 64 * 1024
 BODY_STALL_SECONDS = 20.0  # below gunicorn's own timeout, which would look like a client that hung up
-LINGER_SECONDS = 2.0
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Spool = tempfile.SpooledTemporaryFile[bytes]
@@ -92,16 +90,6 @@ async def read_pieces(spool: Spool, size: int) -> AsyncIterator[bytes]:
             yield await on_disk_thread(partial(spool.read, PIECE_BYTES))
         else:
             yield spool.read(PIECE_BYTES)
-
-
-async def discard_body(receive: Receive) -> None:
-    """Read on for a moment after a refusal: closing on a sending client would reset it before it sees the answer."""
-    try:
-        async with asyncio.timeout(LINGER_SECONDS):
-            async for _ in _pieces(receive):
-                pass
-    except (TimeoutError, FloodgateError):
-        return
 
 
 def write_all(spool: Spool, pieces: list[bytes]) -> None:

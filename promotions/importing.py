@@ -14,11 +14,12 @@ from contextlib import AbstractContextManager
 from math import inf
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from structlog.contextvars import bound_contextvars
 
 from common.sqlstate import sqlstate
+from common.stores import DATABASE_AWAY
 from promotions.beginnings import count_beginning, refuse_deadly, take_back_beginning
 from promotions.checking import check_import
 from promotions.errors import PromotionsError, Quarantined
@@ -45,7 +46,8 @@ Piece = TypeVar("Piece", Chunk, VersionTable)
 MAX_ATTEMPTS = 5
 CANDIDATES = 64  # more than there are workers
 DISK_FULL = "53100"
-OUTAGES = ("08", "57P", "53300")  # connection lost, server stopping or starting, too many connections
+# Connection lost, read-only or idle for too long, server stopping or starting, too many connections.
+OUTAGES = ("08", "25", "57P", "53300")
 
 # Each step answers whether it did something.
 _STEPS: dict[str, Callable[[Import], bool]] = {
@@ -61,7 +63,7 @@ def work_on_imports(seconds: float = inf) -> bool:
     """Do what is to be done for any import, for about ``seconds``.
 
     Returns: whether there may be more to do; False when nothing is left that this worker could do now.
-    Raises:  OperationalError: PostgreSQL is away; nothing is lost, call again later.
+    Raises:  DatabaseError: PostgreSQL is away; nothing is lost, call again later.
     """
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -162,7 +164,7 @@ def _is_disk_full(error: Exception) -> bool:
 def _is_outage(error: Exception) -> bool:
     """The connection failed, not the work."""
     state = sqlstate(error)
-    return isinstance(error, OperationalError | InterfaceError) and (not state or state.startswith(OUTAGES))
+    return isinstance(error, DATABASE_AWAY) and (not state or state.startswith(OUTAGES))
 
 
 def _attempts(import_id: int) -> int:

@@ -15,6 +15,7 @@ from django.db import Error, connections
 from redis.exceptions import RedisError
 
 from common import valkey
+from common.forks import renew_after_fork
 from common.stores import CACHE, READ_STORE
 from promotions.models import Pointer
 from promotions.types import LiveVersion
@@ -80,6 +81,9 @@ class LivePointer:
 
     def __init__(self) -> None:
         self._live = NOTHING_LIVE
+        renew_after_fork(self, LivePointer._begin)
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._checked_at = float("-inf")
         self._is_checking = False

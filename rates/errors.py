@@ -5,7 +5,7 @@ FloodgateError
 │   ├── PlaceNotFound       no port has the code, or no region the slug; names the fields
 │   ├── PortNotFound        a port that was there is gone
 │   └── ParentNotFound      a region is to be under one that does not exist
-├── ComesTwice              of one list, the first counts
+├── ComesTwice              in one list; only the first may count
 ├── TooManyPrices           statistics would read too many raw prices
 ├── QueryTooLarge           too many pairs of regions on too many days
 ├── RegionCycle             a region would be under itself
@@ -48,7 +48,7 @@ class ComesTwice(FloodgateError):
     code = "comes-twice"
 
     def __init__(self, field: str, value: str) -> None:
-        super().__init__(f"{field}: {value} came before; the first counts.")
+        super().__init__(f"{field}: {value} came before, and may come once only.")
 
 
 class TooManyPrices(FloodgateError):

@@ -1,9 +1,7 @@
 """Hot endpoints of rates."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
-from django.http import HttpRequest
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer
 from rest_framework import serializers
@@ -11,19 +9,17 @@ from rest_framework import serializers
 from common.circuits import Circuit
 from common.errors import FloodgateError
 from common.stores import ask_database
+from gateway.csvform import prefers_csv
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 from rates.answers import CONTENT_TYPES, csv_body, etag_of, json_body
-from rates.averages import read_rates
+from rates.averages import BATCH_SECONDS, read_rates
 from rates.parsing import read_rates_query
 from rates.types import CSV, JSON, RatesAnswer, RatesQuery
 
-# Large questions take some 50 ms each, and a batch is to be done well before its deadline.
-READ_BATCH = 16
-ACCEPT_MAX_BYTES = 500  # browsers send 130; the event loop waits while it is parsed
-_MEDIA_TYPES = ["application/json", "text/csv", "text/csv; charset=utf-8"]  # the first for who takes anything
-# A circuit of its own: large questions that pass the deadline must not close the store to writers.
-QUESTIONS = Circuit("rates", lambda: ask_database("default"))
+READ_BATCH = 16  # large questions take some 50 ms each
+# A circuit and threads of its own: large questions must not hold up writers, nor close the store to them.
+QUESTIONS = Circuit("rates", lambda: ask_database("default"), database="default")
 
 
 class RatesQuerySerializer(serializers.Serializer[None]):
@@ -94,21 +90,8 @@ def parse_rates(request: HotRequest) -> RatesQuery:
     query = read_rates_query(request.query_string)
     etags = (request.header(b"if-none-match") or b"").decode("latin-1").split(",")
     known = tuple(etag.strip().removeprefix("W/") for etag in etags if etag.strip())
-    return query._replace(form=_form(request.header(b"accept") or b""), etags=known)
-
-
-@lru_cache(256)  # parsing takes 0.3 ms, and clients have few
-def _form(accept: bytes) -> str:
-    """CSV for who prefers it; JSON for all others, whatever they accept."""
-    if len(accept) > ACCEPT_MAX_BYTES:
-        return JSON
-    request = HttpRequest()
-    request.META["HTTP_ACCEPT"] = accept.decode("latin-1").lower()
-    try:
-        preferred = request.get_preferred_type(_MEDIA_TYPES)
-    except ValueError:  # an encoding that nobody knows, in a parameter of a type
-        return JSON
-    return CSV if preferred and preferred.startswith("text/csv") else JSON
+    form = CSV if prefers_csv(request.header(b"accept") or b"") else JSON
+    return query._replace(form=form, etags=known)
 
 
 def answer_rates(queries: list[RatesQuery]) -> list[Answered | FloodgateError]:
@@ -148,6 +131,7 @@ def _rates_endpoint(name: str, path: str, *, has_view: bool) -> HotEndpoint[Rate
         reply=reply_rates,
         store=QUESTIONS,
         batch_limit=READ_BATCH,
+        batch_seconds=BATCH_SECONDS,
         has_view=has_view,
         responses=RESPONSES,
         parameters=(RatesQuerySerializer, *_ETAG),

@@ -240,7 +240,6 @@ class PriceBatch(models.Model):
     status = models.TextField(choices=BatchStatus, default=BatchStatus.QUEUED)
     body_format = models.TextField()
     columns = models.JSONField(default=list, help_text="Of a CSV, in its order.")
-    content_hash = models.BinaryField(null=True, help_text="Of sender, format and body; none if nothing was applied.")
     row_count = models.IntegerField()
     price_count = models.IntegerField(help_text="Daily prices, when all rows are good.")
     deadline_at = models.DateTimeField(null=True)
@@ -255,7 +254,6 @@ class PriceBatch(models.Model):
     class Meta:
         ordering = ["-id"]
         verbose_name_plural = "price batches"
-        constraints = [models.UniqueConstraint(fields=["content_hash"], name="price_batch_is_known_by_content")]
         indexes = [
             models.Index(fields=["id"], name="price_batches_active", condition=models.Q(status__in=BATCH_ACTIVE)),
             models.Index(fields=["finished_at"], name="price_batches_not_pruned", condition=models.Q(is_pruned=False)),

@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 from common.errors import FieldError, InvalidInput
-from gateway.fields import Field, Shape, read_fields, read_query
+from gateway.fields import Field, Shape, exact, read_fields, read_query
 from rates.models import AMOUNT_BELOW, AMOUNT_PLACES, PRICE_BELOW, PRICE_PLACES, SLUG_LENGTH
 from rates.types import STATS, RatesQuery, Upload
 
 RANGE_MAX_DAYS = 3_653  # ten years
 STATS_MAX_DAYS = 366
+NAME_LENGTH = 200
 MIN_PRICES_DEFAULT, MIN_PRICES_MAX = 3, 1_000_000
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _PLACE = re.compile(rf"[A-Za-z0-9_-]{{1,{SLUG_LENGTH}}}", re.ASCII)
@@ -37,25 +38,27 @@ def place(value: Any) -> str:
 
 def port_code(value: Any) -> str:
     if not isinstance(value, str) or not _CODE.fullmatch(value):
-        raise ValueError("Must be a port code: 5 capital letters or digits.")
+        raise ValueError("Must be a port code: 5 of A-Z and 0-9.")
     return value
 
 
 def region_slug(value: Any) -> str:
     if not isinstance(value, str) or not _PLACE.fullmatch(value):
-        raise ValueError(f"Must be 1 to {SLUG_LENGTH} letters, digits, hyphens or underscores.")
+        raise ValueError(f"Must be 1 to {SLUG_LENGTH} of A-Z, a-z, 0-9, hyphen and underscore.")
     return value
 
 
 def place_name(value: Any) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= 200 or not value.isprintable():
-        raise ValueError("Must be a name of 1 to 200 printable characters.")
+    if not isinstance(value, str) or not 1 <= len(value) <= NAME_LENGTH:
+        raise ValueError(f"Must be a name of 1 to {NAME_LENGTH} characters.")
+    if strange := next((sign for sign in value if not sign.isprintable()), ""):
+        raise ValueError(f"Has the character U+{ord(strange):04X}, which cannot be printed.")
     return value
 
 
 def currency_code(value: Any) -> str:
     if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
-        raise ValueError("Must be a currency after ISO 4217, like EUR.")
+        raise ValueError("Must be a currency after ISO 4217 in capital letters, like EUR.")
     return value
 
 
@@ -63,9 +66,7 @@ def _positive(below: int, places: int) -> Callable[[Any], Decimal]:
     sentence = f"Must be above 0 and below {below:,}, with at most {places} decimal places."
 
     def read(value: Any) -> Decimal:
-        if type(value) not in (int, Decimal):
-            raise ValueError("Must be a number, without quotes.")
-        amount = Decimal(value)
+        amount = exact(value)
         if not 0 < amount < below or amount != round(amount, places):
             raise ValueError(sentence)
         return amount
@@ -79,7 +80,7 @@ amount = _positive(AMOUNT_BELOW, AMOUNT_PLACES)
 
 def min_prices(value: Any) -> int:
     if type(value) is not int or not 1 <= value <= MIN_PRICES_MAX:
-        raise ValueError(f"Must be a whole number from 1 to {MIN_PRICES_MAX}.")
+        raise ValueError(f"Must be a whole number from 1 to {MIN_PRICES_MAX}: digits only.")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Prices from a CSV file: orig_code,dest_code,day,price, in USD; a newline always ends a row.
+"""Prices in USD from a CSV file: orig_code, dest_code, day, price.
 
 The rows are read into a temporary table and sorted by lane and day first, because prices and rollups that come in the
 order of their indexes are written many times faster than in the order of a file. Then a slice of them is one
@@ -7,8 +7,8 @@ A file is known by its content, so the same prices are not added twice by mistak
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
-from io import BufferedReader
+from collections.abc import Callable
+from io import BufferedIOBase
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,16 +16,16 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from common.csvrows import RejectedRow, Rows, open_rows
 from common.sqlfiles import load_sql
+from common.textfiles import blocks_of, numbered_lines, open_text, size_of
 from rates.errors import ImportedAlready, ImportRunning
 from rates.locks import lock_import, share_tree
 from rates.models import Port, PriceImport
-from rates.pricerows import RejectedRow, RowReader
+from rates.pricerows import PRICES, RowReader
 
 # 100,000 rows are some 250,000 rollups, for which others who add to them wait a second or two.
 SLICE = 100_000
-BLOCK_BYTES = 2**20
-LONGEST_LINE = 2**26
 _SQL = load_sql(Path(__file__).parent / "sql" / "priceimport.sql")
 
 Progress = Callable[[str, int, int], object]
@@ -50,12 +50,13 @@ def import_prices(
     Args:   again: add them although a file with the same content was imported.
             on_progress: told a phase and how much of it is done: bytes read, then rows added.
             on_reject: told each row that is not added, in every run.
-    Raises: OSError: the file cannot be read; DatabaseError. Whole slices are there; run it again.
-            ImportedAlready; ImportRunning: another process works on this file.
+    Raises: NoText; ImportedAlready: nothing was done. ImportRunning: another process works on this file.
+            OSError: the file cannot be read; DatabaseError. Whole slices are there; run it again.
     """
-    with path.open("rb") as file:
+    with open_text(path) as file:
+        rows = open_rows(numbered_lines(file), PRICES)
         running = _begin(path, file, again=again)
-        rejected = _stage(running, file, on_progress, on_reject)
+        rejected = _stage(running, file, rows, on_progress, on_reject)
     total = _sort()
     while running.finished_at is None:
         on_progress("added", running.rows_added, total)
@@ -66,8 +67,9 @@ def import_prices(
     return PricesReport(running.rows_added, running.rows_rejected)
 
 
-def _begin(path: Path, file: BufferedReader, *, again: bool) -> PriceImport:
+def _begin(path: Path, file: BufferedIOBase, *, again: bool) -> PriceImport:
     """The import of this content that is not finished, or the next one."""
+    file.seek(0)
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     last = PriceImport.objects.filter(sha256=digest).order_by("-repeat").first()
     if last is not None and not last.rows_added:
@@ -99,29 +101,27 @@ def _last_port_id() -> int:
 
 
 def _stage(
-    running: PriceImport, file: BufferedReader, on_progress: Progress, on_reject: Callable[[RejectedRow], object]
+    running: PriceImport,
+    file: BufferedIOBase,
+    rows: Rows,
+    on_progress: Progress,
+    on_reject: Callable[[RejectedRow], object],
 ) -> int:
     """Good rows into a temporary table. Returns how many are rejected.
 
     Ports that came after the import began stay unknown to it: each run must find the same rows.
     """
     ports = Port.objects.filter(pk__lte=running.last_port_id)
-    reader = RowReader(dict(ports.values_list("code", "pk")), on_reject)
-    size = file.seek(0, 2)
+    reader = RowReader(rows, dict(ports.values_list("code", "pk")), on_reject)
+    size = size_of(file)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_SQL["stage"])
-        with connection.wrap_database_errors, cursor.copy(_SQL["copy"]) as copy:
-            for block in _blocks(file):
+        copying = _SQL["copy"].format(columns=", ".join(reader.columns))
+        with connection.wrap_database_errors, cursor.copy(copying) as copy:
+            for block in blocks_of(file):
                 copy.write(b"".join(reader.read(block)))
                 on_progress("read", file.tell(), size)
     return reader.rejected
-
-
-def _blocks(file: BufferedReader) -> Iterator[bytes]:
-    """Whole lines. Too long a line comes in pieces, each of which is rejected."""
-    file.seek(0)
-    while block := file.read(BLOCK_BYTES):
-        yield block + file.readline(LONGEST_LINE)
 
 
 def _sort() -> int:

@@ -1,118 +1,124 @@
 """Rows of a file of prices, checked and written as PostgreSQL's COPY takes them."""
 
-import csv
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from datetime import date
-from typing import NamedTuple
+
+from common.csvrows import RejectedRow, Rows, Table, read_row
+from common.numbers import number_in
+from common.textfiles import lines_of
 
 KNOWN_MAX = 100_000  # 10 MB
-COLUMNS = ("orig_code", "dest_code", "day", "price")
-_HEADER = ",".join(COLUMNS).encode()
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_PRICE = re.compile(r"(?=.*[1-9])[0-9]{1,10}(?:\.[0-9]{1,2})?", re.ASCII)
+_CODE = re.compile(rb"[A-Z0-9]{5}")
+_DAY = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PRICE = re.compile(rb"(?=.*[1-9])[0-9]{1,10}(?:\.[0-9]{1,2}0{0,20})?")
 
 
-class RejectedRow(NamedTuple):
-    """Attributes: line: of the file, counted from 1."""
-
-    line: int
-    reason: str
-
-
-def split_row(text: str, columns: Collection[str]) -> list[str]:
-    """The values of a row with these columns, without blanks around them. Raises ValueError."""
-    try:
-        (values,) = csv.reader([text], strict=True, skipinitialspace=True)
-    except csv.Error as exc:
-        raise ValueError(f"Is no row of CSV: {exc}.") from exc
-    if len(values) != len(columns):
-        raise ValueError(f"Has {len(values)} columns, not {', '.join(columns)}.")
-    return [value.strip() for value in values]
+def _check_first(values: Mapping[str, str]) -> None:
+    """Raises ValueError: day or price, good or bad, do not look like one, as no names of columns do."""
+    price = values.get("price", "")
+    if not _DAY.fullmatch(values.get("day", "").encode()):
+        raise ValueError(_fault("day", b""))
+    if number_in(price) == price:
+        raise ValueError(_fault("price", b""))
 
 
-class _Known(dict[bytes, bool]):
-    """Whether a text is what ``check`` says, found out once: files repeat days and prices."""
+PRICES = Table(("orig_code", "dest_code", "day", "price"), _check_first)
+STAGED = {"orig_code": "origin_id", "dest_code": "destination_id", "day": "day", "price": "price_usd"}
 
-    def __init__(self, check: Callable[[str], bool]) -> None:
+
+class _Known(dict[bytes, bytes]):
+    """Each text that is what ``check`` says, found out once: files repeat days and prices."""
+
+    def __init__(self, check: Callable[[bytes], bool]) -> None:
         self._check = check
 
-    def __missing__(self, raw: bytes) -> bool:
-        good = self._check(raw.decode("latin-1"))
+    def __missing__(self, raw: bytes) -> bytes:
+        """Raises KeyError."""
+        if not self._check(raw):
+            raise KeyError(raw)
         if len(self) < KNOWN_MAX:
-            self[raw] = good
-        return good
+            self[raw] = raw
+        return raw
 
 
-def _is_day(text: str) -> bool:
+def _is_day(raw: bytes) -> bool:
     try:
-        return _DAY.fullmatch(text) is not None and bool(date.fromisoformat(text))
+        return _DAY.fullmatch(raw) is not None and bool(date.fromisoformat(raw.decode()))
     except ValueError:
         return False
 
 
-def _is_price(text: str) -> bool:
-    return _PRICE.fullmatch(text) is not None
+def _is_price(raw: bytes) -> bool:
+    return _PRICE.fullmatch(raw) is not None
 
 
 class RowReader:
-    """Args: ports: ids by code; on_reject: told each row that is none, in the order of their lines.
+    """Args: rows: of the file; ports: ids by code; on_reject: told each row that is none, in the order of their lines.
 
-    Attributes: lines: that were read; rejected: how many of them.
+    Attributes: columns: of ``read``, as the staging table calls them; lines: that were read; rejected: how many.
     """
 
-    def __init__(self, ports: dict[str, int], on_reject: Callable[[RejectedRow], object]) -> None:
+    def __init__(self, rows: Rows, ports: Mapping[str, int], on_reject: Callable[[RejectedRow], object]) -> None:
+        self.columns = [STAGED[name] for name in rows.columns]
         self.lines = 0
         self.rejected = 0
+        self._rows = rows
         self._on_reject = on_reject
-        self._ports = {code.encode(): b"%d" % number for code, number in ports.items()}
-        self._days = _Known(_is_day)
-        self._prices = _Known(_is_price)
+        ids = {code.encode(): b"%d" % number for code, number in ports.items()}
+        kinds = {"orig_code": ids, "dest_code": ids, "day": _Known(_is_day), "price": _Known(_is_price)}
+        self._known = [kinds[name] for name in rows.columns]
 
     def read(self, block: bytes) -> list[bytes]:
-        """Rows of the next whole lines, for COPY into origin_id, destination_id, day, price_usd."""
-        lines = block.removesuffix(b"\n").split(b"\n")
+        """Rows of the next whole lines, for COPY into ``columns``."""
+        lines = lines_of(block)
         first_line = self.lines + 1
         self.lines += len(lines)
+        first, second, third, fourth = self._known
         rows = []
         for number, line in enumerate(lines, first_line):
             try:
-                origin, destination, day, price = line.split(b",")
-                if self._days[day] and self._prices[price]:
-                    rows.append(b"%b\t%b\t%b\t%b\n" % (self._ports[origin], self._ports[destination], day, price))
-                    continue
+                a, b, c, d = line.split(b",")
+                rows.append(b"%b\t%b\t%b\t%b\n" % (first[a], second[b], third[c], fourth[d]))
             except (ValueError, KeyError):
-                pass
-            if row := self._read_with_care(number, line):
-                rows.append(row)
+                if row := self._read_with_care(number, line):
+                    rows.append(row)
         return rows
 
     def _read_with_care(self, number: int, line: bytes) -> bytes | None:
-        """A row with quotes, blanks or a carriage return; None for one that is none, with the reason kept."""
-        text = line.decode("utf-8-sig", errors="replace").strip()
-        if not text or (number == 1 and text.replace(" ", "").encode() == _HEADER):
+        """A row with quotes or blanks; None for one that is none, with the reason told."""
+        if number < self._rows.first or not line.strip():
             return None
         try:
-            return self._checked(text)
+            return self._checked(line)
         except ValueError as error:
             self.rejected += 1
             self._on_reject(RejectedRow(number, str(error)))
             return None
 
-    def _checked(self, text: str) -> bytes:
+    def _checked(self, line: bytes) -> bytes:
         """Raises ValueError, naming the columns at fault."""
-        origin, destination, day, price = (value.encode(errors="replace") for value in split_row(text, COLUMNS))
-        if wrong := self._wrong(origin, destination, day, price):
-            raise ValueError(" ".join(wrong))
-        return b"%b\t%b\t%b\t%b\n" % (self._ports[origin], self._ports[destination], day, price)
-
-    def _wrong(self, origin: bytes, destination: bytes, day: bytes, price: bytes) -> list[str]:
+        values = read_row(line, self._rows.columns)
+        raw = [values.get(name, "").encode() for name in self._rows.columns]
         wrong = []
-        for column, code in (("orig_code", origin), ("dest_code", destination)):
-            if code not in self._ports:
-                wrong.append(f"{column}: There is no port {code.decode(errors='replace')[:20]}.")
-        if not self._days[day]:
-            wrong.append("day: Must be a day of the calendar like 2026-11-21.")
-        if not self._prices[price]:
-            wrong.append("price: Must be a number above 0 and below 10,000,000,000 with at most 2 decimal places.")
-        return wrong
+        for name, text, known in zip(self._rows.columns, raw, self._known, strict=True):
+            try:
+                known[text]
+            except KeyError:
+                wrong.append(_fault(name, text))
+        if wrong:
+            raise ValueError(" ".join(wrong))
+        return b"\t".join(known[text] for text, known in zip(raw, self._known, strict=True)) + b"\n"
+
+
+def _fault(column: str, text: bytes) -> str:
+    if column == "day":
+        return "day: Must be a day of the calendar like 2026-11-21."
+    if column == "price":
+        return (
+            "price: Must be digits like 1200.50, with a point before at most 2 decimal places,"
+            " above 0 and below 10,000,000,000."
+        )
+    if _CODE.fullmatch(text):
+        return f"{column}: There is no port {text.decode()}."
+    return f"{column}: Must be a port code: 5 of A-Z and 0-9."

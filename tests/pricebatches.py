@@ -31,9 +31,8 @@ def ndjson(rows: list[Any]) -> bytes:
     return "\n".join(each if isinstance(each, str) else json.dumps(each) for each in rows).encode()
 
 
-def submit(rows: list[Any], sender: str = "", deadline_at: datetime | None = None) -> PriceBatch:
-    submitted = submit_batch(ndjson(rows), BodyFormat.NDJSON, sender, deadline_at)
-    return PriceBatch.objects.get(pk=submitted.batch_id)
+def submit(rows: list[Any], deadline_at: datetime | None = None) -> PriceBatch:
+    return PriceBatch.objects.get(pk=submit_batch(ndjson(rows), BodyFormat.NDJSON, deadline_at))
 
 
 def rejects(batch: PriceBatch) -> dict[int, str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from typing import Any, NamedTuple
 
 from django.db import connections
@@ -42,14 +43,27 @@ async def _through_gateway(method: str, path: str, query: str, body: bytes, head
     raw.append((b"content-length", b"%d" % len(body)))
     scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": raw}
     await gateway({**scope, "client": ("127.0.0.1", 0)}, receive, send)
-    gateway._lanes.submit(connections.close_all).result()
-    gateway._lanes.shutdown()
+    end_threads(gateway)
     got = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
     return Answer(sent[0]["status"], b"".join(message["body"] for message in sent[1:]), got)
 
 
+def end_threads(gateway: Gateway) -> None:
+    """Close the database connections of a gateway's threads, which meet at a barrier so that each has its turn."""
+    for threads in gateway._threads.values():
+        if threads._threads:
+            together = threading.Barrier(threads._max_workers)
+            for closed in [threads.submit(_close, together) for _ in range(threads._max_workers)]:
+                closed.result()
+        threads.shutdown()
+
+
+def _close(together: threading.Barrier) -> None:
+    together.wait(5)
+    connections.close_all()
+
+
 def hot_path(method: str, path: str, body: object = b"", **headers: str) -> Answer:
-    """Needs settings.DB_LANES = 1, whose connection can be closed."""
     where, _, query = path.partition("?")
     return asyncio.run(_through_gateway(method, where, query, _bytes(body), _named(headers)))
 

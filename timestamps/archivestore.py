@@ -15,8 +15,10 @@ from typing import cast
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from common.leases import patience
 from timestamps.errors import ArchiveUnavailable
 
+ANSWER_SECONDS = 120  # of a whole segment, to or from a store that is far away; shorter leases would end meanwhile
 _UNFINISHED = ".part-"
 
 
@@ -110,9 +112,10 @@ def _sync(folder: Path) -> None:
 @contextmanager
 def _translated() -> Iterator[None]:
     """Drivers raise whatever their libraries raise, but for these two, which are answers."""
-    try:
-        yield
-    except (FileNotFoundError, FileExistsError):
-        raise
-    except Exception as exc:
-        raise ArchiveUnavailable(f"The archive does not answer: {exc}") from exc
+    with patience(ANSWER_SECONDS):
+        try:
+            yield
+        except (FileNotFoundError, FileExistsError):
+            raise
+        except Exception as exc:
+            raise ArchiveUnavailable(f"The archive does not answer: {exc}") from exc

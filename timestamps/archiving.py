@@ -56,14 +56,9 @@ def write_due_segment() -> bool:
     return True
 
 
-def oldest_waiting_seconds() -> float:
-    """Age of the oldest entry that is only in the stream; 0 when there is none."""
-    waiting = _read_stream(archive.current().newest().last, 1)
-    return max(0.0, time.time() - waiting[0].position.ms / 1000) if waiting else 0.0
-
-
 def _is_due(found: Archive, newest: Manifest) -> bool:
-    if oldest_waiting_seconds() > settings.TIMESTAMPS_SEGMENT_SECONDS:
+    waiting = _read_stream(newest.last, 1)
+    if waiting and waiting[0].position.age_seconds(time.time()) > settings.TIMESTAMPS_SEGMENT_SECONDS:
         return True
     still_in_stream = newest.total_entries - found.total_through(stream.trimmed())
     _, in_stream = stream.sizes()

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema_serializer
 from rest_framework import serializers
 
+from common.rfc3339 import EXAMPLE_INSTANT
 from common.stores import TRUTH, WRITE_STORE
 from common.uuids import parse_uuid
+from common.valkey import PATIENT_TIMEOUT_SECONDS
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
-from timestamps.instants import EXAMPLE_INSTANT, now
+from timestamps.instants import now
 from timestamps.parsing import parse_instant, parse_instants, parse_wait, refuse_instant
 from timestamps.selectors import read_timestamps
 from timestamps.services import append_timestamps
@@ -114,6 +116,7 @@ register(
         reply=reply_bulk,
         store=TRUTH,
         batch_limit=1,  # each may hold the truth store up for 100 ms
+        batch_seconds=PATIENT_TIMEOUT_SECONDS,
         in_flight_limit=64,  # bodies of up to 1 MiB
         body_limit_bytes=2**20,
         request_serializer=InstantsSerializer(),

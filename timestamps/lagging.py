@@ -20,8 +20,7 @@ def read_lag(now: float) -> Lag:
     """Asks the log alone, so it is known while the database is down. Raises RedisError."""
     waiting, stream_entries = stream.sizes()
     oldest = stream.oldest_after(stream.persisted())
-    seconds = max(0.0, now - oldest.ms / 1000) if oldest else 0.0
-    return Lag(waiting, seconds, stream_entries)
+    return Lag(waiting, oldest.age_seconds(now) if oldest else 0.0, stream_entries)
 
 
 def is_behind() -> bool:

@@ -10,8 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from common.errors import FloodgateError
-from timestamps import archive
-from timestamps.archiving import oldest_waiting_seconds
+from timestamps import archive, stream
 from timestamps.lagging import is_behind, read_lag
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
 from timestamps.types import Appended
@@ -55,5 +54,6 @@ def archive_metrics() -> Iterator[Metric]:
     yield GaugeMetricFamily("floodgate_timestamps_segments", "Segments of the archive.", newest.number)
     yield GaugeMetricFamily("floodgate_timestamps_segment_bytes", "Size of all segments.", newest.total_size)
     yield GaugeMetricFamily("floodgate_timestamps_archived_entries", "Entries of all segments.", newest.total_entries)
-    age_seconds = oldest_waiting_seconds()
+    waiting = stream.oldest_after(newest.last)
+    age_seconds = waiting.age_seconds(time.time()) if waiting else 0.0
     yield GaugeMetricFamily("floodgate_timestamps_unarchived_seconds", "Age of what only the stream has.", age_seconds)

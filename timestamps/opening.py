@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import Error, ProgrammingError, connections, transaction
 from redis.exceptions import RedisError
 
+from common.forks import renew_after_fork
 from common.sqlstate import sqlstate
 from common.stores import DATABASE_AWAY
 from timestamps import stream
@@ -114,6 +115,9 @@ class Opener:
     """One process's; thread-safe."""
 
     def __init__(self) -> None:
+        renew_after_fork(self, Opener._begin)
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._attempt: _Attempt | None = None
 

@@ -1,20 +1,19 @@
 """Timestamps and questions as they come over the wire."""
 
-import re
 from itertools import islice
 from typing import Any, cast
 
 from common.errors import FieldError, InvalidInput
-from gateway.fields import Field, Shape, read_query
+from common.rfc3339 import EXAMPLE_INSTANT, NotAnInstant
+from gateway.fields import Field, Shape, exact, read_query
 from gateway.jsonbody import load_json
 from gateway.refusals import refuse_body
 from timestamps.errors import TooManyTimestamps
-from timestamps.instants import EXAMPLE_INSTANT, NotAnInstant, canonical_instant
+from timestamps.instants import canonical_instant
 from timestamps.types import SUBMISSION_TIMESTAMPS
 
 REPORTED_ERRORS = 100
 MAX_WAIT_SECONDS = 10
-_WAIT = re.compile(r"\d{1,2}(?:\.\d{1,6})?", re.ASCII)
 _BODY_HELP = "Takes none: put the instant into the path, or send an array of them to /api/v1/timestamps."
 
 
@@ -53,13 +52,14 @@ def parse_wait(query_string: bytes) -> float:
     return cast(float, read_query(query_string, _QUERY)["wait"]) if query_string else 0.0
 
 
-def _seconds(text: str) -> float:
-    if not _WAIT.fullmatch(text) or float(text) > MAX_WAIT_SECONDS:
+def _seconds(value: Any) -> float:
+    seconds = exact(value)
+    if not 0 <= seconds <= MAX_WAIT_SECONDS:
         raise ValueError(f"Must be a number of seconds from 0 to {MAX_WAIT_SECONDS}.")
-    return float(text)
+    return float(seconds)
 
 
-_QUERY: Shape = {"wait": Field(_seconds, is_required=False, default=0.0)}
+_QUERY: Shape = {"wait": Field(_seconds, is_required=False, default=0.0, is_number=True)}
 
 
 def _instant(item: Any) -> str:

@@ -25,6 +25,10 @@ class Position(NamedTuple):
     def __str__(self) -> str:
         return f"{self.ms}-{self.seq}"
 
+    def age_seconds(self, now: float) -> float:
+        """Since the entry came, by the clock of whoever appended it; ``now`` in seconds since 1970."""
+        return max(0.0, now - self.ms / 1_000)
+
     def before(self) -> "Position":
         """The last one that sorts before it. Not for START, before which there is nothing."""
         ms, seq = self

@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from common.forks import renew_after_fork
 from common.wakeups import wake
 
 CONSUME_TASK = "timestamps.consume"
@@ -15,6 +16,9 @@ class Waker:
     """One process's; thread-safe. A request for a wake-up costs nothing while one is due anyway."""
 
     def __init__(self) -> None:
+        renew_after_fork(self, Waker._begin)
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._is_due = False
         self._last = 0.0

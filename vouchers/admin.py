@@ -24,10 +24,12 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 from common.errors import FloodgateError
 from common.uuids import HYPHENATED_UUID
 from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
+from vouchers.generating import cancel_generation
 from vouchers.limits import change_limits
 from vouchers.models import (
     LIMIT_MAX,
     Generation,
+    GenerationStatus,
     LimitChangeRecord,
     Profile,
     Redemption,
@@ -219,5 +221,31 @@ class WalletOrderAdmin(LargeTableAdmin):
 
 @admin.register(Generation)
 class GenerationAdmin(ReadOnlyAdmin):
-    list_display = ["id", "count", "made", "prefix", "amount", "limit", "created_at", "finished_at"]
-    fields = readonly_fields = [*list_display[:-2], "starts_at", "expires_at", "correlation_id", *list_display[-2:]]
+    list_display = ["id", "status", "count", "made", "prefix", "amount", "limit", "created_at", "finished_at"]
+    list_filter = ["status"]
+    fields = readonly_fields = [
+        *list_display[:-2],
+        *("starts_at", "expires_at", "attempts", "error", "correlation_id"),
+        *list_display[-2:],
+    ]
+    actions_detail = ["cancel"]
+
+    def takes_actions(self, row: Generation) -> bool:
+        return row.status == GenerationStatus.RUNNING
+
+    @dialog_action(
+        "Cancel",
+        title="Stop making these vouchers?",
+        description="Those that exist stay. It cannot be taken up again.",
+        icon="cancel",
+        variant=ActionVariant.DANGER,
+    )
+    def cancel(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        try:
+            state = cancel_generation(int(object_id))
+        except FloodgateError as error:
+            messages.error(request, error.detail)
+        else:
+            self.log_change(request, self.get_object(request, object_id), "Cancelled.")
+            messages.success(request, f"Generation {state.id} is cancelled; {state.made:,} vouchers exist.")
+        return after_dialog(request, reverse("admin:vouchers_generation_change", args=[object_id]))

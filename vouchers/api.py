@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
-from django.http import StreamingHttpResponse
+from django.http import HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -15,16 +15,17 @@ from rest_framework.reverse import reverse
 from common.errors import FloodgateError
 from common.exactjson import rfc3339
 from gateway.clients import account_of
+from gateway.csvform import CSV_TYPE, prefers_csv
 from gateway.drf import twin_of
 from gateway.exactview import ExactView
-from gateway.fields import read_fields, read_query
+from gateway.fields import Shape, read_fields, read_query
 from gateway.idempotent import idempotent
 from gateway.jsonbody import load_json
 from gateway.refusals import refuse_body
 from gateway.strictview import query_of, reads_request_itself
 from vouchers.creating import create_vouchers
 from vouchers.errors import WalletElsewhere
-from vouchers.generating import order_generation
+from vouchers.generating import cancel_generation, order_generation
 from vouchers.guessing import counted_lookup
 from vouchers.hot import READ_VOUCHER
 from vouchers.parsing import (
@@ -34,6 +35,7 @@ from vouchers.parsing import (
     REPORT,
     STATEMENT,
     VOUCHER,
+    WHOLE_REPORT,
     check_place,
     check_window,
     read_phone_number,
@@ -41,7 +43,13 @@ from vouchers.parsing import (
     refuse_fields,
 )
 from vouchers.reversing import reverse_redemptions
-from vouchers.selectors import generated_vouchers, read_generation, redemptions_of, statement_of
+from vouchers.selectors import (
+    all_redemptions_of,
+    generated_vouchers,
+    read_generation,
+    redemptions_of,
+    statement_of,
+)
 from vouchers.serializers import (
     GenerationSerializer,
     MovedSerializer,
@@ -116,17 +124,28 @@ class GenerationView(ExactView):
         return _answer(read_generation(generation_id))
 
 
+class CancelGenerationView(ExactView):
+    """Stop making vouchers. Those that exist stay."""
+
+    parser_classes = []  # takes no body
+
+    @extend_schema(operation_id="cancel_generation", request=None, responses=GenerationSerializer)
+    @idempotent
+    def post(self, request: Request, generation_id: int) -> Response:
+        return _answer(cancel_generation(generation_id))
+
+
 class GeneratedCodesView(ExactView):
-    """The vouchers of a finished order, as CSV that import_vouchers takes."""
+    """The vouchers of an order that has ended, as CSV that import_vouchers takes."""
 
     @extend_schema(operation_id="get_generated_codes", responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR)})
     def get(self, request: Request, generation_id: int) -> StreamingHttpResponse:
-        disposition = f'attachment; filename="vouchers-{generation_id}.csv"'
-        return StreamingHttpResponse(
-            _csv_lines(generated_vouchers(generation_id)),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": disposition},
-        )
+        return _csv_answer(_csv_lines(generated_vouchers(generation_id)), f"vouchers-{generation_id}.csv")
+
+
+def _csv_answer(content: Iterator[str] | Iterator[bytes], filename: str) -> StreamingHttpResponse:
+    disposition = f'attachment; filename="{filename}"'
+    return StreamingHttpResponse(content, content_type=CSV_TYPE, headers={"Content-Disposition": disposition})
 
 
 def _csv_lines(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
@@ -138,28 +157,53 @@ def _csv_lines(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
 
 
 class ReportView(ExactView):
-    """Live redemptions of a voucher in the order in which they were made. The fields come as query or as JSON body."""
+    """Live redemptions of a voucher in the order in which they were made: a page, or for `Accept: text/csv` all of
+    them. The fields come as query or as JSON body.
+    """
 
     @reads_request_itself
-    @extend_schema(operation_id="report_redemptions", parameters=[ReportQuerySerializer], responses=ReportSerializer)
-    def get(self, request: Request) -> Response:
-        fields = _fields(request)
-        check_place(fields["offset"], fields["cursor"])
-        code = fields["code"]
-        with counted_lookup(_lookup(request, code)):
-            page = redemptions_of(code, limit=fields["limit"], offset=fields["offset"] or 0, after=fields["cursor"])
-        return Response({"length": len(page.redemptions), **asdict(page)})
+    @extend_schema(
+        operation_id="report_redemptions",
+        parameters=[ReportQuerySerializer],
+        responses={
+            (200, "application/json"): ReportSerializer,
+            (200, "text/csv"): OpenApiResponse(
+                OpenApiTypes.STR, "All of them, a line each under a header; `limit`, `offset` and `cursor` are refused."
+            ),
+        },
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        answer = _whole_report if prefers_csv(request.headers.get("Accept", "").encode("latin-1")) else _page_of_report
+        response = answer(request)
+        response["Vary"] = "Accept"
+        return response
+
+
+def _page_of_report(request: Request) -> HttpResponseBase:
+    fields = _fields(request, REPORT)
+    check_place(fields["offset"], fields["cursor"])
+    code = fields["code"]
+    with counted_lookup(_lookup(request, code)):
+        page = redemptions_of(code, limit=fields["limit"], offset=fields["offset"] or 0, after=fields["cursor"])
+    return Response({"length": len(page.redemptions), **asdict(page)})
+
+
+def _whole_report(request: Request) -> HttpResponseBase:
+    code = _fields(request, WHOLE_REPORT)["code"]
+    with counted_lookup(_lookup(request, code)):
+        pieces = all_redemptions_of(code)
+    return _csv_answer(pieces, f"redemptions-{code}.csv")
 
 
 def _lookup(request: Request, code: str) -> Lookup:
     return Lookup(code, account_of(request.headers), request.META.get("REMOTE_ADDR", ""))
 
 
-def _fields(request: Request) -> dict[str, Any]:
+def _fields(request: Request, shape: Shape) -> dict[str, Any]:
     query, body = query_of(request), request.body
     if query:
         refuse_body(body, "Must be empty where the fields come in the query.")
-    return read_fields(load_json(body), REPORT) if body and not query else read_query(query, REPORT)
+    return read_fields(load_json(body), shape) if body and not query else read_query(query, shape)
 
 
 class ReverseView(ExactView):
@@ -173,7 +217,7 @@ class ReverseView(ExactView):
 
 
 class ProfilesView(ExactView):
-    """Open a profile with a balance."""
+    """Open a profile, with a balance or empty."""
 
     @extend_schema(operation_id="open_profile", request=WantedProfileSerializer, responses=ProfileSerializer)
     @idempotent

@@ -25,6 +25,7 @@ class VouchersConfig(AppConfig):
                 "profile-not-found": HTTPStatus.NOT_FOUND,
                 "generation-not-found": HTTPStatus.NOT_FOUND,
                 "generation-running": HTTPStatus.CONFLICT,
+                "generation-ended": HTTPStatus.CONFLICT,
                 "already-redeemed": HTTPStatus.CONFLICT,
                 "voucher-exists": HTTPStatus.CONFLICT,
                 "limit-below-redeemed": HTTPStatus.CONFLICT,

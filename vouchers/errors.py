@@ -10,6 +10,7 @@ FloodgateError
 ├── AlreadyRedeemed             by this user; carries the first redemption
 ├── VoucherExists
 ├── GenerationRunning
+├── GenerationEnded
 ├── LimitBelowRedeemed
 ├── RedemptionReversed          a second reversal
 ├── RedemptionSpent             a reversal would take the balance below zero
@@ -80,6 +81,13 @@ class GenerationNotFound(NotFound):
 class GenerationRunning(FloodgateError):
     code = "generation-running"
     default_detail = "These vouchers are still being made; ask again when the status is done."
+
+
+class GenerationEnded(FloodgateError):
+    code = "generation-ended"
+
+    def __init__(self, generation_id: int, status: str) -> None:
+        super().__init__(f"Generation {generation_id} is {status}; there is nothing to cancel.")
 
 
 class AlreadyRedeemed(FloodgateError):

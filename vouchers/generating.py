@@ -4,24 +4,33 @@ An order is a row before it is work. A worker locks it and inserts a slice of it
 count of what exists, so one that is killed leaves whole slices, and the next one goes on behind them.
 """
 
+import logging
 import secrets
 import time
+from contextlib import suppress
 from math import inf
 
 import structlog
-from django.db import transaction
+from django.db import DatabaseError, transaction
+from django.db.models import F
 from django.utils import timezone
 
+from common.stores import DATABASE_AWAY
 from common.wakeups import wake
 from vouchers.creating import insert_vouchers
-from vouchers.locks import claim_generation
-from vouchers.models import Generation
+from vouchers.errors import GenerationEnded, GenerationNotFound
+from vouchers.locks import generation_lease, lock_generation
+from vouchers.models import Generation, GenerationStatus
 from vouchers.selectors import generation_state
 from vouchers.types import GenerationState, VoucherTerms
+
+logger = logging.getLogger(__name__)
 
 TASK = "vouchers.generate"
 QUEUE = "batches"
 SLICE = 5_000
+CANDIDATES = 8  # more than there are workers
+MAX_ATTEMPTS = 5
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # without I, L, O and U, which are misread
 RANDOM_CHARACTERS = 13  # of 5 bits each: 65 bits, so a guess finds one of a million codes once in 3.7e13 tries
 
@@ -43,6 +52,21 @@ def order_generation(count: int, terms: VoucherTerms) -> GenerationState:
     return generation_state(ordered)
 
 
+def cancel_generation(generation_id: int) -> GenerationState:
+    """Stop making vouchers; those that exist stay.
+
+    Raises: GenerationNotFound; GenerationEnded.
+    """
+    with transaction.atomic():
+        ordered = lock_generation(generation_id)
+        if ordered is None:
+            raise GenerationNotFound(generation_id)
+        if ordered.status != GenerationStatus.RUNNING:
+            raise GenerationEnded(generation_id, ordered.status)
+        _end(ordered, GenerationStatus.CANCELLED)
+    return generation_state(ordered)
+
+
 def generate_vouchers(seconds: float = inf) -> bool:
     """Make vouchers that are ordered, for about ``seconds``.
 
@@ -51,22 +75,76 @@ def generate_vouchers(seconds: float = inf) -> bool:
     """
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if not _make_slice():
+        if not _work_on_next():
             return False
     return True
 
 
-def _make_slice() -> bool:
+def _work_on_next() -> bool:
+    running = Generation.objects.filter(status=GenerationStatus.RUNNING).order_by("id")
+    for generation_id in list(running.values_list("id", flat=True)[:CANDIDATES]):
+        with generation_lease(generation_id) as is_mine:
+            if is_mine and _attempt(generation_id):
+                return True
+    return False
+
+
+def _attempt(generation_id: int) -> bool:
+    """Whether there was something to do. What fails each time is given up, so that nothing waits behind it for ever."""
+    attempts = _count_attempt(generation_id)
+    if not attempts:
+        return False
+    try:
+        with transaction.atomic():
+            _give_up(generation_id) if attempts > MAX_ATTEMPTS else _make_slice(generation_id)
+    except DATABASE_AWAY:
+        _take_back_attempt(generation_id)
+        raise
+    except Exception:
+        logger.exception("generation_attempt_failed", extra={"generation": generation_id, "attempts": attempts})
+    return True
+
+
+def _count_attempt(generation_id: int) -> int:
+    """Attempts with this one; 0 when there is nothing to do any more."""
     with transaction.atomic():
-        ordered = claim_generation()
-        if ordered is None:
-            return False
-        wanted = {code: _terms(ordered, code) for code in _codes(ordered)}
-        ordered.made += len(insert_vouchers(wanted.values(), ordered.id))  # a code that was taken is made up for
-        if ordered.made == ordered.count:
-            ordered.finished_at = timezone.now()
-        ordered.save(update_fields=["made", "finished_at"])
-    return True
+        ordered = lock_generation(generation_id)
+        if ordered is None or ordered.status != GenerationStatus.RUNNING:
+            return 0
+        ordered.attempts += 1
+        ordered.save(update_fields=["attempts"])
+    return ordered.attempts
+
+
+def _take_back_attempt(generation_id: int) -> None:
+    """An outage of the store is no fault of the order. When the store can't be told, the attempt counts."""
+    with suppress(DatabaseError):
+        Generation.objects.filter(pk=generation_id, attempts__gt=0).update(attempts=F("attempts") - 1)
+
+
+def _make_slice(generation_id: int) -> None:
+    ordered = lock_generation(generation_id)
+    if ordered is None or ordered.status != GenerationStatus.RUNNING:  # cancelled meanwhile
+        return
+    wanted = {code: _terms(ordered, code) for code in _codes(ordered)}
+    ordered.made += len(insert_vouchers(wanted.values(), ordered.id))  # a code that was taken is made up for
+    ordered.attempts = 0
+    ordered.save(update_fields=["made", "attempts"])
+    if ordered.made == ordered.count:
+        _end(ordered, GenerationStatus.DONE)
+
+
+def _give_up(generation_id: int) -> None:
+    ordered = lock_generation(generation_id)
+    if ordered is not None and ordered.status == GenerationStatus.RUNNING:
+        ordered.error = f"Gave up after {MAX_ATTEMPTS} attempts; the log says why they failed."
+        _end(ordered, GenerationStatus.FAILED)
+        logger.error("generation_given_up", extra={"generation": generation_id})
+
+
+def _end(ordered: Generation, status: GenerationStatus) -> None:
+    ordered.status, ordered.finished_at = status, timezone.now()
+    ordered.save(update_fields=["status", "error", "finished_at"])
 
 
 def _codes(ordered: Generation) -> list[str]:

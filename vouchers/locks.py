@@ -1,4 +1,5 @@
-"""Every lock of this app. Order: idempotency keys, vouchers by code, redemptions, wallet orders, wallets by number.
+"""Every lock of this app. Order: idempotency keys, generation, vouchers by code, redemptions, wallet orders, wallets by
+number.
 
 All but the lease last until the transaction ends, and each is a statement of its own: what decides comes after it, and
 sees what the last holder committed.
@@ -19,7 +20,7 @@ from common.sqlfiles import load_sql
 from vouchers.models import Generation, OrderState, Profile, Redemption, Voucher, WalletOrder
 
 _SQL = load_sql(Path(__file__).parent / "sql" / "redeem.sql")
-DELIVERY = 3001  # first key of the advisory lock
+DELIVERY, GENERATION = 3001, 3002  # first keys of the advisory locks; the second of a generation's is its id
 LEASE_SECONDS = 30  # longer than any request to the wallet
 _LOCK_CODES = Prepared("lock_vouchers", _SQL["lock_vouchers"])
 
@@ -56,10 +57,15 @@ def lock_redemptions(ids: Collection[UUID]) -> dict[UUID, Redemption]:
     return {redemption.id: redemption for redemption in rows.filter(pk__in=set(ids)).order_by("id")}
 
 
-def claim_generation() -> Generation | None:
-    """The oldest order that is not finished and that nobody works on."""
-    rows = Generation.objects.select_for_update(skip_locked=True, no_key=True).filter(finished_at=None)
-    return rows.order_by("id").first()
+def generation_lease(generation_id: int) -> AbstractContextManager[bool]:
+    """Whether this connection alone makes these vouchers, over several transactions: an attempt is counted before its
+    work."""
+    return lease(GENERATION, generation_id, seconds=LEASE_SECONDS)
+
+
+def lock_generation(generation_id: int) -> Generation | None:
+    """The order's row, locked until the transaction ends; None where there is no such order."""
+    return Generation.objects.select_for_update(no_key=True).filter(pk=generation_id).first()
 
 
 def delivery_lease() -> AbstractContextManager[bool]:

@@ -24,9 +24,24 @@ def _money(**kwargs: Any) -> "models.DecimalField[Any, Any]":
     return models.DecimalField(max_digits=16, decimal_places=2, **kwargs)
 
 
-class Generation(models.Model):
-    """An order for many vouchers with random codes; ``made`` moves in the transaction that inserts them."""
+class GenerationStatus(models.TextChoices):
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
 
+
+class Generation(models.Model):
+    """An order for many vouchers with random codes; ``made`` moves in the transaction that inserts them.
+
+    ``attempts`` are those in a row that made none, each counted before it began, as a killed worker counts nothing.
+    """
+
+    status = models.TextField(
+        choices=GenerationStatus.choices, default=GenerationStatus.RUNNING, db_default=GenerationStatus.RUNNING.value
+    )
+    attempts = models.IntegerField(default=0, db_default=0)
+    error = models.TextField(blank=True, default="", db_default="")
     count = models.IntegerField()
     made = models.IntegerField(default=0)
     prefix = models.TextField(blank=True)

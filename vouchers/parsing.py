@@ -9,7 +9,7 @@ from uuid import UUID
 
 from common.errors import FieldError, InvalidInput
 from common.uuids import HYPHENATED_UUID
-from gateway.fields import Field, Shape, instant, read_fields, whole
+from gateway.fields import Field, Shape, exact, instant, read_fields, whole
 from vouchers.models import LIMIT_MAX
 
 AMOUNT_MAX = Decimal("99999999999999.99")
@@ -29,13 +29,13 @@ def phone_number(value: Any) -> str:
 
 def voucher_code(value: Any) -> str:
     if not isinstance(value, str) or not _CODE.fullmatch(value):
-        raise ValueError("Must be 1 to 64 letters, digits, dots, hyphens or underscores.")
+        raise ValueError("Must be 1 to 64 of A-Z, a-z, 0-9, dot, hyphen and underscore.")
     return value
 
 
 def code_prefix(value: Any) -> str:
     if not isinstance(value, str) or not _PREFIX.fullmatch(value):
-        raise ValueError("Must be at most 32 letters, digits, dots, hyphens or underscores.")
+        raise ValueError("Must be at most 32 of A-Z, a-z, 0-9, dot, hyphen and underscore.")
     return value
 
 
@@ -44,9 +44,7 @@ def money(lowest: Decimal) -> Callable[[Any], Decimal]:
     sentence = f"Must be a number from {lowest} to {AMOUNT_MAX} with at most 2 decimal places."
 
     def read(value: Any) -> Decimal:
-        if type(value) not in (int, Decimal):
-            raise ValueError(sentence)
-        amount = Decimal(value)
+        amount = exact(value)
         if not lowest <= amount <= AMOUNT_MAX or amount != round(amount, 2):
             raise ValueError(sentence)
         return round(amount, 2)
@@ -65,6 +63,10 @@ def uuid(value: Any) -> UUID:
     if not isinstance(value, str) or not HYPHENATED_UUID.fullmatch(value):
         raise ValueError("Must be a hyphenated UUID.")
     return UUID(value)
+
+
+def no_page(value: Any) -> None:
+    raise ValueError("Is for pages of JSON; text/csv has all redemptions at once.")
 
 
 CENT = Decimal("0.01")
@@ -88,11 +90,18 @@ REPORT: Shape = {
     "offset": Field(whole(0, OFFSET_MAX), is_required=False, is_number=True),
     "cursor": Field(uuid, is_required=False),
 }
+WHOLE_REPORT: Shape = {
+    "code": Field(voucher_code),
+    **dict.fromkeys(("limit", "offset", "cursor"), Field(no_page, is_required=False)),
+}
 STATEMENT: Shape = {
     "limit": Field(whole(1, PAGE_MAX), is_required=False, default=PAGE_DEFAULT, is_number=True),
     "cursor": Field(whole(1, INTEGER_MAX), is_required=False, is_number=True),
 }
-PROFILE: Shape = {"phone_number": Field(phone_number), "balance": Field(money(Decimal(0)))}
+PROFILE: Shape = {
+    "phone_number": Field(phone_number),
+    "balance": Field(money(Decimal(0)), is_required=False, default=Decimal("0.00")),
+}
 MOVEMENT: Shape = {"phone_number": Field(phone_number), "amount": Field(signed_money)}
 
 

@@ -6,7 +6,6 @@ about what the wallet did.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +17,7 @@ from django.conf import settings
 from common.errors import InvalidInput
 from common.exactjson import dump_exactly
 from common.outgoing import NO_ANSWER, Outgoing, Patience, send
+from common.rfc3339 import read_instant
 from gateway.jsonbody import load_json
 from vouchers.errors import ProfileNotFound, WalletUnavailable
 from vouchers.types import Order, OrderAnswer, OrderedTransfer, OrderOutcome, Statement, StatementLine, Wallet
@@ -86,8 +86,9 @@ def _transfer(given: Any) -> OrderedTransfer:
 
 def _line(given: Any) -> StatementLine:
     redemption_id = given["redemption_id"] and UUID(given["redemption_id"])
-    created_at = datetime.fromisoformat(given["created_at"])
-    return StatementLine(given["id"], given["kind"], Decimal(given["amount"]), redemption_id, created_at)
+    return StatementLine(
+        given["id"], given["kind"], Decimal(given["amount"]), redemption_id, read_instant(given["created_at"])
+    )
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """Shapes for OpenAPI; ``parsing.py`` reads requests, and answers are the types themselves."""
 
 from collections.abc import Callable
+from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from vouchers.models import RedemptionState, TransferKind
+from vouchers.models import GenerationStatus, RedemptionState, TransferKind
 from vouchers.parsing import GENERATION_MAX, OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX
 from vouchers.types import OrderOutcome
 
@@ -24,8 +25,8 @@ _TERMS = {
 _PHONE_NUMBER = "+4915112345678"
 
 
-def _money() -> serializers.DecimalField:
-    return serializers.DecimalField(max_digits=16, decimal_places=2, coerce_to_string=False)
+def _money(**other: Any) -> serializers.DecimalField:
+    return serializers.DecimalField(max_digits=16, decimal_places=2, coerce_to_string=False, **other)
 
 
 class TermsSerializer(serializers.Serializer[None]):
@@ -54,9 +55,10 @@ class VoucherSerializer(WantedVoucherSerializer):
 
 class GenerationSerializer(serializers.Serializer[None]):
     id = serializers.IntegerField()
-    status = serializers.ChoiceField(choices=["running", "done"])
+    status = serializers.ChoiceField(choices=GenerationStatus.choices)
     count = serializers.IntegerField()
     made = serializers.IntegerField(help_text="Vouchers that exist.")
+    error = serializers.CharField(allow_null=True, help_text="Why it failed.")
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
 
@@ -112,11 +114,13 @@ class ReportSerializer(serializers.Serializer[None]):
 @_example(phone_number=_PHONE_NUMBER, balance=20)
 class WantedProfileSerializer(serializers.Serializer[None]):
     phone_number = serializers.CharField(help_text="E.164.")
-    balance = _money()
+    balance = _money(default=0)
 
 
-class ProfileSerializer(WantedProfileSerializer):
+class ProfileSerializer(serializers.Serializer[None]):
     id = serializers.IntegerField()
+    phone_number = serializers.CharField(help_text="E.164.")
+    balance = _money()
 
 
 @_example(phone_number=_PHONE_NUMBER, amount=-2.5)

@@ -154,12 +154,13 @@ class RedemptionPage:
 
 @dataclass(frozen=True, slots=True)
 class GenerationState:
-    """Where a generation stands. ``status``: running or done; ``made``: vouchers that exist."""
+    """Where a generation stands. ``status``: running, done, failed or cancelled; ``made``: vouchers that exist."""
 
     id: int
     status: str
     count: int
     made: int
+    error: str | None
     created_at: datetime
     finished_at: datetime | None
 

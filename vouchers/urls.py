@@ -8,6 +8,7 @@ urlpatterns = [
     path("api/vouchers", api.VouchersView.as_view(), name="vouchers"),
     path("api/vouchers/generate", api.GenerateView.as_view(), name="generate-vouchers"),
     path("api/vouchers/generate/<int:generation_id>", api.GenerationView.as_view(), name="generation"),
+    path("api/vouchers/generate/<int:generation_id>/cancel", api.CancelGenerationView.as_view()),
     path("api/vouchers/generate/<int:generation_id>/codes", api.GeneratedCodesView.as_view(), name="generated-codes"),
     path("api/vouchers/report", api.ReportView.as_view(), name="redemptions-report"),
     path("api/vouchers/redemptions/<str:redemption_id>/reverse", api.ReverseView.as_view(), name="reverse-redemption"),

@@ -8,13 +8,12 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from common.stores import CACHE
 from gateway.batches import BulkFunction, run_batch
 from gateway.errors import RateLimited
 from gateway.ratelimits.local import LocalLimits
 from gateway.ratelimits.policies import WINDOW_SECONDS, LimitedRoute
 from gateway.ratelimits.recent import Recent
-from gateway.ratelimits.shared import count_shared
+from gateway.ratelimits.shared import LIMITS, count_shared
 from gateway.ratelimits.verdicts import Asked, Verdict
 
 logger = logging.getLogger(__name__)
@@ -79,12 +78,12 @@ class Limiter:
         return {} if self._is_shadow else short
 
     def _count(self, wanted: Mapping[Asked, int]) -> list[Verdict]:
-        if not CACHE.is_open:
+        if not LIMITS.is_open:
             try:
                 return count_shared(wanted)
             except RedisError:
                 logger.warning("rate_limit_store_failed", exc_info=True)
-                CACHE.open()
+                LIMITS.open()
         return [self._count_alone(asked, quantity) for asked, quantity in wanted.items()]
 
     def _count_alone(self, asked: Asked, quantity: int) -> Verdict:

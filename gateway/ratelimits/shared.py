@@ -1,4 +1,7 @@
-"""Counting in the cache store, for all processes together, by the store's own clock."""
+"""Counting in the cache store, for all processes together, by the store's own clock.
+
+With a client and a circuit of its own: limits give up sooner than caches, whose loss costs others more.
+"""
 
 from collections.abc import Mapping
 from functools import cache
@@ -8,10 +11,12 @@ from typing import cast
 from redis.commands.core import Script
 
 from common import valkey
+from common.circuits import Circuit
 from common.luafiles import load_lua
 from gateway.ratelimits.policies import LimitedRoute
 from gateway.ratelimits.verdicts import Asked, Verdict
 
+LIMITS = Circuit("limits", lambda: valkey.limit_store().ping())
 _SOURCE = load_lua(Path(__file__).parent / "gcra.lua")
 
 
@@ -32,4 +37,4 @@ def _key(route: LimitedRoute, client: str) -> str:
 
 @cache
 def _script() -> Script:
-    return valkey.cache_store().register_script(_SOURCE)
+    return valkey.limit_store().register_script(_SOURCE)

@@ -17,7 +17,6 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from common.errors import FieldError, InvalidInput
-from gateway.clients import account_of
 from gateway.errors import BodyTooLarge
 from gateway.fields import Field, Shape, instant
 from gateway.idempotent import idempotent
@@ -72,7 +71,7 @@ DEADLINE: Shape = {"deadline": Field(instant, is_required=False)}
 
 
 class BatchesView(StrictView):
-    """Store many prices, to be applied by workers."""
+    """Store many prices, to be applied by workers. What is sent twice is there twice, but for an Idempotency-Key."""
 
     parser_classes = [ArrayParser, NdjsonParser, CsvParser]
     queries = {"post": DEADLINE}
@@ -87,7 +86,6 @@ class BatchesView(StrictView):
         },
         responses={
             202: BatchSerializer,
-            200: OpenApiResponse(BatchSerializer, "The same content came before, as this batch."),
             413: OpenApiResponse(description="Too many bytes, rows or prices; send it in parts."),
             415: OpenApiResponse(description="The Content-Type is none of these."),
             422: OpenApiResponse(
@@ -100,12 +98,10 @@ class BatchesView(StrictView):
         deadline_at: datetime | None = self.query["deadline"]
         body = request.data
         if not isinstance(body, BatchBody):  # DRF asks no parser where there is no body
-            raise InvalidInput(FieldError("body", "Has no row."))
-        sender = account_of(request.headers)
-        submitted = submit_batch(body.content, body.form, sender, deadline_at)
-        where = reverse("price-batch", [submitted.batch_id], request=request)
-        state = BatchSerializer(batch_progress(submitted.batch_id)).data
-        return Response(state, status=200 if submitted.is_repeat else 202, headers={"Location": where})
+            raise InvalidInput(FieldError("body", "Has no rows."))
+        batch_id = submit_batch(body.content, body.form, deadline_at)
+        where = reverse("price-batch", [batch_id], request=request)
+        return Response(BatchSerializer(batch_progress(batch_id)).data, status=202, headers={"Location": where})
 
 
 class BatchView(StrictView):

@@ -4,25 +4,37 @@ A row is a line whatever the format: an array's elements become lines too, which
 tokens is only white space. So chunks are cut at lines, and a row is read again alone: one that is bad spoils no other.
 """
 
-import csv
 import json
 import re
-from collections.abc import Iterator
-from decimal import Decimal
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from common.csvrows import NoRows, Table, open_rows, read_row, split_row
 from common.errors import FieldError, InvalidInput
+from common.lines import end_by_newlines
+from common.numbers import number_in
 from gateway.jsonbody import load_json
 from rates.batches.errors import BatchTooLarge
 
-COLUMNS = ("date_from", "date_to", "origin_code", "destination_code", "price", "currency")
-OPTIONAL = {"currency"}
-_BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(r"[ \t\n\r]*")
-_PRICE = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?", re.ASCII)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 # For finding where values end and how many days they span: any number will do, as rows are read exactly later.
 _LOOSE = json.JSONDecoder(parse_int=float)
+
+
+def _check_first(values: Mapping[str, str]) -> None:
+    """Raises ValueError: days or price, good or bad, do not look like one, as no names of columns do."""
+    for name in ("date_from", "date_to"):
+        if not _DAY.fullmatch(values.get(name, "")):
+            raise ValueError(f"{name}: Must be a day like 2026-11-21.")
+    if isinstance(number_in(values.get("price", "")), str):
+        raise ValueError("price: Must be a number in digits like 10.50.")
+
+
+COLUMNS = ("date_from", "date_to", "origin_code", "destination_code", "price", "currency")
+UPLOADS = Table(COLUMNS, _check_first, optional=frozenset({"currency"}))
 
 
 class BodyFormat(StrEnum):
@@ -48,23 +60,33 @@ class Body(NamedTuple):
 
 def open_body(body: bytes, form: BodyFormat, max_rows: int) -> Body:
     """Raises InvalidInput: it is not of this format; BatchTooLarge: more than ``max_rows`` lines."""
-    body = body.removeprefix(_BOM)
+    body = body.removeprefix(BOM_UTF8)
     if form is BodyFormat.JSON:
         return Body([], 1, _array_lines(body, max_rows))
-    header_lines = 1 if form is BodyFormat.CSV else 0
-    lines = _physical_lines(body, max_rows + header_lines, max_rows)
-    if form is BodyFormat.NDJSON:
-        return Body([], 1, ((line, _glance_json(line)) for line in lines))
-    columns = _columns(lines[0] if lines else b"")
-    return Body(columns, 2, ((line, _glance_csv(line, columns)) for line in lines[1:]))
+    is_csv = form is BodyFormat.CSV
+    lines = _physical_lines(body, max_rows + is_csv, max_rows)
+    columns, first_line = _csv_head(lines) if is_csv else ([], 1)
+    rows = lines[first_line - 1 :]
+    if len(rows) > max_rows:  # there is no header
+        raise _too_many(max_rows)
+    return Body(columns, first_line, ((line, _glance(line, columns)) for line in rows))
 
 
 def _physical_lines(body: bytes, max_lines: int, max_rows: int) -> list[bytes]:
     """Without the blank ones at the end."""
-    body = body.rstrip()
-    if body.count(b"\n") >= max_lines:
+    text = end_by_newlines(body.rstrip())
+    if text.count(b"\n") >= max_lines:  # before there are millions of them
         raise _too_many(max_rows)
-    return [line.strip() for line in body.split(b"\n")] if body else []
+    return [line.strip() for line in text.split(b"\n")] if text else []
+
+
+def _csv_head(lines: list[bytes]) -> tuple[list[str], int]:
+    """The columns, and the number of the first row. Raises InvalidInput."""
+    try:
+        rows = open_rows(enumerate(lines, 1), UPLOADS)
+    except NoRows as exc:
+        raise _invalid(str(exc)) from exc
+    return list(rows.columns), rows.first
 
 
 def _array_lines(body: bytes, max_rows: int) -> Iterator[tuple[bytes, Any]]:
@@ -112,17 +134,6 @@ def _end(text: str, position: int) -> None:
         raise json.JSONDecodeError("Something follows the array", text, rest)
 
 
-def _columns(header: bytes) -> list[str]:
-    try:
-        columns = [name.strip().lower() for name in _csv_fields(header)]
-    except InvalidInput:
-        columns = []
-    known = len(set(columns)) == len(columns) and set(columns) <= set(COLUMNS)
-    if not known or not set(COLUMNS) - OPTIONAL <= set(columns):
-        raise _invalid(f"Its first line must name the columns {','.join(COLUMNS)}; currency may be missing.")
-    return columns
-
-
 def read_line(line: bytes, columns: list[str]) -> Any:
     """A row's fields, not checked yet, or what stands in their place; numbers are exact.
 
@@ -133,36 +144,19 @@ def read_line(line: bytes, columns: list[str]) -> Any:
 
 
 def _csv_row(line: bytes, columns: list[str]) -> dict[str, Any]:
-    values = [value.strip() for value in _csv_fields(line)]
-    if len(values) != len(columns):
-        raise InvalidInput(FieldError("row", f"Has {len(values)} columns, and the first line {len(columns)}."))
-    fields: dict[str, Any] = {name: value for name, value in zip(columns, values, strict=True) if value}
-    if _PRICE.fullmatch(fields.get("price", "")):
-        fields["price"] = Decimal(fields["price"])
-    return fields
-
-
-def _csv_fields(line: bytes) -> list[str]:
     try:
-        text = line.decode()
-        return next(csv.reader([text], strict=True), []) if '"' in text else text.split(",")
-    except UnicodeDecodeError as exc:
-        raise InvalidInput(FieldError("row", "Must be UTF-8.")) from exc
-    except csv.Error as exc:
-        raise InvalidInput(FieldError("row", "Has a quote that is not closed; a row ends with its line.")) from exc
+        fields: dict[str, Any] = dict(read_row(line, columns))
+    except ValueError as exc:
+        raise InvalidInput(FieldError("row", str(exc))) from exc
+    return fields | {"price": number_in(fields["price"])} if "price" in fields else fields
 
 
-def _glance_json(line: bytes) -> Any:
+def _glance(line: bytes, columns: list[str]) -> Any:
     try:
-        return _LOOSE.decode(line.decode())
+        if columns:
+            return dict(zip(columns, split_row(line), strict=False))
+        return _LOOSE.decode(line.removeprefix(BOM_UTF8).decode())
     except (ValueError, RecursionError):
-        return None
-
-
-def _glance_csv(line: bytes, columns: list[str]) -> Any:
-    try:
-        return dict(zip(columns, _csv_fields(line), strict=False))
-    except InvalidInput:
         return None
 
 

@@ -54,7 +54,7 @@ def plan_batch(body: bytes, form: BodyFormat, *, max_rows: int, max_prices: int)
     opened = open_body(body, form, max_rows)
     plan = Plan(opened.columns, list(_chunks(opened)))
     if not plan.row_count:
-        raise InvalidInput(FieldError("body", "Has no row."))
+        raise InvalidInput(FieldError("body", "Has no rows."))
     if plan.price_count > max_prices:
         raise BatchTooLarge(
             f"Its date ranges are {plan.price_count:,} daily prices, and a batch has at most {max_prices:,}"

@@ -1,6 +1,6 @@
 """Forgets what became of the single rows of a batch, BATCH_KEEP_DAYS after its end.
 
-The batch itself stays, with its numbers: the same content is still the same batch, and prices name it.
+The batch itself stays, with its numbers, because prices name it.
 """
 
 from datetime import datetime, timedelta

@@ -1,8 +1,6 @@
 """Taking batches in, and cancelling them."""
 
-import hashlib
 from datetime import datetime
-from typing import NamedTuple
 
 import structlog
 from django.conf import settings
@@ -21,55 +19,29 @@ TASK = "rates.apply_batches"
 QUEUE = "batches"
 
 
-class Submitted(NamedTuple):
-    """Attributes: is_repeat: the same content came before, as this batch."""
+def submit_batch(body: bytes, form: BodyFormat, deadline_at: datetime | None) -> int:
+    """Store a batch whole, cut into chunks; workers are woken when that is committed. Returns its id.
 
-    batch_id: int
-    is_repeat: bool
-
-
-def submit_batch(body: bytes, form: BodyFormat, sender: str, deadline_at: datetime | None) -> Submitted:
-    """Store a batch whole, cut into chunks; workers are woken when that is committed.
-
-    Args:   sender: the account; the same content from the same sender is the same batch, unless nothing of that was
-                applied.
     Raises: InvalidInput: the body is not of this format, or without a row; BatchTooLarge; Overloaded;
             DeadlineUnreachable. A bad row is no reason: it is rejected when its chunk is applied.
     Source: docs/rates.md.
     """
-    content_hash = _content_hash(body, form, sender)
-    if known := _known(content_hash):  # the usual repeat, before the work of planning
-        return known
     plan = plan_batch(body, form, max_rows=settings.BATCH_MAX_ROWS, max_prices=settings.BATCH_MAX_PRICES)
     with transaction.atomic():
         lock_admission()
-        if known := _known(content_hash):
-            return known
         refuse_overload()
         if deadline_at:
             refuse_late(deadline_at, len(plan.chunks), plan.price_count)
-        batch = _store(plan, form, content_hash, deadline_at)
+        batch = _store(plan, form, deadline_at)
         transaction.on_commit(wake_workers)
-    return Submitted(batch.id, is_repeat=False)
+    return batch.id
 
 
-def _content_hash(body: bytes, form: BodyFormat, sender: str) -> bytes:
-    digest = hashlib.sha256(f"{form} {sender}\n".encode())
-    digest.update(body)
-    return digest.digest()
-
-
-def _known(content_hash: bytes) -> Submitted | None:
-    found = PriceBatch.objects.filter(content_hash=content_hash).values_list("id", flat=True).first()
-    return Submitted(found, is_repeat=True) if found else None
-
-
-def _store(plan: Plan, form: BodyFormat, content_hash: bytes, deadline_at: datetime | None) -> PriceBatch:
+def _store(plan: Plan, form: BodyFormat, deadline_at: datetime | None) -> PriceBatch:
     context = structlog.contextvars.get_contextvars()
     batch = PriceBatch.objects.create(
         body_format=form,
         columns=plan.columns,
-        content_hash=content_hash,
         row_count=plan.row_count,
         price_count=plan.price_count,
         deadline_at=deadline_at,
@@ -96,11 +68,9 @@ def cancel_batch(batch_id: int) -> None:
 
 
 def end_batch(batch: PriceBatch, status: BatchStatus) -> None:
-    """End a batch that the caller has locked. One of which nothing was applied may be sent again."""
-    if not batch.chunks.filter(rows_applied__gt=0).exists():
-        batch.content_hash = None
+    """End a batch that the caller has locked."""
     batch.status, batch.finished_at = status, timezone.now()
-    batch.save(update_fields=["status", "finished_at", "content_hash"])
+    batch.save(update_fields=["status", "finished_at"])
 
 
 def wake_workers() -> None:

@@ -6,7 +6,7 @@ CREATE TEMPORARY TABLE rates_staged (
 )
 
 -- name: copy
-COPY pg_temp.rates_staged FROM STDIN
+COPY pg_temp.rates_staged ({columns}) FROM STDIN
 
 -- name: sort
 -- Equal rows may change places, which makes no difference: each run adds the same rows in the same slices.

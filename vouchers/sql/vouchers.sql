@@ -7,3 +7,11 @@ FROM unnest(%(codes)s::text[], %(amounts)s::numeric[], %(limits)s::integer[], %(
 ORDER BY code
 ON CONFLICT (code) DO NOTHING
 RETURNING id, code, amount, "limit", "limit" AS remaining, starts_at, expires_at, created_at
+
+-- name: report
+-- By the index redemption_report, which has them in this order.
+COPY (
+    SELECT id, %(code)s AS voucher_code, redeemer,
+        to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at
+    FROM vouchers_redemption WHERE voucher_id = %(voucher_id)s AND reversed_at IS NULL ORDER BY voucher_id, id
+) TO STDOUT WITH (FORMAT csv, HEADER)

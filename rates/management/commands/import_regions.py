@@ -4,32 +4,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-
-from common.stores import DATABASE_AWAY
+from common.importcommand import ImportCommand
 from rates.placefiles import PlacesReport, import_regions
 from rates.regions import Written
 
 
-class PlacesCommand(BaseCommand):
+class PlacesCommand(ImportCommand):
     """A file of places, written at once."""
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("path", type=Path)
+    when_away = "nothing was written"
 
     def run_import(self, imports: Callable[[Path], PlacesReport], path: Path) -> None:
-        try:
+        with self.reasons(path):
             report = imports(path)
-        except OSError as error:
-            raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
-        except DATABASE_AWAY as error:
-            raise CommandError(f"PostgreSQL does not answer; nothing was written: {error}") from error
-        for line, reason in report.rejects:
-            self.stderr.write(f"line {line}: {reason}")
-        told = ", ".join(f"{report.counts[written]:,} {written}" for written in Written)
-        self.stdout.write(f"{told}, {len(report.rejects):,} rejected")
-        if report.rejects:
-            raise CommandError(f"{len(report.rejects):,} rows were rejected.", returncode=1)
+        for reject in report.rejects:
+            self.tell(reject)
+        self.end(", ".join(f"{report.counts[written]:,} {written}" for written in Written), len(report.rejects))
 
 
 class Command(PlacesCommand):

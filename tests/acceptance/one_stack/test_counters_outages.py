@@ -2,11 +2,15 @@
 
 import time
 import uuid
+from collections.abc import Callable
+from typing import cast
 
 import httpx
 import psycopg
 import pytest
+from redis import Redis
 
+from config.env import embedded_urls
 from tests.acceptance.harness import Stack, paused, wait_until
 
 KEY = str(uuid.uuid4())
@@ -35,6 +39,53 @@ def test_flushes_go_on_without_wakeups(stack: Stack, part: str) -> None:
     with paused(stack.pids(part)):
         assert increment(stack, key, 7).status_code == 200
         wait_until(lambda: persisted(stack, key) == 7, f"flush without {part}", 10)
+
+
+def be_replica(cache: "Redis") -> None:
+    cache.replicaof("127.0.0.1", "1")
+    time.sleep(1)  # the fault itself
+    cache.replicaof("NO", "ONE")
+
+
+def lose_queue(cache: "Redis") -> None:
+    """A queue that is no list any more; for a second, in which workers ask for it."""
+    cache.set("flush", "no list")
+    time.sleep(1)
+    cache.delete("flush")
+
+
+def lose_connections(cache: "Redis") -> None:
+    cache.client_kill_filter(_type="normal", skipme=True)
+
+
+def be_full(cache: "Redis") -> None:
+    before = cast(dict[str, str], cache.config_get("maxmemory", "maxmemory-policy"))
+    cache.config_set("maxmemory-policy", "noeviction")
+    cache.config_set("maxmemory", 1)
+    time.sleep(1)
+    for name, value in before.items():
+        cache.config_set(name, value)
+
+
+WORKERS = ("worker-imports", "worker-flush", "worker-batches", "worker-events", "beat")
+
+
+@pytest.mark.parametrize("lose", [be_replica, lose_queue, lose_connections, be_full])
+def test_no_worker_ends_with_the_broker_in_whatever_form_it_is_lost(
+    stack: Stack, lose: Callable[["Redis"], None]
+) -> None:
+    key, before = str(uuid.uuid4()), [stack.pids(part)[0] for part in WORKERS]
+    with Redis.from_url(embedded_urls(stack.data_dir)["VALKEY_CACHE_URL"]) as cache:
+        lose(cache)
+    assert increment(stack, key, 7).status_code == 200
+    wait_until(lambda: persisted(stack, key) == 7, "flush", 10)
+    assert [stack.pids(part)[0] for part in WORKERS] == before
+    with Redis.from_url(embedded_urls(stack.data_dir)["VALKEY_CACHE_URL"]) as cache:
+        wait_until(lambda: waiting_workers(cache) == len(WORKERS) - 1, "workers that wait for wake-ups again", 40)
+
+
+def waiting_workers(cache: "Redis") -> int:
+    return sum("b" in client["flags"] for client in cache.client_list())
 
 
 def test_increments_are_taken_without_postgresql_up_to_the_backlog(stack: Stack) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connections, transaction
+from django.db import connections, transaction
 from pytest_django import Settings
 
 from common.errors import Overloaded
@@ -97,19 +97,6 @@ def test_control_without_lease_and_lock_every_price_is_there_twice(monkeypatch: 
     monkeypatch.setattr(applying, "lock_chunk", look)
     apply_one_chunk_twice(monkeypatch)
     assert prices().total() == 20
-
-
-def test_same_content_at_once_is_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    wait_for_each_other(monkeypatch, submitting, "plan_batch", 2)
-    first, second = side_by_side(*[partial(submit, [row(1)])] * 2)
-    assert first == second == PriceBatch.objects.get()
-
-
-def test_control_without_the_admission_lock_only_the_constraint_refuses_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submitting, "lock_admission", lambda: None)
-    wait_for_each_other(monkeypatch, submitting, "refuse_overload", 2)
-    outcomes = side_by_side(*[partial(submit, [row(1)])] * 2)
-    assert [type(outcome) for outcome in outcomes].count(IntegrityError) == 1
 
 
 def test_batches_at_once_do_not_pass_the_limit_together(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
-from django.db import connections
 from django.test import Client
 from pytest_django import Settings
 from redis.exceptions import ConnectionError as StoreGone
@@ -19,6 +18,7 @@ from counters.types import MAX_VALUE
 from gateway.app import Gateway
 from gateway.hot import hot_endpoints
 from tests.counters import committed, key_of, pending
+from tests.roads import end_threads
 
 pytestmark = committed
 
@@ -48,7 +48,6 @@ Road = Callable[[str, str, bytes, dict[str, str]], Answer]
 @pytest.fixture(autouse=True)
 def no_limits(settings: Settings) -> None:
     settings.RATE_LIMIT = "off"
-    settings.DB_LANES = 1  # whose connection can be closed
 
 
 async def _refuse_django(scope: Any, receive: Any, send: Any) -> None:
@@ -70,8 +69,7 @@ async def _through_gateway(method: str, path: str, body: bytes, headers: dict[st
     raw.append((b"content-length", b"%d" % len(body)))
     scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": raw}
     await gateway(scope, receive, send)
-    gateway._lanes.submit(connections.close_all).result()
-    gateway._lanes.shutdown()
+    end_threads(gateway)
     got = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
     return Answer(sent[0]["status"], b"".join(message["body"] for message in sent[1:]), got)
 

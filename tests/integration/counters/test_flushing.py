@@ -1,7 +1,6 @@
 """Each generation exactly once, wherever a flush dies and whoever flushes beside it."""
 
 import random
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,14 +20,10 @@ from redis import Redis
 from redis.exceptions import ConnectionError as StoreGone
 from redis.exceptions import OutOfMemoryError
 
-from common import valkey
 from counters import buffer, flushing
 from counters.flushing import flush_counters, prune_flushes
 from counters.models import Counter, Flush, FlushTotals
 from counters.tasks import flush_counters_task, prune_flushes_task
-from devstack.valkey import answers
-from devstack.wheels import valkey_server
-from tests.acceptance.harness import wait_until
 from tests.counters import (
     Stop,
     assert_all_is_flushed,
@@ -46,6 +41,7 @@ from tests.counters import (
     values,
     watched_steps,
 )
+from tests.valkeys import own_truth
 
 pytestmark = committed
 
@@ -401,22 +397,10 @@ def flush_with_short_patience() -> None:
 
 
 @pytest.fixture
-def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Redis"]:
+def own_store(tmp_path: Path) -> Iterator["Redis"]:
     """A truth store that no other test shares."""
-    url = f"unix://{tmp_path}/own.sock"
-    server = subprocess.Popen([valkey_server(), "--port", "0", "--unixsocket", f"{tmp_path}/own.sock", "--save", ""])
-    client = Redis.from_url(url)
-    try:
-        wait_until(lambda: answers(url), "own Valkey", 10)
-        with monkeypatch.context() as patch:
-            patch.setattr(valkey, "truth", lambda: client)
-            buffer._script.cache_clear()
-            yield client
-    finally:
-        buffer._script.cache_clear()
-        client.close()
-        server.kill()
-        server.wait()
+    with own_truth(tmp_path) as client:
+        yield client
 
 
 def test_full_buffer_is_flushed(own_store: "Redis") -> None:

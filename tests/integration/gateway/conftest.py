@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[3]
 START_SECONDS = 30.0
@@ -60,6 +61,14 @@ def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
+def read_all(connection: socket.socket) -> bytes:
+    """Until the server closes it."""
+    pieces = []
+    while piece := connection.recv(2**20):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -69,7 +78,7 @@ def _free_port() -> int:
 @contextmanager
 def running_server(data_dir: Path, spool_dir: Path) -> Iterator[Server]:
     port, log = _free_port(), data_dir / "server.log"
-    options = f"-k asgi --asgi-loop uvloop --asgi-lifespan off --no-control-socket -w 1 -b 127.0.0.1:{port}"
+    options = f"-k config.worker.Worker --keep-alive 3 --no-control-socket -w 1 -b 127.0.0.1:{port}"
     command = [sys.executable, "-m", "gunicorn", *options.split(), "tests.integration.gateway.wsgi_example:application"]
     environment = {**os.environ, "DATA_DIR": str(data_dir), "SPOOL_DIR": str(spool_dir)}
     with log.open("wb") as output:
@@ -96,3 +105,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data_dir = tmp_path_factory.mktemp("gateway")
     with running_server(data_dir, data_dir / "spool") as running:
         yield running
+
+
+@pytest.fixture
+def read_only_database(transactional_db: None) -> Iterator[None]:
+    """For sessions that begin from now on, and so for all threads."""
+    name = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    connection.close()
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = off")
+        cursor.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    connection.close()

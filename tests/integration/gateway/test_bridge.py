@@ -12,16 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.gateway.conftest import Server, eventually, running_server
+from tests.integration.gateway.conftest import Server, eventually, read_all, running_server
 
 UPLOAD_BYTES = 3_000_000
-
-
-def read_all(connection: socket.socket) -> bytes:
-    pieces = []
-    while piece := connection.recv(2**20):
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 def assert_problem(response: httpx.Response, status: int, code: str) -> None:

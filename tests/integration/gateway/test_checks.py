@@ -9,6 +9,7 @@ from pytest_django import Settings
 from common import valkey
 from gateway import checks
 from gateway.checks import check_max_connections, check_truth_store, connections_needed
+from gateway.proofs import TRUTH_POLICY
 
 
 def test_checks_that_need_stores_wait_to_be_asked() -> None:
@@ -30,7 +31,7 @@ def test_a_truth_store_that_may_lose_writes_is_refused(name: str, value: str) ->
     try:
         found = check_truth_store(databases=["default"])
     finally:
-        valkey.truth().config_set(name, checks.TRUTH_POLICY[name])
+        valkey.truth().config_set(name, TRUTH_POLICY[name])
     assert [message.id for message in found] == ["floodgate.E001"]
     assert f"{name} '{value}'" in found[0].msg
 
@@ -53,3 +54,11 @@ def test_rate_limit_of_a_route_that_does_not_exist_stops_the_start(settings: Set
     (found,) = checks.check_rate_limits(databases=["default"])
     assert found.id == "floodgate.E003"
     assert "incrementz" in found.msg
+
+
+def test_batches_that_would_leave_no_time_to_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checks.check_time_of_batches() == []
+    monkeypatch.setattr(checks, "LEAST_WAIT_SECONDS", 0.7)
+    found = checks.check_time_of_batches()
+    assert {message.id for message in found} == {"floodgate.E004"}
+    assert "read_rates may take 1 s" in " ".join(message.msg for message in found)

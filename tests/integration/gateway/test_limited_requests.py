@@ -247,13 +247,12 @@ def test_without_the_cache_store_each_route_does_what_its_page_says(
 ) -> None:
     circuit = Circuit("away", lambda: None)
     circuit.is_open = True
-    monkeypatch.setattr(limiter_module, "CACHE", circuit)
+    monkeypatch.setattr(limiter_module, "LIMITS", circuit)
     settings.WEB_WORKERS = 2
     assert statuses(method, path, len(expected), hot_path=hot_path) == expected
 
 
-def test_stuck_lanes_of_hot_endpoints_do_not_hold_up_the_rest(settings: Settings) -> None:
-    settings.DB_LANES = 1
+def test_stuck_batches_of_hot_endpoints_do_not_hold_up_the_rest() -> None:
     entered, is_open = threading.Event(), threading.Event()
 
     def stuck(items: list[Any]) -> list[Any]:

@@ -223,7 +223,7 @@ def deaf_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Circuit]:
         ]
         circuit = Circuit("deaf", lambda: 1 / 0)
         monkeypatch.setattr("common.circuits.PROBE_SECONDS", 0.01)
-        monkeypatch.setattr(limiter_module, "CACHE", circuit)
+        monkeypatch.setattr(limiter_module, "LIMITS", circuit)
         monkeypatch.setattr(shared, "_script", lambda: client.register_script(shared._SOURCE))
         yield circuit
         circuit.is_open = False  # ends the probe

@@ -14,9 +14,10 @@ settings.WSGI_THREADS = 2
 settings.BODY_LIMIT_BYTES = 100_000
 settings.UPLOAD_MAX_BYTES = 50_000_000
 
-from gateway import bridge, spool  # noqa: E402  (settings come first)
+from gateway import bridge, protocol, spool  # noqa: E402  (settings come first)
 
 bridge.SEND_STALL_SECONDS = spool.BODY_STALL_SECONDS = 2.0
+protocol.HEAD_SECONDS = 1.0
 StartResponse = Callable[..., Any]
 Environ = dict[str, Any]
 
@@ -58,7 +59,20 @@ def slow(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
     return hello(environ, start_response)
 
 
+def soon(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    time.sleep(0.5)
+    return hello(environ, start_response)
+
+
+def seen(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield f"{environ['HTTP_HOST']} {environ['PATH_INFO']} {environ['QUERY_STRING']}".encode()
+
+
 PAGES = {
+    "/": seen,
+    "/seen": seen,
+    "/soon": soon,
     "/hello": hello,
     "/length": length,
     "/upload": length,
@@ -67,4 +81,13 @@ PAGES = {
     "/short": short,
     "/slow": slow,
 }
-application = bridge.WSGIBridge(app, body_limits={"/upload": settings.UPLOAD_MAX_BYTES})
+_bridge = bridge.WSGIBridge(app, body_limits={"/upload": settings.UPLOAD_MAX_BYTES})
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "http":
+        await _bridge(scope, receive, send)
+        return
+    for event in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{event}.complete"})

@@ -15,7 +15,6 @@ from uuid import UUID
 import pytest
 from django.conf import settings as project
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connections
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -29,6 +28,7 @@ from promotions.models import Import, Reject
 from promotions.rejects import prune_rejects
 from promotions.retention import drop_unused_tables
 from tests.promotions import DATE, accounting, id_of, imported, row, rows, served, submit
+from tests.roads import end_threads
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])
 
@@ -208,12 +208,6 @@ def test_correlation_id_of_a_submission_is_kept(client: Client) -> None:
 # One promotion, on both roads
 
 
-@pytest.fixture(autouse=True)
-def single_lane(settings: Settings) -> None:
-    """So that its connection can be closed from here."""
-    settings.DB_LANES = 1
-
-
 @dataclass
 class Answer:
     status_code: int
@@ -242,8 +236,7 @@ async def _call(path: str, headers: dict[str, str]) -> Answer:
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": raw}
     await gateway(scope, receive, send)
-    gateway._lanes.submit(connections.close_all).result()
-    gateway._lanes.shutdown()
+    end_threads(gateway)
     got = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
     return Answer(sent[0]["status"], got, sent[1]["body"])
 

@@ -132,25 +132,6 @@ def test_statements_of_a_chunk_do_not_grow_with_its_rows() -> None:
     assert statements(9) == statements(1)
 
 
-def test_same_content_is_the_same_batch_for_its_sender() -> None:
-    batch = submit([row(1)], "shop")
-    assert submit([row(1)], "shop") == batch
-    apply_batches()
-    assert submit([row(1)], "shop") == batch
-    assert submit([row(1)], "other") != batch
-    assert submit([row(2)], "shop") != batch
-
-
-def test_batch_of_which_nothing_was_applied_may_be_sent_again() -> None:
-    cancelled = submit([row(1)])
-    cancel_batch(cancelled.id)
-    fruitless = submit([row(1, origin_code="XXXXX")])
-    apply_batches()
-    assert counts(fruitless) == ("finished", 0, 1)
-    assert submit([row(1)]) != cancelled
-    assert submit([row(1, origin_code="XXXXX")]) != fruitless
-
-
 def test_too_many_waiting_batches_refuse_another(settings: Settings) -> None:
     settings.BATCH_MAX_WAITING = 2
     submit([row(1)])
@@ -216,7 +197,6 @@ def test_cancelled_batch_keeps_what_was_applied_and_applies_no_more() -> None:
     assert not apply_batches()
     assert counts(batch) == ("cancelled", 10, 0)
     assert prices() == expected(rows[:10])
-    assert submit(rows) == batch  # some of it was applied
     assert not BatchChunk.objects.exclude(text=b"").exists()
     with pytest.raises(BatchEnded):
         cancel_batch(batch.id)
@@ -274,7 +254,7 @@ def test_chunk_that_kills_its_worker_each_time_is_given_up_and_the_others_land(
     killed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [row(n) for n in range(25)]
-    batch, next_batch = submit(rows), submit(rows, "other")
+    batch, next_batch = submit(rows), submit(rows)
     killed.append("apply_rows")
     for _ in range(MAX_ATTEMPTS):
         work_until_killed()

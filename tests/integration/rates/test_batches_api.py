@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -94,12 +95,30 @@ def test_errors_are_a_csv_that_says_which_rows_and_why() -> None:
     assert "origin_code: " in found["detail"]
 
 
-def test_same_content_again_answers_the_first_batch() -> None:
-    first = post(ndjson([row(1)]))
-    again = post(ndjson([row(1)]))
-    assert (first.status_code, again.status_code) == (202, 200)
-    assert again.headers["location"] == first.headers["location"]
-    assert post(b"[" + ndjson([row(1)]) + b"]", JSON).status_code == 202
+def test_same_bytes_of_two_senders_are_two_batches_whose_prices_all_count() -> None:
+    answers = [post(ndjson([row(1)]), X_Floodgate_Account=account) for account in ("shop", "", "")]
+    assert [answer.status_code for answer in answers] == [202] * 3
+    assert len({answer.headers["location"] for answer in answers}) == 3
+    apply_batches()
+    assert prices().total() == 3
+
+
+def test_key_is_its_senders_own() -> None:
+    def send(account: str) -> Any:
+        return post(ndjson([row(1)]), X_Floodgate_Account=account, Idempotency_Key="one")
+
+    answers = [send(account) for account in ("shop", "other", "shop")]
+    first, second, again = (answer.headers["location"] for answer in answers)
+    assert first == again != second
+    assert PriceBatch.objects.count() == 2
+
+
+def test_process_of_the_release_before_can_still_write_its_column() -> None:
+    """It runs beside the migration until it is replaced."""
+    post(ndjson([row(1)]))
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE rates_pricebatch SET content_hash = 'x' WHERE content_hash IS NULL")
+        assert cursor.rowcount == 1
 
 
 def test_idempotency_key_answers_as_at_first_and_refuses_another_content() -> None:
@@ -149,8 +168,10 @@ def test_deadline_is_an_instant_that_can_be_met() -> None:
         assert problem(answer) == (400, "invalid-input")
         assert answer.json()["errors"][0]["field"] == "deadline"
     assert problem(post(ndjson([row(1)]), query="?dedline=x")) == (400, "invalid-input")
-    offset = quote(late.replace("Z", "+00:00"))
-    assert post(ndjson([row(1)]), query=f"?deadline={offset}").json()["deadline"] == late
+    for text in (late.replace("Z", "+00:00"), late.replace("Z", ".0000001Z").lower()):
+        assert post(ndjson([row(1)]), query=f"?deadline={quote(text)}").json()["deadline"] == late
+    lost = post(ndjson([row(1)]), query=f"?deadline={late.replace('Z', '+00:00')}")
+    assert "+ is sent as %2B" in lost.json()["errors"][0]["detail"]
 
 
 def test_batch_is_cancelled_once() -> None:

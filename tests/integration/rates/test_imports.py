@@ -1,5 +1,6 @@
 """Files of regions, ports and prices: what is taken, what is refused with its line, and what a second run does."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from io import StringIO
@@ -11,12 +12,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
+from common import textfiles
+from common.csvrows import NoRows, RejectedRow
 from rates import pricefiles
 from rates.errors import ImportedAlready, ImportRunning
 from rates.models import Port, Price, PriceImport, Region, RegionClosure
-from rates.placefiles import import_ports, import_regions
+from rates.placefiles import PlacesReport, import_ports, import_regions
 from rates.pricefiles import import_prices
-from rates.pricerows import RejectedRow
 from rates.rebuilding import prove_rollup
 from rates.regions import Written
 from tests.rates import port, region
@@ -74,16 +76,22 @@ def test_bad_regions_are_refused_with_their_lines_and_the_others_written(tmp_pat
             "two,columns",
             'open,"quote,',
             "latin,\udce4,",
+            "blank,No\u00a0break,",
             "",
             "last,Last,good",
         )
     )
     assert tree() == {"old": None, "good": "old", "last": "good"}
-    assert [row.line for row in report.rejects] == [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]
+    assert [row.line for row in report.rejects] == [*range(3, 16)]
     reasons = {row.line: row.reason for row in report.rejects}
     assert reasons[3] == "parent_slug: There is no region nowhere."
     assert "under itself" in reasons[5]
-    assert reasons[9].startswith("slug: good came before")
+    assert reasons[9] == "slug: good came before, and may come once only."
+    assert reasons[10] == "slug: Must be 1 to 100 of A-Z, a-z, 0-9, hyphen and underscore."
+    assert reasons[11] == "name: Is required."
+    assert reasons[12] == "Has 2 columns, not slug, name, parent_slug."
+    assert reasons[14] == "Is not UTF-8: byte 7 is 0xE4; save it as UTF-8."
+    assert reasons[15] == "name: Has the character U+00A0, which cannot be printed."
 
 
 def test_import_that_would_close_a_circle_moves_nothing(tmp_path: Path) -> None:
@@ -122,6 +130,45 @@ def test_bad_ports_are_refused_with_their_lines(tmp_path: Path) -> None:
     )
     assert [row.line for row in report.rejects] == [3, 4, 5, 6, 7]
     assert list(Port.objects.values_list("code", flat=True)) == ["AAAAA"]
+
+
+@pytest.mark.parametrize(
+    ("imports", "first", "said"),
+    [
+        (
+            import_regions,
+            "slug,name,parent",
+            ": 'parent' is no column, parent_slug is missing. The columns are slug, name,",
+        ),
+        (import_regions, "NAME,SLUG,PARENT", ": 'PARENT' is no column, parent_slug is missing."),
+        (import_regions, "slug,name", ": parent_slug is missing."),
+        (import_regions, "a,A", ": it has 'a', 'A'. A row has 3 values. The columns are slug, name, parent_slug,"),
+        (
+            import_regions,
+            "north sea,North Sea,",
+            ". slug: Must be 1 to 100 of A-Z, a-z, 0-9, hyphen and underscore. The",
+        ),
+        (
+            import_ports,
+            "CODES,NAME,REGION",
+            ": 'CODES' is no column, 'REGION' is no column, code is missing, parent_slug",
+        ),
+        (import_ports, "SEGOT,Name,a", ": 'SEGOT' is no column, 'a' is no column, code is missing, parent_slug is mis"),
+        (
+            import_ports,
+            "segot,Gothenburg,a",
+            ": it has 'segot', 'Gothenburg', 'a'. code: Must be a port code: 5 of A-Z",
+        ),
+    ],
+)
+def test_first_line_of_places_that_may_be_a_header_is_never_taken_for_a_row(
+    tmp_path: Path, imports: Callable[[Path], PlacesReport], first: str, said: str
+) -> None:
+    region("a")
+    with pytest.raises(NoRows) as refused:
+        imports(file(tmp_path, first, "AAAAA,AAAAA,a"))
+    assert said in str(refused.value)
+    assert (Region.objects.count(), Port.objects.count()) == (1, 0)
 
 
 # Prices
@@ -248,7 +295,7 @@ def test_second_process_with_one_file_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("ports")
 def test_lines_are_counted_over_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pricefiles, "BLOCK_BYTES", 30)
+    monkeypatch.setattr(textfiles, "BLOCK_BYTES", 30)
     rows = [f"AAAAA,BBBBB,2026-01-01,{number}" if number % 7 else f"bad {number}" for number in range(1, 50)]
     rejects: list[RejectedRow] = []
     seen: list[tuple[str, int, int]] = []
@@ -259,12 +306,6 @@ def test_lines_are_counted_over_blocks(tmp_path: Path, monkeypatch: pytest.Monke
     size = path.stat().st_size
     assert ("read", size, size) in seen
     assert seen[-1] == ("added", 42, 42)
-
-
-def test_file_without_a_good_row_is_done_at_once(tmp_path: Path) -> None:
-    path = file(tmp_path, "orig_code,dest_code,day,price")
-    assert import_prices(path) == (0, 0)
-    assert PriceImport.objects.get().finished_at
 
 
 @pytest.mark.usefixtures("ports")
@@ -326,7 +367,7 @@ def test_commands_fail_with_reasons_for_what_they_refuse(tmp_path: Path) -> None
         ("import_ports", "AAAAA,A,nowhere"),
         ("import_prices", "AAAAA,AAAAA,2026-01-01,5", "--rejects", rejects),
     ):
-        with pytest.raises(CommandError, match="1 rows were rejected") as failure:
+        with pytest.raises(CommandError, match="1 row was rejected") as failure:
             run(name, file(tmp_path, line), *options)
         assert failure.value.returncode == 1
     assert rejects.read_text().splitlines()[0] == "line,reason"

@@ -22,7 +22,6 @@ MANY = "/api/v1/timestamps"
 @pytest.fixture(autouse=True)
 def no_limits(settings: Settings) -> None:
     settings.RATE_LIMIT = "off"
-    settings.DB_LANES = 1  # whose connection can be closed
 
 
 def fields_of(answer: Answer) -> list[str]:
@@ -177,6 +176,12 @@ def test_what_is_no_id_is_400(road: Road) -> None:
     answer = road("GET", f"{ONE}/12345")
     assert answer.status == 400
     assert fields_of(answer) == ["id"]
+
+
+@on_both_roads
+@pytest.mark.parametrize("zero", ["0", "-0", "-0.0", "0.00"])
+def test_a_wait_of_zero_has_no_sign(road: Road, zero: str) -> None:
+    assert road("GET", f"{ONE}/{uuid4()}?wait={zero}").status == 404
 
 
 @on_both_roads

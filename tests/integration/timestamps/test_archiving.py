@@ -8,12 +8,13 @@ from pytest_django import Settings
 
 from common import valkey
 from tests.counters import side_by_side
-from tests.timestamps import committed, pretend_all_is_persisted, put_entry
+from tests.timestamps import append, committed, pretend_all_is_persisted, put_entry
 from timestamps import archive, archiving, log, stream
 from timestamps.archivestore import ArchiveStore
 from timestamps.archiving import archive_step
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 from timestamps.locks import archiver_lease
+from timestamps.metrics import archive_metrics, log_metrics, records_metrics
 from timestamps.models import RecordTable, TableState
 from timestamps.types import START, Entry, Position
 
@@ -211,11 +212,24 @@ def test_archive_that_lost_its_newest_segment_is_an_error_not_an_end() -> None:
         archive_step()
 
 
+def unarchived_seconds() -> float:
+    samples = {metric.name: metric.samples[0].value for metric in archive_metrics()}
+    return samples["floodgate_timestamps_unarchived_seconds"]
+
+
 def test_age_of_what_only_the_stream_has() -> None:
-    assert archiving.oldest_waiting_seconds() == 0
+    assert unarchived_seconds() == 0
     valkey.truth().xadd(stream.stream_key(), {"command_id": "1"}, id="1000-0")
-    assert archiving.oldest_waiting_seconds() > 1_000_000
+    assert unarchived_seconds() > 1_000_000
     assert Position(1_000, 0) < Position(1_000, 1)
+
+
+def test_a_scrape_opens_no_store_that_has_started() -> None:
+    append(1)
+    valkey.truth().set(stream.prefix() + "life", "another")
+    for source in (log_metrics, records_metrics, archive_metrics):
+        list(source())
+    assert not stream.state().is_open
 
 
 def test_segment_whose_manifest_was_lost_is_not_trimmed() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
 from common import valkey
-from devstack.valkey import answers
-from devstack.wheels import valkey_server
-from tests.acceptance.harness import wait_until
 from tests.timestamps import CORRELATION_ID, append, committed, put_entry, read, rows
+from tests.valkeys import own_truth
 from timestamps import stream
 from timestamps.advancing import STEP_ENTRIES, advance
 from timestamps.consuming import consume_log, live_table
@@ -189,22 +186,10 @@ def test_a_dead_letter_is_logged_with_its_correlation_id(caplog: pytest.LogCaptu
 
 
 @pytest.fixture
-def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Redis"]:
+def own_store(tmp_path: Path) -> Iterator["Redis"]:
     """A truth store that no other test shares."""
-    url = f"unix://{tmp_path}/own.sock"
-    server = subprocess.Popen([valkey_server(), "--port", "0", "--unixsocket", f"{tmp_path}/own.sock", "--save", ""])
-    client = Redis.from_url(url)
-    try:
-        wait_until(lambda: answers(url), "own Valkey", 10)
-        with monkeypatch.context() as patch:
-            patch.setattr(valkey, "truth", lambda: client)
-            stream._script.cache_clear()
-            yield client
-    finally:
-        stream._script.cache_clear()
-        client.close()
-        server.kill()
-        server.wait()
+    with own_truth(tmp_path) as client:
+        yield client
 
 
 def test_a_full_log_does_not_stop_at_a_dead_letter(own_store: "Redis") -> None:

@@ -26,7 +26,6 @@ ID = "11111111-1111-4111-8111-111111111111"
 @pytest.fixture(autouse=True)
 def no_limits(settings: Settings) -> None:
     settings.RATE_LIMIT = "off"
-    settings.DB_LANES = 1
 
 
 def test_a_correlation_id_is_followed_from_the_request_to_the_row_and_the_query(

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from gateway.app import Gateway
 from gateway.hot import hot_endpoints
-from tests.roads import django, hot_path
+from tests.roads import django, end_threads, hot_path
 from tests.timestamps import append, committed
 from timestamps.consuming import consume_log
 
@@ -19,9 +19,8 @@ pytestmark = committed
 
 
 @pytest.fixture(autouse=True)
-def one_lane(settings: Settings) -> None:
+def limits(settings: Settings) -> None:
     settings.RATE_LIMIT = "on"
-    settings.DB_LANES = 1
 
 
 async def ask(gateway: Gateway, command_id: UUID, wait: str) -> bytes:
@@ -50,8 +49,7 @@ async def ask_many(ids: list[UUID]) -> tuple[list[bytes], float]:
     await asyncio.to_thread(consume)
     started = time.monotonic()
     answers = await waiting
-    gateway._lanes.submit(connections.close_all).result()
-    gateway._lanes.shutdown()
+    end_threads(gateway)
     return answers, time.monotonic() - started
 
 

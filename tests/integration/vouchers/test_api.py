@@ -1,5 +1,7 @@
 """The HTTP contract of vouchers and wallets; hot endpoints on both roads."""
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -7,11 +9,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
+from common.errors import StoreUnavailable
 from tests.roads import Answer, django, hot_path
 from tests.vouchers import balances, phone, redeem, redeemers, taken, voucher
+from vouchers import selectors
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,7 +26,6 @@ Ask = Callable[..., Answer]
 @pytest.fixture(autouse=True)
 def no_limits(settings: Settings) -> None:
     settings.RATE_LIMIT = "off"
-    settings.DB_LANES = 1
 
 
 @pytest.fixture(params=[hot_path, django], ids=["hot path", "twin"])
@@ -135,6 +139,7 @@ def test_kept_answer_comes_before_the_flag_of_the_user(ask: Ask) -> None:
         ([], ["body"]),
         (b"{", ["body"]),
         (b'{"code": "A", "code": "B"}', ["code"]),
+        (b'\xef\xbb\xbf{"code": "A B"}', ["phone_number", "code"]),
     ],
 )
 def test_bad_request_to_redeem_is_400_and_names_the_field(ask: Ask, body: Any, wrong: list[str]) -> None:
@@ -157,6 +162,16 @@ def test_voucher_is_created_and_read(ask: Ask) -> None:
         "starts_at": "2026-01-01T00:00:00Z",
         "expires_at": None,
     }
+
+
+@pytest.mark.parametrize("sent", ["2026-01-01T00:00:00.123456789Z", "2026-01-01t02:00:00.1234567+02:00"])
+def test_instants_of_go_and_java_are_cut_to_microseconds(sent: str) -> None:
+    made = django("POST", "/api/vouchers", TERMS | {"starts_at": sent, "expires_at": sent.replace("2026", "2036")})
+    assert made.status == 201, made.json
+    assert (made.json["starts_at"], made.json["expires_at"]) == (
+        "2026-01-01T00:00:00.123456Z",
+        "2036-01-01T00:00:00.123456Z",
+    )
 
 
 def test_voucher_that_is_not_there_is_404(ask: Ask) -> None:
@@ -200,6 +215,7 @@ def test_largest_amount_stays_exact() -> None:
         ({"starts_at": "2026-01-01"}, "starts_at"),
         ({"starts_at": "2026-01-01T00:00:00"}, "starts_at"),
         ({"starts_at": "2026-13-01T00:00:00Z"}, "starts_at"),
+        ({"starts_at": "2026-12-31T23:59:60Z"}, "starts_at"),
         ({"starts_at": "0001-01-01T00:00:00+10:00"}, "starts_at"),
         ({"starts_at": 1}, "starts_at"),
         ({"starts_at": "2026-01-02T00:00:00Z", "expires_at": "2026-01-01T00:00:00Z"}, "expires_at"),
@@ -230,6 +246,21 @@ def test_examples_of_openapi_are_taken_as_they_stand() -> None:
         assert answer.status in (200, 201, 202), answer.json
 
 
+@pytest.mark.parametrize("balance", [b"0", b"-0", b"-0.0", b"-0.00", b"-0e5", b"null", None])
+def test_profile_opens_with_nothing_and_zero_has_no_sign(ask: Ask, balance: bytes | None) -> None:
+    member = b', "balance": %b' % balance if balance else b""
+    opened = django("POST", "/api/profiles", b'\xef\xbb\xbf{"phone_number": "%b"%b}' % (phone(1).encode(), member))
+    assert opened.status == 200, opened.json
+    assert b'"balance": 0.00}' in opened.body
+    assert b'"balance": 0.00}' in ask("GET", f"/api/profiles/{phone(1)}").body
+
+
+@pytest.mark.parametrize("amount", [b"-0.0", b"-0", b"0.00"])
+def test_zero_is_refused_where_it_may_not_be_whatever_its_sign(amount: bytes) -> None:
+    moved = django("POST", "/api/transactions", b'{"phone_number": "%b", "amount": %b}' % (phone(1).encode(), amount))
+    assert moved.json["errors"] == [{"field": "amount", "detail": "Must not be zero; negative debits."}]
+
+
 @pytest.mark.parametrize("amount", [b"1e400", b"1e99999999999999999999", b"NaN", b"1e-400", b"5.0000000000000000001"])
 def test_strange_number_is_400(amount: bytes) -> None:
     assert fields(django("POST", "/api/vouchers", b'{"code": "A", "limit": 1, "amount": %b}' % amount))
@@ -252,8 +283,64 @@ def test_report_lists_live_redemptions_page_by_page() -> None:
     assert by_offset["redemptions"] == rest["redemptions"]
 
 
-def test_report_of_nothing_is_404() -> None:
-    assert problem(django("GET", "/api/vouchers/report?code=NOTHING")) == (404, "voucher-not-found")
+def csv_report(query: str, body: bytes = b"") -> Any:
+    return Client().generic("GET", f"/api/vouchers/report{query}", body, headers={"Accept": "text/csv"})
+
+
+@pytest.mark.parametrize("query", ["?code=SUMMER", ""])
+def test_report_as_csv_has_all_live_redemptions(monkeypatch: pytest.MonkeyPatch, query: str) -> None:
+    monkeypatch.setattr(selectors, "LINES_AT_ONCE", 2)
+    voucher(limit=5)
+    voucher("OTHER")
+    made = [redeem(user) for user in range(1, 6)]
+    redeem(1, "OTHER")
+    django("POST", f"/api/vouchers/redemptions/{made[1].id}/reverse")
+    answer = csv_report(query, b"" if query else b'{"code": "SUMMER"}')
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert answer.headers["content-disposition"] == 'attachment; filename="redemptions-SUMMER.csv"'
+    assert answer.headers["vary"] == "Accept"
+    found = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))
+    page = django("GET", "/api/vouchers/report?code=SUMMER")
+    assert found == page.json["redemptions"]
+    assert (len(found), page.headers["vary"]) == (4, "Accept")
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "application/json", "text/html", "text/csv;q=0.5, application/json"])
+def test_report_is_json_for_all_who_do_not_prefer_csv(accept: str) -> None:
+    voucher()
+    assert django("GET", "/api/vouchers/report?code=SUMMER", Accept=accept).json["length"] == 0
+
+
+def test_report_as_csv_of_no_redemption_is_its_header() -> None:
+    voucher()
+    assert b"".join(csv_report("?code=SUMMER")) == b"id,voucher_code,redeemer,created_at\n"
+
+
+@pytest.mark.parametrize("place", ["limit=5", "offset=0", f"cursor={UUID(int=1)}"])
+def test_report_as_csv_has_no_pages(place: str) -> None:
+    refused = csv_report(f"?code=SUMMER&{place}")
+    assert (refused.status_code, refused.json()["errors"]) == (
+        400,
+        [{"field": place.split("=")[0], "detail": "Is for pages of JSON; text/csv has all redemptions at once."}],
+    )
+
+
+def test_report_as_csv_that_takes_too_long_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    voucher()
+    slow = selectors._SQL["report"].replace("ORDER BY", "AND pg_sleep(9) IS NULL OR pg_sleep(9) IS NULL ORDER BY")
+    monkeypatch.setitem(selectors._SQL, "report", slow)
+    redeem(1)
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = '50ms'")
+    with pytest.raises(StoreUnavailable):
+        b"".join(csv_report("?code=SUMMER"))
+    connection.close()
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/csv"])
+def test_report_of_nothing_is_404(accept: str) -> None:
+    answer = django("GET", "/api/vouchers/report?code=NOTHING", Accept=accept)
+    assert problem(answer) == (404, "voucher-not-found")
 
 
 @pytest.mark.parametrize(

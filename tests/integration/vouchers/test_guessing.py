@@ -36,7 +36,6 @@ def used_up(code: str = "SUMMER") -> None:
 @pytest.fixture(autouse=True)
 def limits(settings: Settings) -> None:
     settings.RATE_LIMIT = "on"
-    settings.DB_LANES = 1
     settings.VOUCHER_GUESSES_PER_USER, settings.VOUCHER_GUESSES_PER_ADDRESS = 3, 5
 
 

@@ -54,21 +54,22 @@ class Gate:
 
 
 def batcher_of(
-    run: Callable[[list[Any]], list[Any]], lanes: ThreadPoolExecutor, store: Circuit | None = None, **options: Any
+    run: Callable[[list[Any]], list[Any]], threads: ThreadPoolExecutor, store: Circuit | None = None, **options: Any
 ) -> Batcher[Any, Any]:
     options = {
         "batch_limit": BATCH_LIMIT,
         "queue_limit": QUEUE_LIMIT,
         "deadline_seconds": WAIT_SECONDS,
+        "batch_seconds": options.get("deadline_seconds", WAIT_SECONDS) / 2,
         "observe": lambda items, waited: None,
         **options,
     }
-    return Batcher(partial(run_batch, run), lanes, store or Circuit("test", lambda: None), **options)
+    return Batcher(partial(run_batch, run), threads, store or Circuit("test", lambda: None), **options)
 
 
 def on_loop(scenario: Callable[[ThreadPoolExecutor], Coroutine[Any, Any, None]]) -> None:
-    with ThreadPoolExecutor(4) as lanes:
-        asyncio.run(scenario(lanes))
+    with ThreadPoolExecutor(4) as threads:
+        asyncio.run(scenario(threads))
 
 
 Request = tuple[str, int]
@@ -85,7 +86,7 @@ Request = tuple[str, int]
     ),
     st.integers(1, 4),
 )
-def test_every_request_gets_its_own_answer_and_no_other(requests: list[tuple[str, int]], lane_count: int) -> None:
+def test_every_request_gets_its_own_answer_and_no_other(requests: list[tuple[str, int]], thread_count: int) -> None:
     """``requests`` are kinds with how many turns of the loop pass before the next one comes."""
 
     def run(items: list[tuple[int, str]]) -> list[Any]:
@@ -96,7 +97,7 @@ def test_every_request_gets_its_own_answer_and_no_other(requests: list[tuple[str
         return [Overloaded(str(number)) if kind == "refused" else number for number, kind in items]
 
     async def scenario() -> None:
-        batcher = batcher_of(run, lanes, queue_limit=1_000)
+        batcher = batcher_of(run, threads, queue_limit=1_000)
         answers = []
         for number, (kind, turns) in enumerate(requests):
             answers.append(batcher.submit((number, kind)))
@@ -107,7 +108,7 @@ def test_every_request_gets_its_own_answer_and_no_other(requests: list[tuple[str
         got = await asyncio.wait_for(asyncio.gather(*answers, return_exceptions=True), WAIT_SECONDS)
         assert [_seen(one) for one in got] == [_expected(n, kind) for n, (kind, _) in enumerate(requests)]
 
-    with ThreadPoolExecutor(lane_count) as lanes:
+    with ThreadPoolExecutor(thread_count) as threads:
         asyncio.run(scenario())
 
 
@@ -131,9 +132,9 @@ def _expected(number: int, kind: str) -> object:
 
 
 def test_idle_batcher_runs_a_batch_of_one_at_once_and_collects_meanwhile() -> None:
-    async def scenario(lanes: ThreadPoolExecutor) -> None:
+    async def scenario(threads: ThreadPoolExecutor) -> None:
         gate = Gate()
-        batcher = batcher_of(gate, lanes)
+        batcher = batcher_of(gate, threads)
         first = batcher.submit(0)
         await gate.wait_for_call()
         others = [batcher.submit(n) for n in range(1, 8)]
@@ -145,9 +146,9 @@ def test_idle_batcher_runs_a_batch_of_one_at_once_and_collects_meanwhile() -> No
 
 
 def test_full_queue_refuses_at_once_and_takes_more_when_it_has_room() -> None:
-    async def scenario(lanes: ThreadPoolExecutor) -> None:
+    async def scenario(threads: ThreadPoolExecutor) -> None:
         gate = Gate()
-        batcher = batcher_of(gate, lanes)
+        batcher = batcher_of(gate, threads)
         answers = [batcher.submit(0)]
         await gate.wait_for_call()
         answers += [batcher.submit(n) for n in range(QUEUE_LIMIT)]
@@ -161,10 +162,10 @@ def test_full_queue_refuses_at_once_and_takes_more_when_it_has_room() -> None:
 
 
 def test_deadline_answers_while_the_thread_is_still_blocked_and_the_probe_closes_the_circuit() -> None:
-    async def scenario(lanes: ThreadPoolExecutor) -> None:
+    async def scenario(threads: ThreadPoolExecutor) -> None:
         gate, is_back = Gate(), threading.Event()
         store = Circuit("test", lambda: None if is_back.is_set() else 1 / 0)
-        batcher = batcher_of(gate, lanes, store, deadline_seconds=0.2)
+        batcher = batcher_of(gate, threads, store, deadline_seconds=0.2)
         started = time.monotonic()
         running, waiting = batcher.submit(1), None
         await gate.wait_for_call()
@@ -185,10 +186,97 @@ def test_deadline_answers_while_the_thread_is_still_blocked_and_the_probe_closes
     on_loop(scenario)
 
 
+def test_batch_that_found_no_thread_is_withdrawn_and_says_nothing_of_its_store() -> None:
+    async def scenario(threads: ThreadPoolExecutor) -> None:
+        others, gate = [Gate() for _ in range(4)], Gate()
+        for other in others:
+            threads.submit(other, [])
+            await other.wait_for_call()
+        store = Circuit("test", lambda: None)
+        batcher = batcher_of(gate, threads, store, deadline_seconds=0.5, batch_limit=1)
+        answers = [batcher.submit(number) for number in range(2)]
+        assert isinstance(await asyncio.wait_for(answers[0], WAIT_SECONDS), Overloaded)
+        assert not store.is_open
+        gate.is_open.set()
+        for other in others:
+            other.is_open.set()
+        assert [type(each) for each in await asyncio.gather(*answers)] == [Overloaded, Overloaded]
+        assert gate.calls == []
+
+    on_loop(scenario)
+
+
+def test_deadline_of_a_batch_stops_no_other_that_needs_no_store() -> None:
+    async def scenario(threads: ThreadPoolExecutor) -> None:
+        gates, store = {"hangs": Gate(), "cached": Gate()}, Circuit("test", lambda: 1 / 0)
+        gates["cached"].is_open.set()
+        batcher = batcher_of(
+            lambda items: gates[items[0]](items),
+            threads,
+            store,
+            batch_limit=1,
+            deadline_seconds=1.0,
+            batch_seconds=0.1,
+            answers_without_store=True,
+        )
+        hanging = batcher.submit("hangs")
+        await gates["hangs"].wait_for_call()
+        await asyncio.sleep(0.4)  # then it waits for less than it may
+        cached = batcher.submit("cached")
+        assert isinstance(await hanging, StoreUnavailable)
+        assert await asyncio.wait_for(cached, WAIT_SECONDS) == ("done", "cached")
+        gates["hangs"].is_open.set()
+
+    on_loop(scenario)
+
+
+def test_more_than_there_is_time_for_is_refused_and_opens_no_circuit() -> None:
+    """Three times as much as can be done, in items that take as long as the largest questions."""
+
+    def run(items: list[int]) -> list[int]:
+        time.sleep(0.05 * len(items))
+        return items
+
+    async def scenario(threads: ThreadPoolExecutor) -> None:
+        opened: list[str] = []
+        store = Circuit("test", lambda: None)
+        store.open = lambda: opened.append("opened")  # type: ignore[method-assign]
+        options = {"deadline_seconds": 1.5, "batch_seconds": 0.75, "batch_limit": 16, "queue_limit": 1_000}
+        batcher = batcher_of(run, threads, store, **options)
+        answers = []
+        for number in range(180):
+            answers.append(batcher.submit(number))
+            await asyncio.sleep(1 / 60)
+        got = await asyncio.gather(*answers)
+        assert opened == []
+        assert {type(answer) for answer in got} == {int, Overloaded}
+        assert sum(isinstance(answer, int) for answer in got) >= 45  # of the 60 that fit into three seconds
+
+    with ThreadPoolExecutor(2) as threads:
+        asyncio.run(scenario(threads))
+
+
+def test_batches_shrink_when_they_are_slow_and_grow_when_they_are_quick() -> None:
+    sizes: list[int] = []
+
+    def run(items: list[float]) -> list[float]:
+        sizes.append(len(items))
+        time.sleep(sum(items))
+        return items
+
+    async def scenario(threads: ThreadPoolExecutor) -> None:
+        batcher = batcher_of(run, threads, batch_limit=16, batch_seconds=1.0, queue_limit=100)
+        await asyncio.gather(*(batcher.submit(0.04) for _ in range(32)))
+        await asyncio.gather(*(batcher.submit(0.0) for _ in range(40)))
+
+    on_loop(scenario)
+    assert sizes == [1, 16, 8, 7, 1, 16, 16, 7]
+
+
 def test_late_answer_of_a_given_up_batch_reaches_nobody() -> None:
-    async def scenario(lanes: ThreadPoolExecutor) -> None:
+    async def scenario(threads: ThreadPoolExecutor) -> None:
         slow, store = Gate(), Circuit("test", lambda: None)
-        batcher = batcher_of(slow, lanes, store, deadline_seconds=0.1)
+        batcher = batcher_of(slow, threads, store, deadline_seconds=0.1)
         late = batcher.submit("late")
         assert isinstance(await late, StoreUnavailable)
         await _until(lambda: not store.is_open)
@@ -201,17 +289,17 @@ def test_late_answer_of_a_given_up_batch_reaches_nobody() -> None:
 
 
 def test_late_end_of_a_given_up_batch_starts_nothing_beside_the_running_one() -> None:
-    async def scenario(lanes: ThreadPoolExecutor) -> None:
+    async def scenario(threads: ThreadPoolExecutor) -> None:
         gates, store = {"late": Gate(), "running": Gate(), "waiting": Gate()}, Circuit("test", lambda: None)
         gates["waiting"].is_open.set()
-        batcher = batcher_of(lambda items: gates[items[0]](items), lanes, store, deadline_seconds=0.3)
+        batcher = batcher_of(lambda items: gates[items[0]](items), threads, store, deadline_seconds=0.3)
         await batcher.submit("late")
         await _until(lambda: not store.is_open)
         running = batcher.submit("running")
         await gates["running"].wait_for_call()
         waiting = batcher.submit("waiting")
         gates["late"].is_open.set()
-        await lanes_idle(lanes, busy=1)
+        await threads_idle(threads, busy=1)
         assert gates["waiting"].calls == []
         gates["running"].is_open.set()
         assert await asyncio.gather(*[running, waiting]) == [("done", "running"), ("done", "waiting")]
@@ -219,30 +307,30 @@ def test_late_end_of_a_given_up_batch_starts_nothing_beside_the_running_one() ->
     on_loop(scenario)
 
 
-async def lanes_idle(lanes: ThreadPoolExecutor, *, busy: int) -> None:
-    """Wait until all but ``busy`` lanes have nothing to do and the loop has heard of it."""
-    free = lanes._max_workers - busy
+async def threads_idle(threads: ThreadPoolExecutor, *, busy: int) -> None:
+    """Wait until all but ``busy`` threads have nothing to do and the loop has heard of it."""
+    free = threads._max_workers - busy
     together = threading.Barrier(free)
     await asyncio.gather(
-        *(asyncio.get_running_loop().run_in_executor(lanes, together.wait, WAIT_SECONDS) for _ in range(free))
+        *(asyncio.get_running_loop().run_in_executor(threads, together.wait, WAIT_SECONDS) for _ in range(free))
     )
     await asyncio.sleep(0)
 
 
 def test_function_that_needs_no_store_is_asked_while_the_circuit_is_open() -> None:
-    async def scenario(lanes: ThreadPoolExecutor) -> None:
+    async def scenario(threads: ThreadPoolExecutor) -> None:
         store = Circuit("test", lambda: 1 / 0)
         store.is_open = True
-        batcher = batcher_of(lambda items: items, lanes, store, answers_without_store=True)
+        batcher = batcher_of(lambda items: items, threads, store, answers_without_store=True)
         assert await batcher.submit("cached") == "cached"
 
     on_loop(scenario)
 
 
 def test_client_that_hangs_up_changes_nothing_for_the_others() -> None:
-    async def scenario(lanes: ThreadPoolExecutor) -> None:
+    async def scenario(threads: ThreadPoolExecutor) -> None:
         gate = Gate()
-        batcher = batcher_of(gate, lanes)
+        batcher = batcher_of(gate, threads)
         answers = [batcher.submit(0)]
         await gate.wait_for_call()
         answers += [batcher.submit(n) for n in range(1, 5)]
@@ -256,7 +344,7 @@ def test_client_that_hangs_up_changes_nothing_for_the_others() -> None:
 
 
 def test_batch_in_flight_is_answered_when_the_server_stops() -> None:
-    async def scenario(lanes: ThreadPoolExecutor) -> None:
+    async def scenario(threads: ThreadPoolExecutor) -> None:
         gate = Gate()
         gateway = Gateway(_no_django, [_endpoint(gate)])
         batcher = gateway._batchers["gated"]

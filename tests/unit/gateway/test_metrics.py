@@ -6,7 +6,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from common.stores import CACHE
+from common.stores import CACHE, READ_STORE
 from gateway import metrics
 from gateway.metrics import Tally
 
@@ -72,7 +72,7 @@ def test_batches_are_counted_by_items_and_wait() -> None:
 
 def test_an_open_circuit_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CACHE, "is_open", True)
-    Tally().flush()
+    Tally([CACHE, READ_STORE]).flush()
     assert sample("floodgate_circuit_open", store="valkey-cache") == 1
     assert sample("floodgate_circuit_open", store="read-store") == 0
 

@@ -74,3 +74,20 @@ def test_answers_about_rates_are_described_in_each_form(schema: Any) -> None:
     assert {"day", "average_price", "count", "median"} <= set(shapes["DayRate"]["properties"])
     assert set(shapes["DayRate"]["required"]) == {"day", "average_price"}
     assert "actual" in shapes["FallbackDayRate"]["required"]
+
+
+def test_report_is_described_in_both_forms(schema: Any) -> None:
+    assert set(operations(schema)["report_redemptions"]["responses"]["200"]["content"]) == {
+        "application/json",
+        "text/csv",
+    }
+
+
+def test_profile_may_come_without_a_balance(schema: Any) -> None:
+    wanted = schema["components"]["schemas"]["WantedProfile"]
+    assert (wanted["required"], wanted["properties"]["balance"]["default"]) == (["phone_number"], 0.0)
+    assert "balance" in schema["components"]["schemas"]["Profile"]["required"]
+
+
+def test_batch_is_accepted_in_one_way(schema: Any) -> None:
+    assert {status for status in operations(schema)["submit_price_batch"]["responses"] if status < "300"} == {"202"}

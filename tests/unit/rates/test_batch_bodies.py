@@ -79,18 +79,21 @@ def test_bom_and_quotes_and_order_of_columns_are_understood() -> None:
         (b"[{}", BodyFormat.JSON, "Expecting ',' at character 3"),
         (b"[{},]", BodyFormat.JSON, "Expecting value at character 4"),
         (b"[{}] {}", BodyFormat.JSON, "Something follows the array at character 5"),
-        (b"[]", BodyFormat.JSON, "Has no row."),
+        (b"[]", BodyFormat.JSON, "Has no rows."),
         (b'["\xff"]', BodyFormat.JSON, "Must be UTF-8; byte 2 is not."),
         (b"[" * 100_000, BodyFormat.JSON, "nested too deeply"),
-        (b"", BodyFormat.NDJSON, "Has no row."),
-        (b"\n \n", BodyFormat.NDJSON, "Has no row."),
-        (b"", BodyFormat.CSV, "first line must name the columns"),
-        (HEADER, BodyFormat.CSV, "Has no row."),
-        (b"date_from;date_to\n", BodyFormat.CSV, "first line must name the columns"),
-        (b"date_from,date_to,origin_code,destination_code\n", BodyFormat.CSV, "first line must name the columns"),
-        (HEADER.replace(b"currency", b"price"), BodyFormat.CSV, "first line must name the columns"),
-        (HEADER.replace(b"currency", b"colour"), BodyFormat.CSV, "first line must name the columns"),
-        (HEADER.replace(b"currency", b'"currency'), BodyFormat.CSV, "first line must name the columns"),
+        (b"", BodyFormat.NDJSON, "Has no rows."),
+        (b"\n \n", BodyFormat.NDJSON, "Has no rows."),
+        (b"", BodyFormat.CSV, "Has no rows."),
+        (HEADER, BodyFormat.CSV, "Has no rows."),
+        (HEADER + b"\n \r\r\n", BodyFormat.CSV, "Has no rows."),
+        (b"date_from;date_to\n", BodyFormat.CSV, "it has 'date_from;date_to'."),
+        (b"date_from,date_to,origin_code,destination_code\n", BodyFormat.CSV, "price is missing."),
+        (HEADER.replace(b"currency", b"price"), BodyFormat.CSV, "price comes twice."),
+        (HEADER.replace(b"currency", b"colour"), BodyFormat.CSV, "'colour' is no column."),
+        (HEADER.replace(b"currency", b'"currency'), BodyFormat.CSV, "which has a quote that is not closed"),
+        (b"2026-01-01,2026-01-02,CNSGH,BEZEE,five\n", BodyFormat.CSV, "it has '2026-01-01'"),
+        (b"CNSGH,BEZEE,2026-01-01,2026-01-02,5\n", BodyFormat.CSV, "it has 'CNSGH', 'BEZEE'"),
     ],
 )
 def test_body_of_another_format_is_refused_and_says_where(body: bytes, form: BodyFormat, detail: str) -> None:
@@ -107,12 +110,46 @@ def test_json_line_that_cannot_be_read_spoils_only_itself(line: bytes) -> None:
         read_line(line, [])
 
 
-@pytest.mark.parametrize("line", [b"1,2", b"1,2,3,4,5,6,7", b'"1,2,3,4,5,6', b"\xff,,,,,"])
-def test_csv_line_that_cannot_be_read_spoils_only_itself(line: bytes) -> None:
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"1,2", "Has 2 columns, not date_from, date_to"),
+        (b"1,2,3,4,5,6,7", "Has 7 columns, not date_from, date_to"),
+        (b'"1,2,3,4,5,6', "Has a quote that is not closed"),
+        (b"\xff,,,,,", "Is not UTF-8: byte 1 is 0xFF"),
+        (b"x" * 10_001, "Is longer than 10,000 bytes."),
+    ],
+)
+def test_csv_line_that_cannot_be_read_spoils_only_itself(line: bytes, said: str) -> None:
     plan = planned(HEADER + line + b"\n1,2,3,4,5,6", BodyFormat.CSV)
     assert plan.row_count == 2
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput) as refused:
         read_line(line, plan.columns)
+    assert refused.value.errors[0].detail.startswith(said)
+
+
+def test_csv_without_a_header_has_the_columns_in_their_order() -> None:
+    row = GOOD | {"price": Decimal("12.5")}
+    assert rows(planned(b"\n2026-01-01,2026-01-02,CNSGH,BEZEE,12.5\n", BodyFormat.CSV)) == {2: row}
+    assert rows(planned(b"2026-01-01,2026-01-02,CNSGH,BEZEE,12.5,EUR", BodyFormat.CSV)) == {
+        1: row | {"currency": "EUR"}
+    }
+    with pytest.raises(BatchTooLarge):
+        planned(b"2026-01-01,2026-01-02,CNSGH,BEZEE,12.5\n" * 101, BodyFormat.CSV)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\r\r\n"])
+@pytest.mark.parametrize("form", [BodyFormat.NDJSON, BodyFormat.CSV])
+def test_any_end_of_line_ends_a_row(form: BodyFormat, end: str) -> None:
+    lines = ["{}", "", "{}"] if form is BodyFormat.NDJSON else [HEADER.decode().strip(), "1,,,,,", "", "2,,,,,"]
+    plan = planned(end.join(lines).encode(), form)
+    assert (plan.row_count, len(lines) - max(rows(plan))) == (2, 0)
+
+
+def test_mark_in_front_of_a_json_line_is_passed_over() -> None:
+    line = b"\xef\xbb\xbf" + json.dumps(GOOD).encode()
+    plan = planned(b"\n".join([line] * 2), BodyFormat.NDJSON)
+    assert (list(rows(plan).values()), plan.price_count) == ([GOOD, GOOD], 4)
 
 
 def test_price_that_is_no_number_stays_text_for_whoever_checks_it() -> None:

@@ -1,84 +1,18 @@
-"""RFC 3339 into one text per instant."""
+"""One text per instant, as the log keeps it."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from timestamps.instants import NotAnInstant, canonical_instant, now
-
-OFFSETS = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+from common.rfc3339 import read_instant
+from timestamps.instants import canonical_instant, now
 
 
-@pytest.mark.parametrize(
-    ("text", "instant"),
-    [
-        ("2018-08-04T05:32:31+02:00", "2018-08-04T03:32:31Z"),
-        ("2018-08-04t05:32:31z", "2018-08-04T05:32:31Z"),
-        ("2018-08-04T05:32:31-00:00", "2018-08-04T05:32:31Z"),
-        ("2018-08-04T05:32:31.5Z", "2018-08-04T05:32:31.500000Z"),
-        ("2018-08-04T05:32:31.123456Z", "2018-08-04T05:32:31.123456Z"),
-        ("2018-08-04T05:32:31.123456999Z", "2018-08-04T05:32:31.123456Z"),
-        ("2018-08-04T05:32:31.000000000Z", "2018-08-04T05:32:31Z"),
-        ("2020-02-29T23:59:59-23:59", "2020-03-01T23:58:59Z"),
-        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
-        ("0000-12-31T23:59:59.999999-00:01", "0001-01-01T00:00:59.999999Z"),
-        ("0000-12-31T00:00:00-23:59", None),
-        ("9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999999Z"),
-        ("9999-12-31T23:59:59+00:01", "9999-12-31T23:58:59Z"),
-        ("9999-12-31T23:59:59-00:01", None),
-        ("0001-01-01T00:00:00+00:01", None),
-        ("0000-06-01T00:00:00Z", None),
-    ],
-)
-def test_an_instant_is_kept_in_utc_if_it_is_within_the_years_1_to_9999(text: str, instant: str | None) -> None:
-    if instant is None:
-        with pytest.raises(NotAnInstant, match="years 0001 to 9999"):
-            canonical_instant(text)
-    else:
-        assert canonical_instant(text) == instant
-
-
-@given(st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=OFFSETS))  # noqa: DTZ001
-def test_every_instant_comes_back_equal(instant: datetime) -> None:
-    kept = canonical_instant(instant.isoformat())
-    assert datetime.fromisoformat(kept) == instant
-    assert canonical_instant(kept) == kept
+def test_an_instant_is_kept_in_utc_with_microseconds_where_there_are_any() -> None:
+    assert canonical_instant("2018-08-04t05:32:31.1234567+02:00") == "2018-08-04T03:32:31.123456Z"
+    assert canonical_instant("2018-08-04T05:32:31.000000000+02:00") == "2018-08-04T03:32:31Z"
+    assert canonical_instant("0001-01-01T00:00:00Z") == "0001-01-01T00:00:00Z"
 
 
 def test_now_is_an_instant_as_it_is_kept() -> None:
     text = now()
     assert canonical_instant(text) == text
-    assert abs(datetime.fromisoformat(text) - datetime.now(UTC)) < timedelta(seconds=5)
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("2016-12-31T23:59:60Z", "leap second"),
-        ("2016-12-31T23:59:60.5+01:00", "leap second"),
-        ("2018-08-04T05:32:61Z", "second must be in"),
-        ("2018-02-29T00:00:00Z", "day"),
-        ("2018-13-01T00:00:00Z", "month"),
-        ("2018-08-04T24:00:00Z", "hour"),
-        ("2018-08-04T05:32:31+24:00", "offset"),
-        ("2018-08-04T05:32:31+01:60", "offset"),
-        ("2018-08-04T05:32:31.0123456789Z", "9 digits"),
-        ("2018-08-04T05:32:31", "RFC 3339"),
-        ("2018-08-04 05:32:31Z", "RFC 3339"),
-        ("2018-08-04T05:32Z", "RFC 3339"),
-        ("2018-08-04T05:32:31.Z", "RFC 3339"),
-        ("2018-08-04T05:32:31,5Z", "RFC 3339"),
-        ("2018-08-04T05:32:31+0200", "RFC 3339"),
-        ("20180804T053231Z", "RFC 3339"),
-        ("12018-08-04T05:32:31Z", "RFC 3339"),
-        ("-2018-08-04T05:32:31Z", "RFC 3339"),
-        ("٢٠١٨-08-04T05:32:31Z", "RFC 3339"),
-        ("2018-08-04T05:32:31Z\n", "RFC 3339"),
-        ("", "RFC 3339"),
-    ],
-)
-def test_anything_else_is_refused_with_the_reason(text: str, reason: str) -> None:
-    with pytest.raises(NotAnInstant, match=reason):
-        canonical_instant(text)
+    assert abs(read_instant(text) - datetime.now(UTC)) < timedelta(seconds=5)

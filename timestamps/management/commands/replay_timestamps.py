@@ -5,7 +5,6 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -13,11 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from common.errors import FloodgateError
+from common.rfc3339 import NotAnInstant, read_instant
 from common.stores import STORE_AWAY
 from config import env
 from timestamps import archive, stream
 from timestamps.consuming import live_table
-from timestamps.instants import NotAnInstant, canonical_instant
 from timestamps.models import RecordTable, TableState
 from timestamps.proving import entries_before, entries_in_log
 from timestamps.replaying import replay_step
@@ -146,8 +145,7 @@ def _first(from_time: str | None, from_position: str | None) -> Position:
     """The first position that is replayed; START: all are. Raises CommandError."""
     try:
         if from_time:
-            instant = datetime.fromisoformat(canonical_instant(from_time))
-            return Position(max(0, int(instant.timestamp() * 1000)), 0)
+            return Position(max(0, int(read_instant(from_time).timestamp() * 1000)), 0)
         position = Position.parse(from_position) if from_position else START
         if max(position) >= 2**63:
             raise ValueError(from_position)

@@ -1,0 +1,132 @@
+"""Text that people give to commands: a file, or what comes through a pipe, as lines.
+
+Lines end where ``lines.py`` says. A file that is no text, such as an archive or a workbook given by mistake, is refused
+as what it is before anything reads it as thousands of bad rows.
+"""
+
+import shutil
+import tempfile
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedIOBase
+from itertools import chain
+from pathlib import Path
+
+from django.conf import settings
+
+from common.lines import end_by_newlines
+
+BLOCK_BYTES = 2**20
+LONGEST_LINE = 10_000  # bytes; a longer one is no row of anything
+_HEAD_BYTES = 64 * 1024
+_SAVE = "save it as CSV in UTF-8"
+_KINDS = (
+    (b"\x1f\x8b", "a gzip archive; unpack it"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive; unpack it"),
+    (b"\x50\x2a\x4d\x18", "a zstd archive; unpack it"),  # as pzstd begins
+    (b"BZh", "a bzip2 archive; unpack it"),
+    (b"\xfd7zXZ\0", "an xz archive; unpack it"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
+    (b"PK\x03\x04", f"a zip archive or an Excel workbook; unpack it, or {_SAVE}"),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"\xd0\xcf\x11\xe0", f"an old Excel workbook; {_SAVE}"),
+    (b"PAR1", f"a Parquet file; {_SAVE}"),
+    (b"%PDF", f"a PDF document; {_SAVE}"),
+    (b"\xff\xfe", f"UTF-16 text; {_SAVE}"),
+    (b"\xfe\xff", f"UTF-16 text; {_SAVE}"),
+)
+
+
+class NoText(ValueError):
+    """Says what the file is instead, and what to do."""
+
+
+def as_predicate(error: ValueError) -> str:
+    """Its sentence behind the name of what it is about."""
+    sentence = str(error)
+    return sentence[0].lower() + sentence[1:]
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[BufferedIOBase]:
+    """The file at its start; what comes through a pipe is taken in whole first.
+
+    Raises: OSError; NoText: it is empty, or plainly no text.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        _refuse_others(head)
+        if file.seekable():
+            file.seek(0)
+            yield file
+        else:
+            with _spooled(head, file) as spool:
+                yield spool
+
+
+@contextmanager
+def _spooled(head: bytes, rest: BufferedIOBase) -> Iterator[BufferedIOBase]:
+    """In a file without a name, so nothing is left behind however the process ends."""
+    with tempfile.TemporaryFile(dir=settings.SPOOL_DIR) as spool:
+        try:
+            spool.write(head)
+            shutil.copyfileobj(rest, spool)
+            spool.seek(0)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(settings.SPOOL_DIR)) from error
+        yield spool
+
+
+def _refuse_others(head: bytes) -> None:
+    """Raises NoText."""
+    if not head:
+        raise NoText("Is empty.")
+    for magic, kind in _KINDS:
+        if head.startswith(magic):
+            raise NoText(f"Is {kind}.")
+    if head[257:262] == b"ustar":
+        raise NoText("Is a tar archive; unpack it.")
+    if (place := head.find(b"\0")) >= 0:
+        line = head.count(b"\n", 0, place) + 1
+        raise NoText(f"Is no text, or text in UTF-16: it has a NUL byte in line {line}; {_SAVE}.")
+
+
+def size_of(file: BufferedIOBase) -> int:
+    """In bytes; the file is at its start afterwards."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    return size
+
+
+def blocks_of(file: BufferedIOBase) -> Iterator[bytes]:
+    """The file from its start in blocks of whole lines for ``lines_of``, without a byte order mark.
+
+    Of a line that is longer than LONGEST_LINE just so much is there as says that it is.
+    """
+    file.seek(len(BOM_UTF8) if file.read(len(BOM_UTF8)) == BOM_UTF8 else 0)
+    rest = b""
+    while piece := file.read(BLOCK_BYTES):
+        block = rest + piece
+        # A CR at the very end may have an LF behind it.
+        ended = max(block.rfind(b"\n"), block.rstrip(b"\r").rfind(b"\r")) + 1
+        if ended:
+            yield block[:ended]
+        rest = _shortened(block[ended:])
+    if rest:
+        yield rest
+
+
+def _shortened(line: bytes) -> bytes:
+    end = b"\r" if line.endswith(b"\r") else b""
+    return line[: LONGEST_LINE + 1] + end if len(line) > LONGEST_LINE + 1 else line
+
+
+def lines_of(block: bytes) -> list[bytes]:
+    """Without their ends. Only a CR that belongs to an LF is left by ``end_by_newlines``."""
+    return end_by_newlines(block).replace(b"\r", b"").removesuffix(b"\n").split(b"\n")
+
+
+def numbered_lines(file: BufferedIOBase) -> Iterator[tuple[int, bytes]]:
+    """All lines of the file from its start, counted from 1, without their ends."""
+    return enumerate(chain.from_iterable(map(lines_of, blocks_of(file))), 1)

@@ -1,0 +1,24 @@
+"""Threads for batches, apart by store: what hangs with one store holds up no batch of another."""
+
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from common.circuits import Circuit
+from gateway.router import AnyEndpoint
+
+
+def threads_by_store(endpoints: Iterable[AnyEndpoint]) -> dict[Circuit, int]:
+    """One for each batcher, which runs one batch at a time, and one for a batch that was given up and still hangs."""
+    batchers = Counter[Circuit]()
+    for endpoint in endpoints:
+        batchers[endpoint.store] += 2 if endpoint.asks_again_for else 1
+    return {store: count + 1 for store, count in batchers.items()}
+
+
+def bulkheads(endpoints: Iterable[AnyEndpoint]) -> dict[Circuit, ThreadPoolExecutor]:
+    """An executor for each store. Threads start with their first batch."""
+    return {
+        store: ThreadPoolExecutor(threads, thread_name_prefix=f"batch-{store.name}")
+        for store, threads in threads_by_store(endpoints).items()
+    }

@@ -1,0 +1,51 @@
+"""Proofs that the stores take writes. One that only answers may be a standby, full, or unable to keep what it takes."""
+
+from typing import Any, cast
+
+from django.utils import timezone
+from redis import Redis
+
+from common import valkey
+from common.errors import FloodgateError
+from gateway.models import WriteProof
+
+TRUTH_POLICY = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+CACHE_PROOF_SECONDS = 60
+
+
+class TruthIsUnsafe(FloodgateError):
+    code = "truth-is-unsafe"
+
+    def __init__(self, wrong: dict[str, Any]) -> None:
+        said = ", ".join(f"{name} {value!r} instead of {TRUTH_POLICY[name]!r}" for name, value in wrong.items())
+        super().__init__(f"The truth Valkey has {said}: what it takes may be lost.")
+
+
+def write_to_database() -> None:
+    """One statement, so a process that hangs holds up no other. Raises DatabaseError."""
+    proof = WriteProof(pk=1, written_at=timezone.now())
+    WriteProof.objects.bulk_create([proof], update_conflicts=True, unique_fields=["id"], update_fields=["written_at"])
+
+
+def write_to_truth() -> None:
+    """Raises RedisError: no answer, or it is a replica, out of memory or cannot write its log; TruthIsUnsafe."""
+    _write(valkey.truth())
+    if wrong := wrong_truth_policy():
+        raise TruthIsUnsafe(wrong)
+
+
+def write_to_cache() -> None:
+    """Raises RedisError."""
+    _write(valkey.cache_store(), seconds=CACHE_PROOF_SECONDS)
+
+
+def wrong_truth_policy() -> dict[str, Any]:
+    """What differs from TRUTH_POLICY, by name. Anything else lost acknowledged increments, or refused them under
+    memory pressure. Raises RedisError.
+    """
+    found = cast(dict[str, Any], valkey.truth().config_get(*TRUTH_POLICY))
+    return {name: found.get(name) for name, value in TRUTH_POLICY.items() if found.get(name) != value}
+
+
+def _write(store: Redis, seconds: int | None = None) -> None:
+    store.set(valkey.key("write-proof"), str(timezone.now()), ex=seconds)

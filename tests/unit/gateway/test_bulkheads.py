@@ -1,0 +1,88 @@
+"""A store that hangs holds up its own requests and no others."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from common.circuits import Circuit
+from gateway import batches
+from gateway.app import Gateway
+from gateway.bulkheads import threads_by_store
+from gateway.hot import HotEndpoint
+from gateway.http import Message, Reply, Scope
+
+HANGING, WELL = Circuit("hanging", lambda: 1 / 0), Circuit("well", lambda: None)
+
+
+@pytest.fixture
+def stuck() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def endpoint(name: str, store: Circuit, run: Any = list, **options: Any) -> HotEndpoint[Any, Any]:
+    return HotEndpoint(
+        name=name,
+        method="GET",
+        path=f"/{name}",
+        parse=lambda request: None,
+        run=run,
+        reply=lambda request, result: Reply(200),
+        store=store,
+        **options,
+    )
+
+
+async def no_django(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError("not for Django")
+
+
+async def status_of(gateway: Gateway, path: str) -> int:
+    scope: Scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await gateway(scope, lambda: asyncio.sleep(3600), send)  # type: ignore[arg-type, return-value]
+    return int(sent[0]["status"])
+
+
+def test_a_store_that_hangs_at_all_its_addresses_holds_up_no_other_stores_requests(
+    stuck: threading.Event, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.RATE_LIMIT = "off"
+    monkeypatch.setattr(batches, "close_old_connections", lambda: None)
+
+    def hang(items: list[Any]) -> list[Any]:
+        assert stuck.wait(10)
+        return items
+
+    async def scenario() -> list[int]:
+        gateway = Gateway(
+            no_django,
+            [*(endpoint(f"hangs{number}", HANGING, hang) for number in range(6)), endpoint("answers", WELL)],
+        )
+        waiting = [asyncio.create_task(status_of(gateway, f"/hangs{number}")) for number in range(6)]
+        await asyncio.sleep(0)
+        answers = [await asyncio.wait_for(status_of(gateway, "/answers"), 1.0) for _ in range(10)]
+        assert not any(task.done() for task in waiting)
+        assert [await task for task in waiting] == [503] * 6
+        assert (HANGING.is_open, WELL.is_open) == (True, False)
+        return answers
+
+    assert asyncio.run(scenario()) == [200] * 10
+
+
+def test_each_batcher_has_a_thread_and_each_store_one_more() -> None:
+    endpoints = [
+        endpoint("a", WELL),
+        endpoint("b", WELL, asks_again_for=lambda item, result: 1.0),
+        endpoint("c", HANGING),
+    ]
+    assert threads_by_store(endpoints) == {WELL: 4, HANGING: 2}
