@@ -20,7 +20,7 @@ from common.stores import CACHE
 from gateway.batcher import Batcher
 from gateway.batches import run_batch
 from gateway.bulkheads import bulkheads
-from gateway.clients import ACCOUNT_HEADER, Client, identify
+from gateway.clients import ACCOUNT_HEADER, Client, identify, scheme_of
 from gateway.correlation import correlation_id_of
 from gateway.errors import RateLimited
 from gateway.health import health_routes
@@ -251,4 +251,4 @@ _OURS = (b"correlationid", b"x-correlation-id", ACCOUNT_HEADER)
 def _as_django_sees_it(scope: Scope, correlation_id: str, client: Client) -> Scope:
     headers = [pair for pair in scope["headers"] if pair[0] not in _OURS]
     ours = [(b"x-correlation-id", correlation_id.encode()), (ACCOUNT_HEADER, client.account.encode())]
-    return {**scope, "headers": [*headers, *ours], "client": (client.address, 0)}
+    return {**scope, "headers": [*headers, *ours], "client": (client.address, 0), "scheme": scheme_of(scope)}

@@ -71,11 +71,26 @@ def needs_no_key(path: str) -> bool:
 
 def client_address(scope: Scope) -> str:
     """IP address of whoever the trusted proxies forward for; never a text that is no address."""
-    peer: str = (scope.get("client") or ("",))[0]
-    if not settings.TRUSTED_PROXIES or not _is_trusted(_parsed(peer) or "", settings.TRUSTED_PROXIES):
-        return peer
-    forwarded = joined(scope["headers"], b"x-forwarded-for")
+    peer = _peer(scope)
+    forwarded = joined(scope["headers"], b"x-forwarded-for") if _is_proxy(peer) else None
     return _farthest_known(peer, forwarded.decode("latin-1")) if forwarded else peer
+
+
+def scheme_of(scope: Scope) -> str:
+    """http or https, as the client asked for it: what a trusted proxy says, the nearest of several."""
+    said = joined(scope["headers"], b"x-forwarded-proto") if _is_proxy(_peer(scope)) else None
+    scheme = (said or b"").rpartition(b",")[2].strip().lower().decode("latin-1")
+    return scheme if scheme in ("http", "https") else scope.get("scheme", "http")
+
+
+def _peer(scope: Scope) -> str:
+    peer: str = (scope.get("client") or ("",))[0]
+    return peer
+
+
+def _is_proxy(peer: str) -> bool:
+    trusted: tuple[str, ...] = settings.TRUSTED_PROXIES
+    return bool(trusted) and _is_trusted(_parsed(peer) or "", trusted)
 
 
 def _farthest_known(peer: str, forwarded: str) -> str:

@@ -19,7 +19,7 @@ JOINED_BY: dict[bytes, bytes | None] = {
     b"access-control-request-method": ALONE,
     b"authorization": ALONE,
     b"content-encoding": LIST,
-    b"content-length": ALONE,  # the server refuses two of them, of Content-Type and of Host before we do
+    b"content-length": ALONE,  # two of them end at the server already
     b"content-type": ALONE,
     b"cookie": b"; ",
     b"correlationid": ALONE,
@@ -34,6 +34,7 @@ JOINED_BY: dict[bytes, bytes | None] = {
     b"x-correlation-id": LIST,  # two are no UUID, so a fresh id is made: no reason to refuse
     b"x-csrftoken": ALONE,
     b"x-forwarded-for": LIST,
+    b"x-forwarded-proto": LIST,
 }
 
 

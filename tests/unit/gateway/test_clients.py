@@ -121,6 +121,28 @@ def test_django_sees_the_same_address() -> None:
     assert environ["REMOTE_ADDR"] == client.address == "203.0.113.9"
 
 
+@pytest.mark.usefixtures("proxied")
+@pytest.mark.parametrize(
+    ("said", "peer", "scheme"),
+    [
+        ([], PROXY, "http"),
+        (["https"], PROXY, "https"),
+        (["HTTPS "], PROXY, "https"),
+        (["http, https"], PROXY, "https"),  # the nearest proxy wrote the last one
+        (["http", "https"], PROXY, "https"),
+        (["ftp"], PROXY, "http"),
+        ([""], PROXY, "http"),
+        (["https"], "198.51.100.7", "http"),
+    ],
+)
+def test_django_sees_the_scheme_that_a_trusted_proxy_was_asked_with(said: list[str], peer: str, scheme: str) -> None:
+    asked = {**scope(peer=peer), "method": "GET", "raw_path": b"/", "query_string": b"", "http_version": "1"}
+    asked["headers"] += [(b"x-forwarded-proto", value.encode()) for value in said]
+    with new_spool() as body:
+        environ = wsgi_environ(_as_django_sees_it(asked, "", asyncio.run(identify(asked))), body, 0)
+    assert environ["wsgi.url_scheme"] == scheme
+
+
 @pytest.mark.parametrize(
     "path", ["/", "/docs", "/openapi.json", "/static/gateway/console.js", "/admin", "/admin/login/"]
 )
