@@ -8,6 +8,7 @@ FloodgateError
 ├── NotFound
 ├── RateLimited
 ├── UnknownMethod
+├── ForeignHost
 ├── CrossSiteRequest
 ├── EncodedBody
 ├── BodyTooLarge
@@ -115,6 +116,15 @@ class RateLimited(FloodgateError):
 class UnknownMethod(FloodgateError):
     code = "unknown-method"
     default_detail = "There is no such HTTP method here."
+
+
+class ForeignHost(FloodgateError):
+    """A name that leads here and is not ours: by such names pages of other sites reach what only a browser can."""
+
+    code = "foreign-host"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"This service does not answer to the Host {host[:200]!r}: it is not in ALLOWED_HOSTS.")
 
 
 class CrossSiteRequest(FloodgateError):

@@ -23,7 +23,7 @@ from rest_framework.response import Response
 from common.errors import FieldError, FloodgateError, InvalidInput, StoreUnavailable, Unavailable
 from common.exactjson import dump_exactly
 from common.stores import STORE_AWAY
-from gateway.errors import EncodedBody, RateLimited, Unauthorized
+from gateway.errors import EncodedBody, ForeignHost, RateLimited, Unauthorized
 from gateway.http import Reply
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ STATUS_BY_CODE: dict[str, HTTPStatus] = {
     "not-found": HTTPStatus.NOT_FOUND,
     "rate-limited": HTTPStatus.TOO_MANY_REQUESTS,
     "unknown-method": HTTPStatus.NOT_IMPLEMENTED,
+    "foreign-host": HTTPStatus.BAD_REQUEST,
     "cross-site-request": HTTPStatus.FORBIDDEN,
     "unsupported-encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "body-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -195,8 +196,7 @@ def _why_bad(request: HttpRequest, exception: Exception) -> str:
     """Django's own sentences are for its log: some tell paths of this machine."""
     match exception:
         case DisallowedHost():
-            host = request.META.get("HTTP_HOST", request.META["SERVER_NAME"])
-            return f"This service does not answer to the Host {host[:200]!r}: it is not in ALLOWED_HOSTS."
+            return ForeignHost(request.META.get("HTTP_HOST", request.META["SERVER_NAME"])).detail
         case TooManyFieldsSent():
             return f"A form or query has at most {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:,} fields here."
         case TooManyFilesSent():

@@ -1,11 +1,13 @@
 """What is refused before anything looks at it, and before its body is read."""
 
 import re
+from functools import lru_cache
 
 from django.conf import settings
+from django.http.request import split_domain_port, validate_host
 
 from common.errors import FieldError, InvalidInput
-from gateway.errors import CrossSiteRequest, EncodedBody, UnknownMethod
+from gateway.errors import CrossSiteRequest, EncodedBody, ForeignHost, UnknownMethod
 from gateway.fields import read_query
 from gateway.headers import Headers, find_header, joined, refuse_repeated
 
@@ -21,6 +23,8 @@ def refuse_strange(method: str, headers: Headers) -> None:
 
     Raise InvalidInput for a header that comes twice and must stand alone, EncodedBody for a body that is compressed.
 
+    Raise ForeignHost for a name that is not ours, as Django does.
+
     Raise CrossSiteRequest for a write that a browser sends for a page of another site: such pages can post forms and
     plain text to a server that only the user's machine reaches. Other clients send neither of these headers. Pages of
     settings.CORS_ALLOWED_ORIGINS are no strangers.
@@ -28,9 +32,18 @@ def refuse_strange(method: str, headers: Headers) -> None:
     if method not in METHODS:
         raise UnknownMethod
     refuse_repeated(headers)
+    host = find_header(headers, b"host")
+    if host is not None and not _is_ours(host, tuple(settings.ALLOWED_HOSTS)):
+        raise ForeignHost(host.decode("latin-1"))
     if method not in READING and _is_of_another_site(headers):
         raise CrossSiteRequest
     _refuse_encoded(method, headers)
+
+
+@lru_cache(1_024)
+def _is_ours(host: bytes, allowed: tuple[str, ...]) -> bool:
+    domain, _ = split_domain_port(host.decode("latin-1"))
+    return bool(domain) and validate_host(domain, allowed)
 
 
 def _is_of_another_site(headers: Headers) -> bool:

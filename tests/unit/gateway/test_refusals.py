@@ -71,9 +71,9 @@ def ask(path: str, headers: Headers, *, method: str = "POST", body: bytes = b"{}
 @DOORS
 @pytest.mark.parametrize("name", [name for name, separator in JOINED_BY.items() if separator is ALONE])
 def test_header_that_stands_alone_is_refused_when_it_comes_twice(path: str, name: bytes) -> None:
-    answer = ask(path, [(name, b"2"), (b"host", b"a")] + [(name, b"2")] * (name != b"host"))
+    answer = ask(path, [(name, b"2"), (b"host", b"localhost")] + [(name, b"2")] * (name != b"host"))
     if name == b"host":
-        answer = ask(path, [(name, b"a"), (name, b"a")])
+        answer = ask(path, [(name, b"localhost"), (name, b"localhost")])
     assert (answer.status, [field.lower() for field in answer.fields]) == (400, [name.decode()])
     assert not answer.has_read_before
 
@@ -109,6 +109,19 @@ def test_compressed_body_is_refused_unread(path: str, coding: bytes) -> None:
         assert (answer.status, answer.problem["code"]) == (415, "unsupported-encoding")
         assert answer.headers["accept-encoding"] == "identity"
         assert not answer.has_read_before
+
+
+@DOORS
+@pytest.mark.parametrize("host", [b"evil.example", b"127.0.0.1.evil.example:8000", b"a b", b"", b"[::1"])
+def test_a_name_that_is_not_ours_is_refused(path: str, host: bytes) -> None:
+    answer = ask(path, [(b"host", host)])
+    assert (answer.status, answer.problem["code"], answer.has_read_before) == (400, "foreign-host", False)
+
+
+@DOORS
+@pytest.mark.parametrize("host", [b"localhost", b"LOCALHOST:8000", b"127.0.0.1:1", b"[::1]:8000", None])
+def test_our_names_are_not(path: str, host: bytes | None) -> None:
+    assert ask(path, [(b"host", host)] if host else []).status == 200
 
 
 @DOORS
