@@ -23,7 +23,7 @@ from pytest_django import Settings
 from common.stores import READ_STORE
 from gateway.app import Gateway
 from gateway.hot import hot_endpoints
-from promotions import rejects
+from promotions import api, rejects
 from promotions.importing import work_on_imports
 from promotions.models import Import, Reject
 from promotions.rejects import prune_rejects
@@ -331,6 +331,11 @@ def test_correlation_id_comes_back_from_the_hot_path() -> None:
 def test_addresses_beside_promotions_are_left_to_django() -> None:
     for path in ("/promotions/versions", "/promotions/", "/promotions", f"/promotions/{ID}/more"):
         assert asyncio.run(_call(path, {})).status_code == 599
+
+
+def test_file_that_vanishes_while_it_is_submitted_is_404(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "resolve_source", lambda name, root: root / name)
+    problem(client.post("/process-csv", {"filename": "gone.csv"}), 404, "source-not-found")
 
 
 def test_rejects_of_an_import_that_ended_long_ago_are_gone(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
