@@ -3,7 +3,9 @@
 import codecs
 import gzip
 import hashlib
+import io
 import json
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
@@ -250,12 +252,27 @@ def test_binary_file_is_refused(live: Import) -> None:
     refused(imported(binary), ImportStatus.QUARANTINED, "rows were rejected")
 
 
+def tar_of(*contents: str) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for number, content in enumerate(contents):
+            member = tarfile.TarInfo(f"{number}.csv")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content.encode()))
+    return file.getvalue()
+
+
 REFUSED_FILES = {
     "truncated gzip": (gzip.compress(rows(range(1_000)).encode())[:-20], "truncated or damaged gzip"),
     "damaged gzip": (b"\x1f\x8b" + b"junk" * 99, "truncated or damaged gzip"),
     "truncated zstd": (zstandard.compress(rows(range(1_000)).encode())[:-9], "truncated or damaged zstd"),
     "zip": (b"PK\x03\x04" + bytes(100), "zip archive"),
     "utf-16": (rows(range(9)).encode("utf-16"), "UTF-16"),
+    "tar": (tar_of(rows(range(100)), rows(range(100))), "'promotions.csv' is a tar archive"),
+    "tar.gz": (gzip.compress(tar_of(rows(range(100)), rows(range(100)))), "In 'promotions.csv' is a tar archive"),
+    "tar.zst": (zstandard.compress(tar_of(rows(range(100)))), "In 'promotions.csv' is a tar archive"),
+    "gzip in gzip": (gzip.compress(gzip.compress(rows(range(100)).encode())), "is another gzip archive"),
+    "utf-16 in gzip": (gzip.compress(rows(range(100)).encode("utf-16-le")), "UTF-16"),
 }
 
 
