@@ -1,8 +1,10 @@
 """Reads a block of promotions text into arrays.
 
 Fast accept, slow explain: a vectorised pass accepts lines in the usual layouts (``rowwords``); all others go to
-``rowtext.parse_line`` one by one, ten times as slow. A CSV engine does not fit: it drops or joins rows around a stray
-quote, and tells neither line number nor reason. 0.25 to 0.45 microseconds a row (2026-11).
+``rowtext.parse_line`` one by one, thirty times as slow. A CSV engine does not fit: it drops or joins rows around a
+stray quote, and tells neither line number nor reason. 0.15 to 0.4 microseconds a row (2026-11).
+
+Where lines end is said in ``common.lines``; of the CRs that may stand before an LF, the fast pass knows one.
 """
 
 from collections import Counter
@@ -13,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from common.lines import end_by_newlines
 from promotions.rowtext import COLUMNS, MAX_LINE_BYTES, Problem, Reason, Row, parse_line
-from promotions.rowwords import REACH_BYTES, Bytes, Integers, read_dates, read_ids, read_prices
+from promotions.rowwords import REACH_BYTES, Bytes, Flags, Integers, read_dates, read_ids, read_prices
 
 RAW_BYTES = 1024
 
@@ -31,7 +34,7 @@ class RejectedLine:
     column: str  # "" when the line as a whole is at fault
     reason: Reason
     detail: str  # for people
-    raw: str  # the first 1,024 bytes; what PostgreSQL cannot store is shown as \x..
+    raw: str  # the first 1,024 bytes without the line's end; what PostgreSQL cannot store is shown as \x..
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Block:
 
 
 class _Lines(NamedTuple):
-    """Where each line of a block starts and ends (its newline, or the end of the text)."""
+    """Where each line of a block starts and ends (its newline or lone CR, or the end of the text)."""
 
     starts: Integers
     ends: Integers
@@ -73,6 +76,26 @@ class _Others:
     blank: int
 
 
+class _Marks(NamedTuple):
+    """Commas and what is no printable ASCII, in order."""
+
+    places: Integers
+    kinds: Bytes
+    newlines: Integers  # which of them are newlines
+    returned: Flags  # for each newline: a CR stands right before it
+
+    @classmethod
+    def of(cls, text: Bytes, places: Integers) -> "_Marks":
+        kinds = text[places]
+        newlines = np.flatnonzero(kinds == _NEWLINE)
+        return cls(places, kinds, newlines, text.take(places[newlines] - 1, mode="clip") == _RETURN)
+
+    @property
+    def has_other_ends(self) -> bool:
+        """Whether a CR stands elsewhere: alone, or before another one."""
+        return bool(np.count_nonzero(self.kinds == _RETURN) != np.count_nonzero(self.returned))
+
+
 class _Clean(NamedTuple):
     """Lines of printable ASCII with two commas, the first one behind 36 bytes."""
 
@@ -82,14 +105,18 @@ class _Clean(NamedTuple):
     ends: Integers  # without a carriage return
 
 
+_NOTHING_CLEAN = _Clean(*[np.empty(0, np.int64)] * 4)
+
+
 def parse_block(data: bytes | memoryview, first_line: int, offset: int, keep_rejects: int) -> Block:
-    """Parse whole lines; the last newline may be missing.
+    """Parse whole lines; the end of the last one may be missing.
 
     Args: data: lines, best ``planning.BLOCK_BYTES`` of them. first_line: number of the first one in the source.
           offset: its byte there. keep_rejects: how many rejects to describe; further ones are only counted.
     """
-    padded = np.zeros(len(data) + REACH_BYTES, np.uint8)
+    padded = np.empty(len(data) + REACH_BYTES, np.uint8)
     padded[: len(data)] = np.frombuffer(data, np.uint8)
+    padded[len(data) :] = 0
     lines, clean = _split_lines(padded[: len(data)])
     accepted = _accept(padded, clean)
     others = np.ones(len(lines.starts), np.bool_)
@@ -106,30 +133,32 @@ def parse_block(data: bytes | memoryview, first_line: int, offset: int, keep_rej
 
 
 def _split_lines(text: Bytes) -> tuple[_Lines, _Clean]:
-    marks = np.flatnonzero((text - np.uint8(32) > 94) | (text == _COMMA))
-    kinds = text[marks]
-    newlines = np.flatnonzero(kinds == _NEWLINE)
-    ends = marks[newlines]
+    """The lines of ``text``, in which each end becomes a newline."""
+    is_mark = text - np.uint8(32) > 94
+    is_mark |= text == _COMMA
+    marks = _Marks.of(text, np.flatnonzero(is_mark))
+    if marks.has_other_ends:
+        text[:] = np.frombuffer(end_by_newlines(text.tobytes()), np.uint8)
+        marks = _Marks.of(text, marks.places)
+    ends = marks.places[marks.newlines]
     starts = np.concatenate((np.zeros(1, np.int64), ends + 1))
-    clean = _clean_lines(marks, kinds, newlines, starts)
+    clean = _clean_lines(marks, starts[:-1])
     if starts[-1] == len(text):
         return _Lines(starts[:-1], ends), clean
     return _Lines(starts, np.append(ends, len(text))), clean
 
 
-def _clean_lines(marks: Integers, kinds: Bytes, newlines: Integers, starts: Integers) -> _Clean:
-    if len(marks) < len(COLUMNS):  # too few for a row; places before the first one would leave the arrays
-        nothing = np.empty(0, np.int64)
-        return _Clean(nothing, nothing, nothing, nothing)
-    starts = starts[: len(newlines)]
-    returned = kinds[newlines - 1] == _RETURN
+def _clean_lines(marks: _Marks, starts: Integers) -> _Clean:
+    places, kinds, newlines, returned = marks
+    if len(places) < len(COLUMNS):  # too few for a row; places before the first one would leave the arrays
+        return _NOTHING_CLEAN
     lasts = newlines - returned
     clean = np.diff(newlines, prepend=-1) - returned == 3
     clean &= (kinds[lasts - 1] == _COMMA) & (kinds[lasts - 2] == _COMMA)
-    clean &= (marks[lasts] + returned == marks[newlines]) & (marks[lasts - 2] == starts + _ID_BYTES)
+    clean &= places[lasts - 2] == starts + _ID_BYTES
     lines = np.flatnonzero(clean)
     lasts = lasts[lines]
-    return _Clean(lines, starts[lines], marks[lasts - 1], marks[lasts])
+    return _Clean(lines, starts[lines], places[lasts - 1], places[lasts])
 
 
 def _accept(text: Bytes, clean: _Clean) -> _Rows:
@@ -147,8 +176,8 @@ def _explain(data: bytes | memoryview, lines: _Lines, others: Integers, keep: in
     rows: list[Row] = []
     places: list[int] = []
     found_others = _Others([], Counter(), 0)
-    for place in others.tolist():
-        start, end = int(lines.starts[place]), int(lines.ends[place])
+    bounds = zip(others.tolist(), lines.starts[others].tolist(), lines.ends[others].tolist(), strict=True)
+    for place, start, end in bounds:
         found = parse_line(bytes(data[start : min(end, start + MAX_LINE_BYTES + 1)]), end - start)
         if isinstance(found, Row):
             rows.append(found)
@@ -167,13 +196,12 @@ def _reject(
 ) -> RejectedLine:
     place, problem = found
     start, end = int(lines.starts[place]), int(lines.ends[place])
-    return RejectedLine(
-        first_line + place, offset + start, *problem, _storable(data[start : min(end, start + RAW_BYTES)])
-    )
+    raw = bytes(data[start : min(end, start + RAW_BYTES)]).rstrip(b"\r")
+    return RejectedLine(first_line + place, offset + start, *problem, _storable(raw))
 
 
-def _storable(raw: bytes | memoryview) -> str:
-    return bytes(raw).decode(errors="backslashreplace").replace("\0", "\\x00")
+def _storable(raw: bytes) -> str:
+    return raw.decode(errors="backslashreplace").replace("\0", "\\x00")
 
 
 def _as_arrays(places: list[int], rows: list[Row]) -> _Rows:

@@ -83,7 +83,7 @@ def parse_line(line: bytes, length: int | None = None) -> Row | Problem | None:
     """
     if problem := _unreadable(line, len(line) if length is None else length):
         return problem
-    line = line.removesuffix(b"\r")
+    line = line.rstrip(b"\r")
     if not line.strip(b" \r"):
         return None
     columns = line.split(b",")

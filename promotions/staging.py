@@ -6,6 +6,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
+from common.lines import end_by_newlines
 from promotions.errors import SourceChanged
 from promotions.locks import lease_keeper
 from promotions.models import Chunk, Import, ImportStatus, VersionTable
@@ -69,7 +70,7 @@ def _table_count(path: Path) -> int:
     """
     with path.open("rb") as file:
         sample = file.read(_SAMPLE_BYTES)
-    rows = path.stat().st_size * sample.count(b"\n") / max(1, len(sample))
+    rows = path.stat().st_size * end_by_newlines(sample).count(b"\n") / max(1, len(sample))
     return max(ceil(rows / settings.IMPORT_ROWS_PER_TABLE), settings.IMPORT_WORKERS if rows >= LARGE_ROWS else 1)
 
 

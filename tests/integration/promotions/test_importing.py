@@ -81,6 +81,35 @@ def test_dress_of_a_file_does_not_matter(dress: Callable[[str], str]) -> None:
     assert served_prices(range(6)) == ["1.50"] * 5 + [None]
 
 
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        lambda text: text.replace("\n", "\r"),
+        lambda text: text.replace("\n", "\r\r\n"),
+        lambda text: text[: len(text) // 2].replace("\n", "\r") + text[len(text) // 2 :],
+        lambda text: "id,price,expiration_date\r" + text[: len(text) // 2] + text[len(text) // 2 :].replace("\n", "\r"),
+    ],
+    ids=["cr", "crcrlf", "cr, then lf", "header with cr, then lf, then cr"],
+)
+@pytest.mark.parametrize("chunk_bytes", [1, 300, 100_000])
+def test_lone_return_ends_a_row(settings: Settings, rewrite: Callable[[str], str], chunk_bytes: int) -> None:
+    settings.IMPORT_CHUNK_BYTES = chunk_bytes
+    found = imported(rewrite(rows(range(40))))
+    assert accounting(found) == (40, 0, 0, 0)
+    assert served_prices(range(41)) == ["1.50"] * 40 + [None]
+
+
+def test_rows_that_end_in_returns_count_for_the_gates_and_the_tables(settings: Settings) -> None:
+    settings.IMPORT_MAX_REJECT_SHARE, settings.IMPORT_ROWS_PER_TABLE = 0.3, 50
+    content = rows(range(100)) + "bad\r" * 60
+    found = imported(content + rows(range(100, 110)).replace("\n", "\r"))
+    assert (found.status, found.line_count) == (ImportStatus.QUARANTINED, 170)
+    assert "60 of 170 rows were rejected" in found.error
+    assert found.table_count == 4
+    assert [line for line, *_ in rejects_of(found)] == list(range(101, 161))
+    assert rejects_of(found)[0][1] == len(rows(range(100)))
+
+
 def test_every_row_is_accounted_for_with_its_place(settings: Settings) -> None:
     settings.IMPORT_MAX_REJECT_SHARE = 0.5
     lines = ["id,price,expiration_date\n", row(1), "\n", "one,two\n", row(2), row(1, "2.50"), f"x,1,{DATE}\n", "  \r\n"]

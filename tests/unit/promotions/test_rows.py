@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.lines import end_by_newlines
 from promotions import rows
 from promotions.rows import Block, parse_block
 from promotions.rowtext import MAX_LINE_BYTES, Problem, Row, parse_line
@@ -48,9 +49,11 @@ def found_rows(block: Block) -> list[tuple[int, Row]]:
     return [(line, Row(id_.tobytes(), price, expires)) for line, id_, price, expires in columns]
 
 
-def assert_same_as_scalar(lines: list[bytes]) -> None:
+def assert_same_as_scalar(given: list[bytes]) -> None:
+    text = b"\n".join(given) + b"\n"
+    lines = end_by_newlines(text)[:-1].split(b"\n")
     expected = [(number, parse_line(line)) for number, line in enumerate(lines, 1)]
-    block = parse_block(b"\n".join(lines) + b"\n", 1, 0, KEEP)
+    block = parse_block(text, 1, 0, KEEP)
     assert found_rows(block) == [(number, found) for number, found in expected if isinstance(found, Row)]
     problems = [(number, *found) for number, found in expected if isinstance(found, Problem)]
     assert [(found.line, found.column, found.reason, found.detail) for found in block.rejects] == problems
@@ -129,6 +132,12 @@ def test_quotes_have_no_meaning() -> None:
     block = parse_block(b'"' + GOOD + b'"\n' + b'"a\nb",1,2\n' + GOOD, 1, 0, KEEP)
     assert block.lines.tolist() == [4]
     assert block.reasons == {"bad_uuid": 2, "column_count": 1}
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\r\n", b"\r\r\n"])
+def test_raw_text_of_a_reject_is_without_its_end(end: bytes) -> None:
+    block = parse_block(b"x" + end + GOOD + end + b"y" + end, 1, 0, KEEP)
+    assert [(found.line, found.raw) for found in block.rejects] == [(1, "x"), (3, "y")]
 
 
 def test_further_rejects_are_counted_only() -> None:

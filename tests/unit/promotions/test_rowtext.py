@@ -89,6 +89,6 @@ def test_invalid_utf8_is_told_with_its_place() -> None:
     assert parse_line(b"ab\xff") == Problem("", "invalid_utf8", "no UTF-8 at byte 2 of the line")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("line", [b"", b"\r", b"  ", b"  \r"])
+@pytest.mark.parametrize("line", [b"", b"\r", b"  ", b"  \r", b"\r\r"])
 def test_blank_lines(line: bytes) -> None:
     assert parse_line(line) is None
