@@ -46,6 +46,7 @@ class Import(models.Model):
     line_count = models.BigIntegerField(default=0, help_text="Rows of the source, blank ones too, without the header.")
     table_count = models.PositiveIntegerField(default=1)
     rows_duplicate = models.BigIntegerField(default=0)
+    columns = models.TextField(db_default="id,price,expiration_date", help_text="Of the source, in its order.")
 
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)

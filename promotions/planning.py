@@ -18,7 +18,7 @@ import numpy as np
 
 from promotions.errors import SourceChanged, SourceUnreadable
 from promotions.lineends import LineEnds
-from promotions.rowtext import COLUMNS
+from promotions.rowtext import COLUMNS, parse_header
 
 BINARY_LINE_BYTES = 16 * 2**20  # a longer line is no text; ``rowtext`` rejects single lines far earlier
 _READ_BYTES = 2**20
@@ -26,7 +26,6 @@ BLOCK_BYTES = 2**19  # best for ``rows.parse_block``: its arrays stay in the cac
 
 _BOM = b"\xef\xbb\xbf"
 _HEAD_BYTES = 1024
-_IGNORED = str.maketrans("", "", " \r")
 
 
 class Head(NamedTuple):
@@ -34,19 +33,19 @@ class Head(NamedTuple):
 
     length: int  # bytes
     line_count: int  # 0 or 1
+    columns: tuple[str, ...]  # of the rows, in their order
 
 
 def read_head(file: BinaryIO) -> Head:
-    """Leaves the file at its start."""
+    """Leaves the file at its start. Raises: SourceUnreadable: a header that does not name just our columns."""
     file.seek(0)
     start = file.read(_HEAD_BYTES)
     lines = LineEnds(file).end_by_newlines(start)
     file.seek(0)
     bom = len(_BOM) if start.startswith(_BOM) else 0
     line, newline, _ = lines[bom:].partition(b"\n")
-    if tuple(line.decode(errors="replace").translate(_IGNORED).lower().split(",")) == COLUMNS:
-        return Head(bom + len(line + newline), 1)
-    return Head(bom, 0)
+    columns = parse_header(line)
+    return Head(bom, 0, COLUMNS) if columns is None else Head(bom + len(line + newline), 1, columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class Plan:
     """Chunks of at least ``chunk_bytes`` each but the last, ending at line ends.
 
     Iterate it once: it reads the file to its end and yields the chunks; the attributes tell what was read so far.
-    Raises SourceUnreadable when a line is longer than BINARY_LINE_BYTES.
+    Raises SourceUnreadable when a line is longer than BINARY_LINE_BYTES, and at once for a header that is not ours.
     """
 
     def __init__(self, file: BinaryIO, chunk_bytes: int) -> None:

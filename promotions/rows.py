@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.lines import end_by_newlines
-from promotions.rowtext import COLUMNS, MAX_LINE_BYTES, Problem, Reason, Row, parse_line
+from promotions.rowtext import COLUMNS, Problem, Reason, Row, parse_line
 from promotions.rowwords import REACH_BYTES, Bytes, Flags, Integers, read_dates, read_ids, read_prices
 
 RAW_BYTES = 1024
 
-_COMMA, _NEWLINE, _RETURN = b",\n\r"
+_COMMA, _QUOTE, _NEWLINE, _RETURN = b',"\n\r'
 _ID_BYTES = 36
 
 
@@ -97,31 +97,36 @@ class _Marks(NamedTuple):
 
 
 class _Clean(NamedTuple):
-    """Lines of printable ASCII with two commas, the first one behind 36 bytes."""
+    """Lines of printable ASCII with two commas, the first one behind 36 bytes; the columns without their quotes."""
 
     lines: Integers
-    starts: Integers
-    second_commas: Integers
-    ends: Integers  # without a carriage return
+    ids: Integers
+    prices: Integers
+    price_ends: Integers
+    dates: Integers
+    date_ends: Integers  # without a carriage return
 
 
-_NOTHING_CLEAN = _Clean(*[np.empty(0, np.int64)] * 4)
+_NOTHING_CLEAN = _Clean(*[np.empty(0, np.int64)] * 6)
 
 
-def parse_block(data: bytes | memoryview, first_line: int, offset: int, keep_rejects: int) -> Block:
+def parse_block(
+    data: bytes | memoryview, first_line: int, offset: int, keep_rejects: int, columns: tuple[str, ...] = COLUMNS
+) -> Block:
     """Parse whole lines; the end of the last one may be missing.
 
     Args: data: lines, best ``planning.BLOCK_BYTES`` of them. first_line: number of the first one in the source.
           offset: its byte there. keep_rejects: how many rejects to describe; further ones are only counted.
+          columns: their names in the order of the source; any but that of COLUMNS leaves all to the slow pass.
     """
     padded = np.empty(len(data) + REACH_BYTES, np.uint8)
     padded[: len(data)] = np.frombuffer(data, np.uint8)
     padded[len(data) :] = 0
     lines, clean = _split_lines(padded[: len(data)])
-    accepted = _accept(padded, clean)
+    accepted = _accept(padded, clean if columns == COLUMNS else _NOTHING_CLEAN)
     others = np.ones(len(lines.starts), np.bool_)
     others[accepted.lines] = False
-    explained, others_found = _explain(data, lines, np.flatnonzero(others), keep_rejects)
+    explained, others_found = _explain(data, lines, np.flatnonzero(others), keep_rejects, columns)
     rows = _merge(accepted, explained)
     return Block(
         *(rows.ids, rows.price_micros, rows.expires_us, rows.lines + first_line),
@@ -142,43 +147,60 @@ def _split_lines(text: Bytes) -> tuple[_Lines, _Clean]:
         marks = _Marks.of(text, marks.places)
     ends = marks.places[marks.newlines]
     starts = np.concatenate((np.zeros(1, np.int64), ends + 1))
-    clean = _clean_lines(marks, starts[:-1])
+    clean = _clean_lines(text, marks, starts[:-1])
     if starts[-1] == len(text):
         return _Lines(starts[:-1], ends), clean
     return _Lines(starts, np.append(ends, len(text))), clean
 
 
-def _clean_lines(marks: _Marks, starts: Integers) -> _Clean:
+def _clean_lines(text: Bytes, marks: _Marks, starts: Integers) -> _Clean:
     places, kinds, newlines, returned = marks
     if len(places) < len(COLUMNS):  # too few for a row; places before the first one would leave the arrays
         return _NOTHING_CLEAN
     lasts = newlines - returned
     clean = np.diff(newlines, prepend=-1) - returned == 3
     clean &= (kinds[lasts - 1] == _COMMA) & (kinds[lasts - 2] == _COMMA)
-    clean &= places[lasts - 2] == starts + _ID_BYTES
+    id_bytes = places[lasts - 2] - starts
+    is_quoted = id_bytes == _ID_BYTES + 2
+    clean &= (id_bytes == _ID_BYTES) | is_quoted
     lines = np.flatnonzero(clean)
-    lasts = lasts[lines]
-    return _Clean(lines, starts[lines], places[lasts - 1], places[lasts])
+    firsts, seconds, ends = (places[lasts[lines] - back] for back in (2, 1, 0))
+    found = _Clean(lines, starts[lines], firsts + 1, seconds, seconds + 1, ends)
+    return _unquote(text, found) if is_quoted.any() else found
+
+
+def _unquote(text: Bytes, clean: _Clean) -> _Clean:
+    """Without the lines that have a quote at one end of a column only; quotes within it are the readers' to refuse."""
+    starts = np.stack((clean.ids, clean.prices, clean.dates))
+    ends = np.stack((clean.prices - 1, clean.price_ends, clean.date_ends))
+    quoted = text[starts] == _QUOTE
+    good = ((text[ends - 1] == _QUOTE) == quoted).all(axis=0)
+    starts, ends = starts + quoted, ends - quoted
+    good &= ends[0] - starts[0] == _ID_BYTES
+    (ids, prices, dates), (_, price_ends, date_ends) = starts[:, good], ends[:, good]
+    return _Clean(clean.lines[good], ids, prices, price_ends, dates, date_ends)
 
 
 def _accept(text: Bytes, clean: _Clean) -> _Rows:
-    ids, good = read_ids(text, clean.starts)
-    price_micros, good_prices = read_prices(text, clean.starts + _ID_BYTES + 1, clean.second_commas)
-    expires_us, good_dates = read_dates(text, clean.second_commas + 1, clean.ends)
+    ids, good = read_ids(text, clean.ids)
+    price_micros, good_prices = read_prices(text, clean.prices, clean.price_ends)
+    expires_us, good_dates = read_dates(text, clean.dates, clean.date_ends)
     good &= good_prices & good_dates
     if good.all():
         return _Rows(clean.lines, ids, price_micros, expires_us)
     return _Rows(clean.lines[good], ids[good], price_micros[good], expires_us[good])
 
 
-def _explain(data: bytes | memoryview, lines: _Lines, others: Integers, keep: int) -> tuple[_Rows, _Others]:
+def _explain(
+    data: bytes | memoryview, lines: _Lines, others: Integers, keep: int, columns: tuple[str, ...]
+) -> tuple[_Rows, _Others]:
     """Read the given lines one by one."""
     rows: list[Row] = []
     places: list[int] = []
     found_others = _Others([], Counter(), 0)
     bounds = zip(others.tolist(), lines.starts[others].tolist(), lines.ends[others].tolist(), strict=True)
     for place, start, end in bounds:
-        found = parse_line(bytes(data[start : min(end, start + MAX_LINE_BYTES + 1)]), end - start)
+        found = parse_line(bytes(data[start:end]), columns)
         if isinstance(found, Row):
             rows.append(found)
             places.append(place)

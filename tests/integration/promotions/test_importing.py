@@ -110,6 +110,40 @@ def test_rows_that_end_in_returns_count_for_the_gates_and_the_tables(settings: S
     assert rejects_of(found)[0][1] == len(rows(range(100)))
 
 
+@pytest.mark.parametrize(
+    "dress",
+    [
+        lambda id_, price, date: f'"{id_}","{price}","{date}"',
+        lambda id_, price, date: f'"{id_}",{price},"{date}"',
+        lambda id_, price, date: f"{id_},{price}000,2018-06-24 12:50:03+00",
+        lambda id_, price, date: f"{id_},{price},2018-06-24 12:50:03.000000001 +0000 UTC m=+86400.000500000",
+    ],
+    ids=["all quoted", "text quoted", "as postgresql writes", "as go prints"],
+)
+def test_rows_of_other_programs_are_taken(dress: Callable[[object, str, str], str]) -> None:
+    found = imported("".join(dress(id_of(number), "1.50", DATE) + "\n" for number in range(20)))
+    assert accounting(found) == (20, 0, 0, 0)
+    (answer,) = find_promotions([id_of(7)])
+    assert isinstance(answer, Found)
+    assert answer.body is not None
+    assert json.loads(answer.body) == {"id": str(id_of(7)), "price": 1.5, "expiration_date": "2018-06-24T12:50:03Z"}
+
+
+def test_columns_are_taken_by_the_names_of_the_header(settings: Settings) -> None:
+    settings.IMPORT_CHUNK_BYTES = 200
+    lines = [f'{DATE}, "{id_of(number)}" ,{number}.25\n' for number in range(20)]
+    found = imported('Expiration_Date,"ID",price\r\n' + "".join(lines))
+    assert (found.status, found.columns) == (ImportStatus.PUBLISHED, "expiration_date,id,price")
+    assert accounting(found) == (20, 0, 0, 0)
+    assert served_prices(range(20)) == [f"{number}.25" for number in range(20)]
+
+
+def test_row_that_stands_where_a_header_may_is_a_row() -> None:
+    found = imported("uuid,cost,expires\n" + rows(range(20)))
+    assert accounting(found) == (20, 1, 0, 0)
+    assert [(line, reason) for line, _, _, reason, _ in rejects_of(found)] == [(1, "bad_uuid")]
+
+
 def test_every_row_is_accounted_for_with_its_place(settings: Settings) -> None:
     settings.IMPORT_MAX_REJECT_SHARE = 0.5
     lines = ["id,price,expiration_date\n", row(1), "\n", "one,two\n", row(2), row(1, "2.50"), f"x,1,{DATE}\n", "  \r\n"]
@@ -175,7 +209,9 @@ BAD_ROWS = {
     "impossible date": (f"{id_of(1)},1.5,2018-02-30 05:32:31 +0200 CEST\n", "bad_date"),
     "hour 24": (f"{id_of(1)},1.5,2018-02-03 24:00:00 +0200 CEST\n", "bad_date"),
     "before year 1 in utc": (f"{id_of(1)},1.5,0001-01-01 00:00:00 +0200 CEST\n", "date_range"),
-    "quotes": (f'"{id_of(1)}",1.5,{DATE}\n', "bad_uuid"),
+    "quote that is not closed": (f'"{id_of(1)},1.5,{DATE}\n', "bad_quotes"),
+    "quote within a column": (f'{id_of(1)}",1.5,{DATE}\n', "bad_uuid"),
+    "row in one quote": (f'"{id_of(1)},1.5,{DATE}"\n', "column_count"),
     "nul byte": (row(1, "1\0.5"), "nul_byte"),
     "10 MB line": ("x" * 10_000_000 + "\n", "line_too_long"),
     "10 MB row": (f"{id_of(1)},{'1' * 10_000_000},{DATE}\n", "line_too_long"),
@@ -291,7 +327,7 @@ def tar_of(*contents: str) -> bytes:
     return file.getvalue()
 
 
-REFUSED_FILES = {
+REFUSED_FILES: dict[str, tuple[bytes | str, str]] = {
     "truncated gzip": (gzip.compress(rows(range(1_000)).encode())[:-20], "truncated or damaged gzip"),
     "damaged gzip": (b"\x1f\x8b" + b"junk" * 99, "truncated or damaged gzip"),
     "truncated zstd": (zstandard.compress(rows(range(1_000)).encode())[:-9], "truncated or damaged zstd"),
@@ -302,11 +338,15 @@ REFUSED_FILES = {
     "tar.zst": (zstandard.compress(tar_of(rows(range(100)))), "In 'promotions.csv' is a tar archive"),
     "gzip in gzip": (gzip.compress(gzip.compress(rows(range(100)).encode())), "is another gzip archive"),
     "utf-16 in gzip": (gzip.compress(rows(range(100)).encode("utf-16-le")), "UTF-16"),
+    "header of other columns": ("id,price,expires_at\n" + rows(range(100)), "a header, 'id,price,expires_at', but"),
+    "header with semicolons": ("id;price;expiration_date\n" + rows(range(100)), "'id;price;expiration_date', but"),
 }
 
 
 @pytest.mark.parametrize(("content", "reason"), REFUSED_FILES.values(), ids=REFUSED_FILES)
-def test_file_that_is_no_text_fails_with_its_reason(live: Import, content: bytes, reason: str, tmp_path: Path) -> None:
+def test_file_that_is_no_text_fails_with_its_reason(
+    live: Import, content: bytes | str, reason: str, tmp_path: Path
+) -> None:
     refused(imported(content), ImportStatus.FAILED, reason)
     assert not any(path.is_file() for path in (tmp_path / "spool").rglob("*"))
 

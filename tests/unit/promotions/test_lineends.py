@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from promotions import lineends, planning
 from promotions.planning import Plan, read_chunk
 from promotions.rows import Block, parse_block
-from promotions.rowtext import Problem, Row, parse_line
+from promotions.rowtext import COLUMNS, Problem, Row, parse_line
 
 HEADER = b"id,price,expiration_date"
 BOM = b"\xef\xbb\xbf"
@@ -141,6 +141,9 @@ def test_last_row_of_a_file_may_end_in_a_return() -> None:
 
 
 @pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n", b"\r\r\n"])
-def test_head_is_known_by_any_end(end: bytes) -> None:
-    (chunk,) = Plan(io.BytesIO(BOM + HEADER + end + b"x"), 1)
-    assert (chunk.offset, chunk.first_line, chunk.line_count) == (3 + len(HEADER + end), 2, 1)
+@pytest.mark.parametrize("header", [HEADER, b'expiration_date , ID,"Price"'])
+def test_head_is_known_by_any_end(end: bytes, header: bytes) -> None:
+    plan = Plan(io.BytesIO(BOM + header + end + b"x"), 1)
+    (chunk,) = plan
+    assert (chunk.offset, chunk.first_line, chunk.line_count) == (3 + len(header + end), 2, 1)
+    assert plan.head.columns == (COLUMNS if header == HEADER else ("expiration_date", "id", "price"))
