@@ -1,12 +1,9 @@
 """DRF's door: imports and versions."""
 
 import csv
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from django.conf import settings
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
@@ -34,6 +31,7 @@ from promotions.rejects import refuse_if_pruned
 from promotions.serializers import ImportSerializer, ProcessCsvSerializer, SubmittedSerializer, VersionSerializer
 from promotions.sources import resolve_source
 from promotions.submitting import cancel_import, submit_import
+from promotions.uploads import keep_file, keep_stream
 
 
 def _file_name(value: Any) -> str:
@@ -79,26 +77,10 @@ class ProcessCsvView(StrictView):
 
 
 def _take_over(upload: "UploadedFile[Any]") -> Path:
-    """Keep an upload under IMPORT_ROOT, where the workers find it; no copy is made of a large one."""
-    target = settings.IMPORT_ROOT / "uploads" / f"{uuid4()}.csv"
     with storage_full_named():
-        target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(upload, TemporaryUploadedFile):
-            shutil.move(upload.temporary_file_path(), target)
-        else:
-            target.write_bytes(upload.read())
-        _make_durable(target)
-    return target
-
-
-def _make_durable(path: Path) -> None:
-    """202 means that the upload survives a power cut."""
-    for durable in (path, path.parent):
-        descriptor = os.open(durable, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            return keep_file(Path(upload.temporary_file_path()))
+        return keep_stream(upload)
 
 
 class ImportPagination(LimitOffsetPagination):

@@ -16,8 +16,8 @@ from typing import BinaryIO
 
 import zstandard
 
+from common.formats import HEAD_BYTES, Kind, foreign_format, kind_of
 from promotions.errors import SourceForbidden, SourceNotFound, SourceTooLarge, SourceUnreadable
-from promotions.formats import HEAD_BYTES, Kind, foreign_format, kind_of
 
 _COPY_BYTES = 2**20
 _ZSTD_READ_BYTES = 1024  # can unpack to 32 MB at worst: decompressobj gives all that its input makes
