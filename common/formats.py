@@ -56,9 +56,9 @@ def foreign_format(head: bytes) -> str:
     """What a file is that cannot be imported, and what to do, by its first HEAD_BYTES; empty for one that may."""
     if _is_tar(head):
         return "a tar archive; unpack it"
-    if kind_of(head) == "plain" and _is_wide(head):
-        return "UTF-16 or UTF-32 text; save it as UTF-8"
-    return next((found for pattern, found in _FOREIGN if re.match(pattern, head, re.DOTALL)), "")
+    if found := next((found for pattern, found in _FOREIGN if re.match(pattern, head, re.DOTALL)), ""):
+        return found
+    return "UTF-16 or UTF-32 text; save it as UTF-8" if kind_of(head) == "plain" and _is_wide(head) else ""
 
 
 def _is_tar(head: bytes) -> bool:

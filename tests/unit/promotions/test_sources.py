@@ -152,11 +152,11 @@ FOREIGN = {
     "Parquet": (b"PAR1" + bytes(50) + b"PAR1", "a Parquet file"),
     "SQLite": (b"SQLite format 3\0" + bytes(90), "an SQLite database"),
     "PDF": (b"%PDF-1.7\n", "a PDF document"),
-    "UTF-16 with its mark": (ROWS.decode().encode("utf-16"), "UTF-16 or UTF-32 text"),
-    "big UTF-16 with its mark": (b"\xfe\xff" + ROWS.decode().encode("utf-16-be"), "UTF-16 or UTF-32 text"),
+    "UTF-16 with its mark": (ROWS.decode().encode("utf-16"), "UTF-16 text"),
+    "big UTF-16 with its mark": (b"\xfe\xff" + ROWS.decode().encode("utf-16-be"), "UTF-16 text"),
     "UTF-16": (ROWS.decode().encode("utf-16-le"), "UTF-16 or UTF-32 text"),
     "big UTF-16": (ROWS.decode().encode("utf-16-be"), "UTF-16 or UTF-32 text"),
-    "UTF-32 with its mark": (ROWS.decode().encode("utf-32"), "UTF-16 or UTF-32 text"),
+    "UTF-32 with its mark": (ROWS.decode().encode("utf-32"), "UTF-32 text"),
     "UTF-32": (ROWS.decode().encode("utf-32-be"), "UTF-16 or UTF-32 text"),
 }
 PACKED = {
