@@ -15,27 +15,12 @@ from pathlib import Path
 
 from django.conf import settings
 
+from common.formats import HEAD_BYTES, foreign_format, kind_of
 from common.lines import end_by_newlines
 
 BLOCK_BYTES = 2**20
 LONGEST_LINE = 10_000  # bytes; a longer one is no row of anything
-_HEAD_BYTES = 64 * 1024
-_SAVE = "save it as CSV in UTF-8"
-_KINDS = (
-    (b"\x1f\x8b", "a gzip archive; unpack it"),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive; unpack it"),
-    (b"\x50\x2a\x4d\x18", "a zstd archive; unpack it"),  # as pzstd begins
-    (b"BZh", "a bzip2 archive; unpack it"),
-    (b"\xfd7zXZ\0", "an xz archive; unpack it"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
-    (b"PK\x03\x04", f"a zip archive or an Excel workbook; unpack it, or {_SAVE}"),
-    (b"PK\x05\x06", "an empty zip archive"),
-    (b"\xd0\xcf\x11\xe0", f"an old Excel workbook; {_SAVE}"),
-    (b"PAR1", f"a Parquet file; {_SAVE}"),
-    (b"%PDF", f"a PDF document; {_SAVE}"),
-    (b"\xff\xfe", f"UTF-16 text; {_SAVE}"),
-    (b"\xfe\xff", f"UTF-16 text; {_SAVE}"),
-)
+_LOOKED_AT_BYTES = 64 * 1024
 
 
 class NoText(ValueError):
@@ -55,7 +40,7 @@ def open_text(path: Path) -> Iterator[BufferedIOBase]:
     Raises: OSError; NoText: it is empty, or plainly no text.
     """
     with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
+        head = file.read(_LOOKED_AT_BYTES)
         _refuse_others(head)
         if file.seekable():
             file.seek(0)
@@ -82,14 +67,12 @@ def _refuse_others(head: bytes) -> None:
     """Raises NoText."""
     if not head:
         raise NoText("Is empty.")
-    for magic, kind in _KINDS:
-        if head.startswith(magic):
-            raise NoText(f"Is {kind}.")
-    if head[257:262] == b"ustar":
-        raise NoText("Is a tar archive; unpack it.")
+    packed = kind_of(head)
+    if found := foreign_format(head[:HEAD_BYTES]) or (packed != "plain" and f"a {packed} archive; unpack it"):
+        raise NoText(f"Is {found}.")
     if (place := head.find(b"\0")) >= 0:
         line = head.count(b"\n", 0, place) + 1
-        raise NoText(f"Is no text, or text in UTF-16: it has a NUL byte in line {line}; {_SAVE}.")
+        raise NoText(f"Is no text, or text in UTF-16: it has a NUL byte in line {line}; save it in UTF-8.")
 
 
 def size_of(file: BufferedIOBase) -> int:
@@ -108,13 +91,20 @@ def blocks_of(file: BufferedIOBase) -> Iterator[bytes]:
     rest = b""
     while piece := file.read(BLOCK_BYTES):
         block = rest + piece
-        # A CR at the very end may have an LF behind it.
-        ended = max(block.rfind(b"\n"), block.rstrip(b"\r").rfind(b"\r")) + 1
+        ended = _end_of_lines(block)
         if ended:
             yield block[:ended]
         rest = _shortened(block[ended:])
     if rest:
         yield rest
+
+
+def _end_of_lines(block: bytes) -> int:
+    """Behind the last line that has surely ended: CRs at the very end may have an LF behind them."""
+    before = block.rstrip(b"\r")
+    if len(block) - len(before) > LONGEST_LINE:  # whatever follows, nobody means this many to be one end
+        return len(block) - 1
+    return max(block.rfind(b"\n"), before.rfind(b"\r")) + 1
 
 
 def _shortened(line: bytes) -> bytes:

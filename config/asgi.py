@@ -5,13 +5,16 @@ from django.conf import settings
 from config.wsgi import application as django_application
 from gateway.app import Gateway
 from gateway.bridge import WSGIBridge
+from gateway.cors import with_cors
 from gateway.hot import hot_endpoints
 
-application = Gateway(
-    WSGIBridge(
-        django_application,
-        body_limits={"/process-csv": settings.UPLOAD_MAX_BYTES, "/rates/batches": settings.BATCH_MAX_BYTES},
-    ),
-    hot_endpoints(),
-    hot_path=settings.HOT_PATH,
+application = with_cors(
+    Gateway(
+        WSGIBridge(
+            django_application,
+            body_limits={"/process-csv": settings.UPLOAD_MAX_BYTES, "/rates/batches": settings.BATCH_MAX_BYTES},
+        ),
+        hot_endpoints(),
+        hot_path=settings.HOT_PATH,
+    )
 )

@@ -21,6 +21,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 MAX_RATE = 10_000_000  # requests a second
 _RATE = re.compile(r"([a-z0-9_]+)=([0-9]{1,8})")
 _ACCOUNT = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")  # as ApiKey.name
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 MAX_SOCKET_PATH = 100  # the kernel's limit is 107 bytes, PostgreSQL adds a suffix for its lock file
 
 
@@ -68,6 +69,21 @@ def _networks(name: str) -> tuple[str, ...]:
         return tuple(str(ip_network(part)) for part in listed)
     except ValueError as exc:
         raise ImproperlyConfigured(f"{name} must be IP addresses or networks, by comma: {exc}") from exc
+
+
+def _origins(name: str) -> tuple[str, ...]:
+    """As browsers write them in Origin: scheme, host, a port that is not the scheme's own; or ``*``, all of them."""
+    listed = tuple(origin.lower() for origin in _listed(name, ""))
+    own_ports = (("http:", ":80"), ("https:", ":443"))
+    wrong = [
+        origin
+        for origin in listed
+        if not _ORIGIN.fullmatch(origin) or any(origin.startswith(a) and origin.endswith(b) for a, b in own_ports)
+    ]
+    if listed != ("*",) and wrong:
+        form = "'https://shop.example,http://localhost:3000', without paths and without :80 and :443, or '*' alone"
+        raise ImproperlyConfigured(f"{name} must look like {form}, not {wrong[0]!r}")
+    return listed
 
 
 def _rates(name: str) -> dict[str, int]:
@@ -208,6 +224,7 @@ WSGI_THREADS = _int("WSGI_THREADS", 8, at_least=1)
 HOT_PATH = _switch("HOT_PATH", default=True)
 API_KEYS = _one_of("API_KEYS", "optional", ("optional", "required"))
 TRUSTED_PROXIES = _networks("TRUSTED_PROXIES")
+CORS_ALLOWED_ORIGINS = _origins("CORS_ALLOWED_ORIGINS")
 IDEMPOTENCY_TTL_SECONDS = _int("IDEMPOTENCY_TTL_SECONDS", 3600, at_least=1)
 RATE_LIMIT = _one_of("RATE_LIMIT", "on", ("on", "off", "shadow"))
 RATE_LIMIT_POLICIES = _rates("RATE_LIMIT_POLICIES")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 POLL_SECONDS = 1.0
@@ -24,7 +25,11 @@ class Changes:
         return self._seen != before
 
     def _times(self) -> dict[Path, int]:
-        return {path: path.stat().st_mtime_ns for path in self._sources()}
+        times = {}
+        for path in self._sources():
+            with suppress(FileNotFoundError):  # an editor has replaced it since it was listed
+                times[path] = path.stat().st_mtime_ns
+        return times
 
     def _sources(self) -> Iterator[Path]:
         for folder in self._root.iterdir():

@@ -20,20 +20,21 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from gateway.apikeys import revoke_api_keys
 from gateway.models import ApiKey
-from gateway.readonlyadmin import OfferedFilters, ReadOnlyAdmin, after_dialog, dialog_action
+from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
+from gateway.strictadmin import StrictAdmin
 
 admin.site.unregister([User, Group])
 
 
 @admin.register(User)
-class UserAdmin(OfferedFilters, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class UserAdmin(StrictAdmin, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
 
 @admin.register(Group)
-class GroupAdmin(OfferedFilters, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(StrictAdmin, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     pass
 
 

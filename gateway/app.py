@@ -20,7 +20,7 @@ from common.stores import CACHE
 from gateway.batcher import Batcher
 from gateway.batches import run_batch
 from gateway.bulkheads import bulkheads
-from gateway.clients import ACCOUNT_HEADER, Client, identify
+from gateway.clients import ACCOUNT_HEADER, Client, identify, scheme_of
 from gateway.correlation import correlation_id_of
 from gateway.errors import RateLimited
 from gateway.health import health_routes
@@ -44,7 +44,7 @@ from gateway.ratelimits.limiter import Limiter
 from gateway.ratelimits.policies import django_route, limited_routes
 from gateway.ratelimits.shared import LIMITS
 from gateway.ratelimits.verdicts import Asked
-from gateway.refusals import refuse_strange
+from gateway.refusals import has_body, refuse_strange
 from gateway.router import AnyEndpoint, Match, Router
 
 logger = logging.getLogger(__name__)
@@ -183,11 +183,11 @@ class Gateway:
             raise Overloaded
         self._in_flight[endpoint.name] += 1
         try:
-            if endpoint.body_limit_bytes:
-                request.body = await read_body(receive, request.headers, endpoint.body_limit_bytes)
+            if endpoint.body_limit_bytes or has_body(endpoint.method, request.headers):
+                request.body = await read_body(receive, request.headers, endpoint.most_body_bytes)
             if endpoint.method == "POST":
                 request.mark = mark_of(request, endpoint.name, client.account)
-            item = await self._on_parser(endpoint, request) if endpoint.parses_on_thread else endpoint.parse(request)
+            item = await self._on_parser(endpoint, request) if endpoint.parses_on_thread else endpoint.item(request)
             result = await self._batchers[endpoint.name].submit((client.name, item))
             if endpoint.asks_again_for:
                 result = await self._final(endpoint, item, result)
@@ -209,7 +209,7 @@ class Gateway:
         return result
 
     async def _on_parser(self, endpoint: AnyEndpoint, request: HotRequest) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._parser, endpoint.parse, request)
+        return await asyncio.get_running_loop().run_in_executor(self._parser, endpoint.item, request)
 
     async def _limit_of_django(self, match: Match | None, path: str, client: Client) -> FloodgateError | None:
         """Why a request to Django is refused before its body is read, if it is; ``match`` keeps its own limit."""
@@ -251,4 +251,4 @@ _OURS = (b"correlationid", b"x-correlation-id", ACCOUNT_HEADER)
 def _as_django_sees_it(scope: Scope, correlation_id: str, client: Client) -> Scope:
     headers = [pair for pair in scope["headers"] if pair[0] not in _OURS]
     ours = [(b"x-correlation-id", correlation_id.encode()), (ACCOUNT_HEADER, client.account.encode())]
-    return {**scope, "headers": [*headers, *ours], "client": (client.address, 0)}
+    return {**scope, "headers": [*headers, *ours], "client": (client.address, 0), "scheme": scheme_of(scope)}

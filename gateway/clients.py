@@ -1,9 +1,10 @@
 """Who sends a request: its address, and the account of its API key.
 
 Behind a trusted proxy the address is the right-most one of X-Forwarded-For that is no trusted proxy itself: what stands
-further left was written by the client.
+further left was written by the client. It ends at a hop that cannot be read, with the address right of it.
 """
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
@@ -13,10 +14,16 @@ from django.conf import settings
 
 from gateway.apikeys import KEYS
 from gateway.errors import Unauthorized
-from gateway.http import Scope, find_header
+from gateway.headers import find_header, joined
+from gateway.http import Scope
 
 ACCOUNT_HEADER = b"x-floodgate-account"  # from the gateway to Django
 LONGEST_ADDRESS = 45  # characters of an IPv6 address with an IPv4 one in it
+LONGEST_HOP = LONGEST_ADDRESS + len('"[]:65535"')
+# [IPv6] with or without a port, IPv4 with a port, or an address alone.
+_HOP = re.compile(
+    r'(?P<quote>"?)(?:\[([^\]]*:[^\]]*)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}|([^\[\]"]+))(?P=quote)', re.ASCII
+)
 PREFIX_BITS = 64  # of IPv6: what a provider gives to one customer at least
 _OPEN = frozenset({"/", "/docs", "/openapi.json", "/admin"})
 _OPEN_FOLDERS = ("/static/", "/admin/")
@@ -64,24 +71,48 @@ def needs_no_key(path: str) -> bool:
 
 def client_address(scope: Scope) -> str:
     """IP address of whoever the trusted proxies forward for; never a text that is no address."""
-    peer: str = (scope.get("client") or ("",))[0]
-    if not settings.TRUSTED_PROXIES or not _is_trusted(_parsed(peer) or "", settings.TRUSTED_PROXIES):
-        return peer
-    forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+    peer = _peer(scope)
+    forwarded = joined(scope["headers"], b"x-forwarded-for") if _is_proxy(peer) else None
     return _farthest_known(peer, forwarded.decode("latin-1")) if forwarded else peer
 
 
+def scheme_of(scope: Scope) -> str:
+    """http or https, as the client asked for it: what a trusted proxy says, the nearest of several."""
+    said = joined(scope["headers"], b"x-forwarded-proto") if _is_proxy(_peer(scope)) else None
+    scheme = (said or b"").rpartition(b",")[2].strip().lower().decode("latin-1")
+    return scheme if scheme in ("http", "https") else scope.get("scheme", "http")
+
+
+def _peer(scope: Scope) -> str:
+    peer: str = (scope.get("client") or ("",))[0]
+    return peer
+
+
+def _is_proxy(peer: str) -> bool:
+    trusted: tuple[str, ...] = settings.TRUSTED_PROXIES
+    return bool(trusted) and _is_trusted(_parsed(peer) or "", trusted)
+
+
 def _farthest_known(peer: str, forwarded: str) -> str:
-    """Proxies append, so this walks from the right; the peer itself when the header is not made of addresses."""
+    """Proxies append, so this walks from the right, to the first that is no proxy or, before that, no address.
+
+    What stands left of a hop that says nothing (``unknown``, an empty one) cannot be believed: nobody known wrote it.
+    """
     address = peer
     for text in reversed(forwarded.split(",")):
-        found = _parsed(text.strip())
+        found = _hop(text.strip())
         if found is None:
-            return peer
+            break
         address = found
         if not _is_trusted(address, settings.TRUSTED_PROXIES):
             break
     return address
+
+
+def _hop(text: str) -> str | None:
+    """The address of one hop, without the port, brackets and quotes that some proxies put around it."""
+    match = _HOP.fullmatch(text) if len(text) <= LONGEST_HOP else None
+    return _parsed(match[2] or match[3] or match[4]) if match else None
 
 
 def _parsed(text: str) -> str | None:

@@ -4,25 +4,33 @@ import random
 
 from common.uuids import HYPHENATED_UUID
 from gateway.errors import InvalidCorrelationId
-from gateway.http import Headers
+from gateway.headers import Headers
 
 _VERSION_4 = 0x4000_8000_0000_0000_0000
 _FREE_BITS = ~0xF000_C000_0000_0000_0000
-_NAMES = {b"correlationid": "correlationId", b"x-correlation-id": "X-Correlation-ID"}
 
 
 def correlation_id_of(headers: Headers) -> str:
     """The id that the client gave, or a fresh one.
 
-    Raises: InvalidCorrelationId: what the client gave is no UUID.
+    ``correlationId`` is our own and goes before ``X-Correlation-ID``, which proxies and frameworks write in forms of
+    theirs: what is no UUID there counts as none.
+
+    Raises: InvalidCorrelationId: ``correlationId`` is there and no UUID.
     """
+    usual: bytes | None = None
     for name, value in headers:
-        if name in _NAMES:
-            text = value.decode("latin-1")
-            if not HYPHENATED_UUID.fullmatch(text):
-                raise InvalidCorrelationId(_NAMES[name])
-            return text.lower()
-    return fresh_id()
+        if name == b"correlationid":
+            if not _is_uuid(value):
+                raise InvalidCorrelationId
+            return value.decode().lower()
+        if name == b"x-correlation-id":
+            usual = value if usual is None else b""  # of two nobody knows which
+    return usual.decode().lower() if usual and _is_uuid(usual) else fresh_id()
+
+
+def _is_uuid(value: bytes) -> bool:
+    return bool(HYPHENATED_UUID.fullmatch(value.decode("latin-1")))
 
 
 def fresh_id() -> str:

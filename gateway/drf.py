@@ -17,10 +17,12 @@ from common.errors import StoreUnavailable
 from gateway.batches import run_batch
 from gateway.clients import account_of
 from gateway.errors import BodyTooLarge
+from gateway.exactview import ExactView
 from gateway.hot import ASK_AGAIN_SECONDS, HotEndpoint, hot_endpoints
 from gateway.http import HotRequest
 from gateway.idempotency import IDEMPOTENCY_KEY, mark_of
 from gateway.problems import as_http_response
+from gateway.strictview import query_of, reads_request_itself
 
 
 def hot_urlpatterns() -> list[URLPattern]:
@@ -38,15 +40,16 @@ def hot_urlpatterns() -> list[URLPattern]:
 
 def _view_class(endpoints: list[HotEndpoint[Any, Any]]) -> type[APIView]:
     handlers = {endpoint.method.lower(): twin_of(endpoint) for endpoint in endpoints}
-    return type(f"{endpoints[0].name.title().replace('_', '')}View", (APIView,), handlers)
+    return type(f"{endpoints[0].name.title().replace('_', '')}View", (ExactView,), handlers)
 
 
 def twin_of(endpoint: HotEndpoint[Any, Any]) -> Any:
     """The handler of a DRF view that answers as the hot endpoint does."""
 
+    @reads_request_itself
     def handle(view: APIView, request: Request, **params: str) -> HttpResponseBase:
         hot_request = _hot_request(request._request, next(iter(params.values()), ""), endpoint)
-        item = endpoint.parse(hot_request)
+        item = endpoint.item(hot_request)
         if endpoint.store.is_open and not endpoint.answers_without_store:
             raise StoreUnavailable
         return as_http_response(endpoint.answer(hot_request, _final(endpoint, item)))
@@ -73,14 +76,14 @@ def _final(endpoint: HotEndpoint[Any, Any], item: Any) -> Any:
 
 
 def _hot_request(request: HttpRequest, param: str, endpoint: HotEndpoint[Any, Any]) -> HotRequest:
-    if endpoint.body_limit_bytes and len(request.body) > endpoint.body_limit_bytes:
-        raise BodyTooLarge.of(endpoint.body_limit_bytes)
+    if len(request.body) > endpoint.most_body_bytes:
+        raise BodyTooLarge.of(endpoint.most_body_bytes)
     hot_request = HotRequest(
         param=param,
-        query_string=request.META["QUERY_STRING"].encode("latin-1"),
+        query_string=query_of(request),
         headers=[(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.items()],
         correlation_id=request.headers.get("X-Correlation-ID", ""),
-        body=request.body if endpoint.body_limit_bytes else b"",
+        body=request.body,
         address=request.META.get("REMOTE_ADDR", ""),
         account=account_of(request.headers),
     )

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from gateway.headers import separator
 from gateway.http import Scope
 from gateway.spool import Spool
 
@@ -48,7 +49,6 @@ def _header_variables(scope: Scope) -> dict[str, str]:
             raw_value = _STRANGE_CHARSET.sub(b"", raw_value)
         key = name if name == "CONTENT_TYPE" else f"HTTP_{name}"
         value = raw_value.decode("latin-1")
-        separator = "; " if name == "COOKIE" else ","
-        variables[key] = f"{variables[key]}{separator}{value}" if key in variables else value
+        variables[key] = f"{variables[key]}{separator(raw_name).decode()}{value}" if key in variables else value
     variables.pop("HTTP_CONTENT_LENGTH", None)
     return variables

@@ -8,7 +8,9 @@ FloodgateError
 ├── NotFound
 ├── RateLimited
 ├── UnknownMethod
+├── ForeignHost
 ├── CrossSiteRequest
+├── EncodedBody
 ├── BodyTooLarge
 ├── MalformedRequest
 ├── TargetTooLong
@@ -26,8 +28,9 @@ from common.errors import FieldError, FloodgateError, InvalidInput
 
 
 class InvalidCorrelationId(InvalidInput):
-    def __init__(self, header: str) -> None:
-        super().__init__(FieldError(header, "Must be a UUID like 123e4567-e89b-12d3-a456-426614174000, or absent."))
+    def __init__(self) -> None:
+        help_text = "Must be a UUID like 123e4567-e89b-12d3-a456-426614174000, or absent."
+        super().__init__(FieldError("correlationId", help_text))
 
 
 class Unauthorized(FloodgateError):
@@ -45,6 +48,11 @@ class ApiKeyExists(FloodgateError):
 class NotFound(FloodgateError):
     code = "not-found"
     default_detail = "There is nothing here."
+
+
+class EncodedBody(FloodgateError):
+    code = "unsupported-encoding"
+    default_detail = "Bodies are taken as they are: send it without Content-Encoding. Nothing was done."
 
 
 class BodyTooLarge(FloodgateError):
@@ -108,6 +116,15 @@ class RateLimited(FloodgateError):
 class UnknownMethod(FloodgateError):
     code = "unknown-method"
     default_detail = "There is no such HTTP method here."
+
+
+class ForeignHost(FloodgateError):
+    """A name that leads here and is not ours: by such names pages of other sites reach what only a browser can."""
+
+    code = "foreign-host"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"This service does not answer to the Host {host[:200]!r}: it is not in ALLOWED_HOSTS.")
 
 
 class CrossSiteRequest(FloodgateError):

@@ -4,10 +4,10 @@ from typing import IO, Any
 
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
-from rest_framework.views import APIView
 
 from common.exactjson import dump_exactly
 from gateway.jsonbody import load_json
+from gateway.strictview import StrictView
 
 
 class ExactJSONParser(JSONParser):
@@ -22,6 +22,6 @@ class ExactJSONRenderer(JSONRenderer):
         return b"" if data is None else dump_exactly(data).encode()
 
 
-class ExactView(APIView):
+class ExactView(StrictView):
     parser_classes = [ExactJSONParser]
     renderer_classes = [ExactJSONRenderer]

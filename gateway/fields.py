@@ -28,6 +28,18 @@ class Field(NamedTuple):
 Shape = Mapping[str, Field]
 
 
+def whole(lowest: int, highest: int) -> Callable[[Any], int]:
+    """Reads a whole number."""
+    sentence = f"Must be a whole number from {lowest} to {highest}: digits only, and no text."
+
+    def read(value: Any) -> int:
+        if type(value) is not int or not lowest <= value <= highest:
+            raise ValueError(sentence)
+        return value
+
+    return read
+
+
 def read_body(body: bytes, shape: Shape) -> dict[str, Any]:
     """The fields of a JSON object. Raises InvalidInput, naming each field that is wrong."""
     return read_fields(load_json(body), shape)

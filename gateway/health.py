@@ -69,12 +69,17 @@ def register_check(name: str, ask: Check, *, required: bool = True) -> None:
 def health_routes() -> dict[str, Callable[[], Awaitable[Reply]]]:
     """What the gateway answers itself, by path."""
     readiness = Readiness()
-    return {"/health": readiness.reply, "/health/ready": readiness.reply, "/health/live": live}
+    return {"/health": readiness.reply, "/health/ready": readiness.reply, "/health/live": live, "/healthz": alive}
 
 
 async def live() -> Reply:
     """200 as long as the event loop runs."""
     return Reply(200, b'{"status": "pass"}', content_type=CONTENT_TYPE)
+
+
+async def alive() -> Reply:
+    """The same without a word, as probes of Kubernetes ask for it."""
+    return Reply(204)
 
 
 class Readiness:

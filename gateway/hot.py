@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Generic, TypeVar
 
 from django.utils.module_loading import autodiscover_modules
@@ -14,6 +14,7 @@ from common.errors import FloodgateError
 from common.idempotency import Replayed
 from gateway.http import HotRequest, Reply
 from gateway.idempotency import REPLAYED_HEADER
+from gateway.refusals import NO_BODY_BYTES, refuse_body, refuse_query
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,7 +30,7 @@ class HotEndpoint(Generic[Item, Result]):
     Attributes:
         name: as metrics and OpenAPI call it.
         method, path: ``{param}`` may stand for the last path segment.
-        parse: makes the item; raises InvalidInput.
+        parse: makes the item; raises InvalidInput. Sees no body and no query where none is declared: see ``item``.
         run: the app's bulk function, answering in input order; items of concurrent requests come as one list. Among
             its results a FloodgateError is answered as a problem, and a Replayed with ``Idempotency-Replayed``.
         reply: makes the answer from the item's own result.
@@ -47,7 +48,8 @@ class HotEndpoint(Generic[Item, Result]):
             run again every ASK_AGAIN_SECONDS, and no thread waits meanwhile.
         has_view: a view of the app serves this path in Django, with ``drf.twin_of`` this endpoint among its methods.
         responses: for OpenAPI, by status or by status and media type; None is an empty body.
-        request_serializer, parameters: for OpenAPI; the latter are those of the query and headers.
+        request_serializer: for OpenAPI.
+        parameters: for OpenAPI, those of the query and headers; without one of the query there is none.
         description: for OpenAPI, a sentence or two.
     """
 
@@ -71,6 +73,23 @@ class HotEndpoint(Generic[Item, Result]):
     request_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
     parameters: tuple[OpenApiParameter | type[Serializer[Any]], ...] = ()
     description: str = ""
+
+    @cached_property
+    def takes_query(self) -> bool:
+        return any(getattr(parameter, "location", "query") == "query" for parameter in self.parameters)
+
+    @property
+    def most_body_bytes(self) -> int:
+        """That are read: of an endpoint without a body enough to know that nothing is said in it."""
+        return self.body_limit_bytes or NO_BODY_BYTES
+
+    def item(self, request: HotRequest) -> Item:
+        """What ``request`` asks for. Raises InvalidInput, also for a body or a query where none belongs."""
+        if request.query_string and not self.takes_query:
+            refuse_query(request.query_string)
+        if request.body and not self.body_limit_bytes:
+            refuse_body(request.body)
+        return self.parse(request)
 
     def seconds_to_wait(self, item: Item, result: Result | Replayed[Result] | FloodgateError) -> float:
         """For a final result, counted from the first; 0 for a result that is final."""

@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 
 from common.idempotency import IdempotencyMark
 from gateway.errors import BodyTooLarge, IncompleteBody
+from gateway.headers import Headers as Headers
+from gateway.headers import find_header as find_header
+from gateway.headers import joined
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
 
 class Reply(NamedTuple):
@@ -49,15 +51,8 @@ class HotRequest:
     account: str = ""
 
     def header(self, name: bytes) -> bytes | None:
-        return find_header(self.headers, name)
-
-
-def find_header(headers: Headers, name: bytes) -> bytes | None:
-    """Value of the first header called ``name`` (lower case)."""
-    for key, value in headers:
-        if key == name:
-            return value
-    return None
+        """Of all its lines."""
+        return joined(self.headers, name)
 
 
 async def read_body(receive: Receive, headers: Headers, limit_bytes: int) -> bytes:
@@ -108,9 +103,12 @@ def declared_length(headers: Headers, limit_bytes: int) -> int | None:
     return int(value)
 
 
+_WITHOUT_LENGTH = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+
+
 async def send_reply(send: Send, reply: Reply, correlation_id: str, *, is_head: bool = False) -> None:
     headers = [*reply.headers, *correlation_headers(correlation_id)]
-    if reply.status != HTTPStatus.NOT_MODIFIED:
+    if reply.status not in _WITHOUT_LENGTH:
         headers.append((b"content-length", b"%d" % len(reply.body)))
     if reply.body:
         headers.append((b"content-type", reply.content_type))

@@ -27,12 +27,10 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 def mark_of(request: HotRequest, route: str, account: str) -> IdempotencyMark | None:
     """The mark of a request to a hot endpoint; None when it has no Idempotency-Key. Raises InvalidInput."""
-    keys = [value for name, value in request.headers if name == HEADER]
-    if not keys:
+    key = request.header(HEADER)
+    if key is None:
         return None
-    if len(keys) > 1:
-        raise InvalidInput(FieldError("Idempotency-Key", "Comes twice."))
-    return idempotency_mark(keys[0], account, route, request.param.encode(), request.query_string, request.body)
+    return idempotency_mark(key, account, route, request.param.encode(), request.query_string, request.body)
 
 
 def idempotency_mark(key: bytes, account: str, route: str, *content: bytes) -> IdempotencyMark:

@@ -6,15 +6,24 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
+from django.conf import settings
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup, DisallowedModelAdminToField
+from django.core.exceptions import (
+    DisallowedHost,
+    RequestDataTooBig,
+    SuspiciousMultipartForm,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType, ValidationError
 from rest_framework.response import Response
 
 from common.errors import FieldError, FloodgateError, InvalidInput, StoreUnavailable, Unavailable
 from common.exactjson import dump_exactly
 from common.stores import STORE_AWAY
-from gateway.errors import RateLimited, Unauthorized
+from gateway.errors import EncodedBody, ForeignHost, RateLimited, Unauthorized
 from gateway.http import Reply
 
 logger = logging.getLogger(__name__)
@@ -35,7 +44,9 @@ STATUS_BY_CODE: dict[str, HTTPStatus] = {
     "not-found": HTTPStatus.NOT_FOUND,
     "rate-limited": HTTPStatus.TOO_MANY_REQUESTS,
     "unknown-method": HTTPStatus.NOT_IMPLEMENTED,
+    "foreign-host": HTTPStatus.BAD_REQUEST,
     "cross-site-request": HTTPStatus.FORBIDDEN,
+    "unsupported-encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "body-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "idempotency-key-reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "idempotency-key-in-use": HTTPStatus.CONFLICT,
@@ -63,9 +74,11 @@ def problem_reply(error: FloodgateError, correlation_id: str) -> Reply:
 
 
 def _problem_headers(error: FloodgateError) -> tuple[tuple[bytes, bytes], ...]:
-    """Retry-After, and for a limit its fields after draft-ietf-httpapi-ratelimit-headers-10."""
+    """What a client needs to do better; for a limit the fields of draft-ietf-httpapi-ratelimit-headers-10."""
     if isinstance(error, Unauthorized):
         return ((b"www-authenticate", b"Bearer"),)
+    if isinstance(error, EncodedBody):
+        return ((b"accept-encoding", b"identity"),)
     if isinstance(error, RateLimited):
         policy, seconds = error.policy.encode(), error.retry_after_seconds
         return (
@@ -111,7 +124,7 @@ def drf_exception_handler(exc: Exception, context: dict[str, Any]) -> Response |
     """DRF's errors and ours as problems; anything else stays an exception and becomes ``server_error``."""
     request: HttpRequest = context["request"]
     if isinstance(exc, FloodgateError):
-        return as_http_response(problem_reply(exc, request.headers.get("X-Correlation-ID", "")))
+        return problem_to(request, exc)
     if answer := store_problem(exc, request):
         return answer
     if isinstance(exc, RequestDataTooBig):
@@ -141,7 +154,12 @@ def store_problem(exc: Exception, request: HttpRequest) -> HttpResponse | None:
     if not isinstance(exc, STORE_AWAY):
         return None
     logger.warning("store_unavailable", exc_info=exc)
-    return as_http_response(problem_reply(StoreUnavailable(), request.headers.get("X-Correlation-ID", "")))
+    return problem_to(request, StoreUnavailable())
+
+
+def problem_to(request: HttpRequest, error: FloodgateError) -> HttpResponse:
+    """The answer to a request in Django that ended in ``error``."""
+    return as_http_response(problem_reply(error, request.headers.get("X-Correlation-ID", "")))
 
 
 def as_http_response(reply: Reply) -> HttpResponse:
@@ -167,7 +185,34 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return problem_response(request, HTTPStatus.BAD_REQUEST, "bad-request", "The request is malformed.")
+    """What Django calls suspicious, or cannot read."""
+    if isinstance(exception, RequestDataTooBig):
+        detail = f"A form has at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes here, files aside."
+        return problem_response(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", detail)
+    return problem_response(request, HTTPStatus.BAD_REQUEST, "bad-request", _why_bad(request, exception))
+
+
+def _why_bad(request: HttpRequest, exception: Exception) -> str:
+    """Django's own sentences are for its log: some tell paths of this machine."""
+    match exception:
+        case DisallowedHost():
+            return ForeignHost(request.META.get("HTTP_HOST", request.META["SERVER_NAME"])).detail
+        case TooManyFieldsSent():
+            return f"A form or query has at most {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:,} fields here."
+        case TooManyFilesSent():
+            return f"A form has at most {settings.DATA_UPLOAD_MAX_NUMBER_FILES:,} files here."
+        case DisallowedModelAdminLookup():
+            return "This page has no such filter."
+        case DisallowedModelAdminToField():
+            return "`_to_field` names no field by which others refer to these rows."
+        case MultiPartParserError() | SuspiciousMultipartForm():
+            return "The body is no multipart form that can be read."
+    return "The request is malformed."
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    detail = "This form was not sent from a page of ours, or its page is too old: load the page again, with cookies on."
+    return problem_response(request, HTTPStatus.FORBIDDEN, "forbidden", detail)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:

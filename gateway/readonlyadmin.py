@@ -4,33 +4,18 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from django import forms
-from django.contrib.admin import SimpleListFilter
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
+from gateway.strictadmin import StrictAdmin
+
 Method = TypeVar("Method", bound=Callable[..., HttpResponse])
 
 
-class OfferedFilters:
-    """Addresses ask for what the page's filters offer and nothing else: other columns have no index."""
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        offered = {name for entry in self.get_list_filter(request) for name in _parameters(entry)}  # type: ignore[attr-defined]
-        return lookup in offered and "\x00" not in value  # which PostgreSQL's text cannot have
-
-
-def _parameters(entry: Any) -> list[str]:
-    """Of an entry in ``list_filter``: a class, a column, or both."""
-    if isinstance(entry, type):
-        return [cast("type[SimpleListFilter]", entry).parameter_name or ""]
-    column = entry if isinstance(entry, str) else entry[0]
-    return [f"{column}__{how}" for how in ("exact", "id__exact", "isnull", "isempty")]
-
-
-class ReadOnlyAdmin(OfferedFilters, ModelAdmin):  # type: ignore[misc]
+class ReadOnlyAdmin(StrictAdmin, ModelAdmin):  # type: ignore[misc]
     """Shows rows, and changes none of them."""
 
     actions = None

@@ -1,12 +1,9 @@
 """DRF's door: imports and versions."""
 
 import csv
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from django.conf import settings
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
@@ -15,14 +12,18 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.pagination import LimitOffsetPagination
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import FormParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.views import APIView
 
+from common.errors import FieldError, InvalidInput
+from gateway.exactview import ExactJSONParser
+from gateway.fields import Field, Shape, read_fields, whole
 from gateway.idempotent import idempotent
+from gateway.multipart import WholeMultiPartParser
 from gateway.spool import storage_full_named
+from gateway.strictview import StrictView, single_values
 from promotions.models import Import, Reject, Version
 from promotions.progress import import_progress, imports_progress
 from promotions.publishing import activate_version
@@ -30,24 +31,45 @@ from promotions.rejects import refuse_if_pruned
 from promotions.serializers import ImportSerializer, ProcessCsvSerializer, SubmittedSerializer, VersionSerializer
 from promotions.sources import resolve_source
 from promotions.submitting import cancel_import, submit_import
+from promotions.uploads import keep_file, keep_stream
 
 
-class ProcessCsvView(APIView):
+def _file_name(value: Any) -> str:
+    if not isinstance(value, str) or not value or "\0" in value or not _is_unicode(value):
+        raise ValueError("Must be the name of a file under IMPORT_ROOT, as text.")
+    return value
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON can spell half a surrogate pair, which is no character and fits into no file name."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _upload(value: Any) -> "UploadedFile[Any]":
+    if not isinstance(value, UploadedFile):
+        raise ValueError("Must be the file itself, as a part of a multipart/form-data body that has a filename.")
+    return value
+
+
+SOURCE: Shape = {"filename": Field(_file_name, is_required=False), "file": Field(_upload, is_required=False)}
+
+
+class ProcessCsvView(StrictView):
     """Replace the served promotions with a file: one under IMPORT_ROOT by name, or an upload."""
 
-    parser_classes = [FormParser, MultiPartParser, JSONParser]
+    parser_classes = [FormParser, WholeMultiPartParser, ExactJSONParser]
 
     @extend_schema(operation_id="process_csv", request=ProcessCsvSerializer, responses={202: SubmittedSerializer})
     @idempotent
     def post(self, request: Request) -> Response:
         with storage_full_named():  # parsing writes an upload to the disk
-            wanted = ProcessCsvSerializer(data=request.data)
-            wanted.is_valid(raise_exception=True)
-        if "file" in wanted.validated_data:
-            upload = wanted.validated_data["file"]
-            submitted = submit_import(upload.name, _take_over(upload), is_upload=True)
+            wanted = read_fields(single_values(request.data), SOURCE)
+        if len(given := [name for name, value in wanted.items() if value is not None]) != 1:
+            raise InvalidInput(FieldError("filename", "Send either `filename` or `file`."))
+        if given == ["file"]:
+            submitted = submit_import(wanted["file"].name, _take_over(wanted["file"]), is_upload=True)
         else:
-            name = wanted.validated_data["filename"]
+            name = wanted["filename"]
             submitted = submit_import(name, resolve_source(name, settings.IMPORT_ROOT))
         status_url = reverse("import", [submitted.id], request=request)
         body = {"id": submitted.id, "status": submitted.status, "status_url": status_url}
@@ -55,26 +77,10 @@ class ProcessCsvView(APIView):
 
 
 def _take_over(upload: "UploadedFile[Any]") -> Path:
-    """Keep an upload under IMPORT_ROOT, where the workers find it; no copy is made of a large one."""
-    target = settings.IMPORT_ROOT / "uploads" / f"{uuid4()}.csv"
     with storage_full_named():
-        target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(upload, TemporaryUploadedFile):
-            shutil.move(upload.temporary_file_path(), target)
-        else:
-            target.write_bytes(upload.read())
-        _make_durable(target)
-    return target
-
-
-def _make_durable(path: Path) -> None:
-    """202 means that the upload survives a power cut."""
-    for durable in (path, path.parent):
-        descriptor = os.open(durable, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            return keep_file(Path(upload.temporary_file_path()))
+        return keep_stream(upload)
 
 
 class ImportPagination(LimitOffsetPagination):
@@ -82,9 +88,16 @@ class ImportPagination(LimitOffsetPagination):
     max_limit = 1_000
 
 
-class ImportListView(GenericAPIView[Import]):
+PAGE: Shape = {  # checked before the paginator reads them again, which takes anything
+    "limit": Field(whole(1, ImportPagination.max_limit), is_required=False, is_number=True),
+    "offset": Field(whole(0, 2**63 - 1), is_required=False, is_number=True),
+}
+
+
+class ImportListView(StrictView, GenericAPIView[Import]):
     """Imports, the newest first."""
 
+    queries = {"get": PAGE}
     queryset = Import.objects.all()
     pagination_class = ImportPagination
     serializer_class = ImportSerializer
@@ -95,7 +108,7 @@ class ImportListView(GenericAPIView[Import]):
         return self.get_paginated_response(ImportSerializer(imports_progress(page), many=True).data)
 
 
-class ImportView(APIView):
+class ImportView(StrictView):
     """Progress of an import."""
 
     @extend_schema(operation_id="get_import", responses=ImportSerializer)
@@ -103,10 +116,8 @@ class ImportView(APIView):
         return Response(ImportSerializer(import_progress(import_id)).data)
 
 
-class CancelImportView(APIView):
+class CancelImportView(StrictView):
     """Stop an import that has not ended."""
-
-    parser_classes = []  # takes no body
 
     @extend_schema(operation_id="cancel_import", request=None, responses=ImportSerializer)
     @idempotent
@@ -115,7 +126,7 @@ class CancelImportView(APIView):
         return Response(ImportSerializer(import_progress(import_id)).data)
 
 
-class RejectsView(APIView):
+class RejectsView(StrictView):
     """Rows that were not loaded, and duplicates that a later line replaced, as CSV."""
 
     @extend_schema(
@@ -154,20 +165,19 @@ def _reject_lines(import_id: int) -> Iterator[str]:
         yield writer.writerow(row)
 
 
-class VersionListView(ListAPIView[Version]):
+class VersionListView(StrictView, ListAPIView[Version]):
     """Published versions, the newest first."""
 
+    queries = {"get": PAGE}
     queryset = Version.objects.all()
     pagination_class = ImportPagination
     serializer_class = VersionSerializer
 
 
-class ActivateVersionView(APIView):
+class ActivateVersionView(StrictView):
     """Serve a version again. 202 when that is decided but not delivered: the read store or the cache does not answer,
     or the request has an Idempotency-Key, whose answer is kept before the delivery starts.
     """
-
-    parser_classes = []  # takes no body
 
     @extend_schema(
         operation_id="activate_version", request=None, responses={200: VersionSerializer, 202: VersionSerializer}

@@ -1,5 +1,6 @@
 """Rendered promotions in the cache Valkey. The key holds the version, so a publish needs no invalidation."""
 
+import re
 from collections.abc import Sequence
 from typing import cast
 from uuid import UUID
@@ -14,13 +15,15 @@ from promotions.types import LiveVersion
 FOUND_TTL_SECONDS = 3600
 MISSING_TTL_SECONDS = 10
 MISSING = b""
+# As ``selectors.promotion_body`` writes them, or MISSING.
+_ENTRY = re.compile(rb'(?:\{"id": "[0-9a-f-]{36}", "price": [0-9.]+, "expiration_date": "[0-9T:.-]+Z"\})?')
 
 
 def read_cache(version: int, ids: Sequence[UUID]) -> tuple[LiveVersion, list[bytes | None]] | None:
     """The cached pointer and, in the order of ``ids``, what is cached of ``version``; one round trip.
 
-    An entry is the promotion's JSON, MISSING for an id that the version does not have, or None when nothing is cached.
-    Returns None when the cache does not answer: readers then go without it.
+    An entry is the promotion's JSON, MISSING for an id that the version does not have, or None when nothing is cached,
+    or nothing that is an entry. Returns None when the cache does not answer: readers then go without it.
     """
     if CACHE.is_open:
         return None
@@ -30,7 +33,9 @@ def read_cache(version: int, ids: Sequence[UUID]) -> tuple[LiveVersion, list[byt
     except RedisError:
         CACHE.open()
         return None
-    return parse_pointer(pointer), entries
+    return parse_pointer(pointer), [
+        entry if entry is not None and _ENTRY.fullmatch(entry) else None for entry in entries
+    ]
 
 
 def write_cache(version: int, bodies: dict[UUID, bytes]) -> None:

@@ -1,17 +1,24 @@
 """Hot endpoints of promotions."""
 
 import hashlib
+from typing import Any
 from uuid import UUID
 
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 from common.stores import READ_STORE
-from common.uuids import parse_uuid
+from common.uuids import EXAMPLE_UUID, HYPHENATED_UUID, parse_uuid
 from gateway.errors import NotFound
+from gateway.fields import Field, read_query
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
-from promotions.selectors import find_promotions
-from promotions.types import Found
+from promotions.selectors import find_promotion_lists, find_promotions
+from promotions.types import Found, FoundList
+
+LIST_MAX_IDS = 100
+LISTS_BATCH = 20  # of 100 ids each, so that a batch takes some 50 ms at most
+NOTHING_PUBLISHED = "No promotions are published yet."
 
 
 class PromotionSerializer(serializers.Serializer[None]):
@@ -20,21 +27,64 @@ class PromotionSerializer(serializers.Serializer[None]):
     expiration_date = serializers.DateTimeField(help_text="RFC 3339 in UTC.")
 
 
+class PromotionListSerializer(serializers.Serializer[None]):
+    version = serializers.IntegerField(help_text="The data version that answered all of them.")
+    promotions = PromotionSerializer(many=True, help_text="In the order of `ids`.")
+    missing = serializers.ListField(child=serializers.UUIDField(), help_text="Ids that the version does not have.")
+
+
 def parse_id(request: HotRequest) -> UUID:
     return parse_uuid(request.param, "id")
+
+
+def parse_ids(request: HotRequest) -> tuple[UUID, ...]:
+    ids: tuple[UUID, ...] = read_query(request.query_string, {"ids": Field(_ids)})["ids"]
+    return ids
+
+
+def _ids(text: Any) -> tuple[UUID, ...]:
+    """Raises ValueError."""
+    texts = text.split(",")
+    if len(texts) > LIST_MAX_IDS:
+        raise ValueError(
+            f"Must be at most {LIST_MAX_IDS} ids, not {len(texts)}; ask for the others in another request."
+        )
+    for number, one in enumerate(texts, 1):
+        if not HYPHENATED_UUID.fullmatch(one):
+            sentence = (
+                f"Must be hyphenated UUIDs like {EXAMPLE_UUID}, with commas between them; number {number} is none."
+            )
+            raise ValueError(sentence)
+    ids = tuple(map(UUID, texts))
+    if twice := next((one for number, one in enumerate(ids) if one in ids[:number]), None):
+        raise ValueError(f"Must name each id once; {twice} comes twice.")
+    return ids
 
 
 def reply_promotion(request: HotRequest, found: Found) -> Reply:
     """The promotion, or 304 when the client has it already."""
     if not found.version:
-        raise NotFound("No promotions are published yet.")
+        raise NotFound(NOTHING_PUBLISHED)
     if found.body is None:
         raise NotFound(f"There is no promotion {request.param.lower()} in version {found.version}.")
-    etag = b'"%s"' % hashlib.blake2b(found.body, digest_size=12).hexdigest().encode()
-    headers = ((b"etag", etag), (b"x-data-version", b"%d" % found.version), (b"cache-control", b"no-cache"))
+    return _reply(request, found.version, found.body)
+
+
+def reply_promotions(request: HotRequest, found: FoundList) -> Reply:
+    """What the version has of them and what it has not, or 304."""
+    if not found.version:
+        raise NotFound(NOTHING_PUBLISHED)
+    missing = ", ".join(f'"{row_id}"' for row_id in found.missing).encode()
+    body = b'{"version": %d, "promotions": [%b], "missing": [%b]}' % (found.version, b", ".join(found.bodies), missing)
+    return _reply(request, found.version, body)
+
+
+def _reply(request: HotRequest, version: int, body: bytes) -> Reply:
+    etag = b'"%s"' % hashlib.blake2b(body, digest_size=12).hexdigest().encode()
+    headers = ((b"etag", etag), (b"x-data-version", b"%d" % version), (b"cache-control", b"no-cache"))
     if _matches(request.header(b"if-none-match"), etag):
         return Reply(304, b"", headers)
-    return Reply(200, found.body, headers)
+    return Reply(200, body, headers)
 
 
 def _matches(if_none_match: bytes | None, etag: bytes) -> bool:
@@ -57,5 +107,21 @@ register(
         reserved=frozenset({"versions"}),
         responses={200: PromotionSerializer},
         description="One promotion of the live version, which X-Data-Version names. 304 for an If-None-Match.",
-    )
+    ),
+    HotEndpoint(
+        name="find_promotions",
+        method="GET",
+        path="/promotions",
+        parse=parse_ids,
+        run=find_promotion_lists,
+        reply=reply_promotions,
+        store=READ_STORE,
+        answers_without_store=True,
+        batch_limit=LISTS_BATCH,
+        responses={200: PromotionListSerializer, 404: OpenApiResponse(description=NOTHING_PUBLISHED)},
+        parameters=(
+            OpenApiParameter("ids", required=True, description=f"Up to {LIST_MAX_IDS} ids, with commas between them."),
+        ),
+        description="Promotions of the live version, all of one, which X-Data-Version names. 304 for an If-None-Match.",
+    ),
 )

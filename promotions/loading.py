@@ -70,11 +70,12 @@ def _parse(chunk: Chunk, tables: list[_TableRows]) -> tuple[_Tally, str]:
     """Fill ``tables`` with the chunk's good rows. Returns what became of its lines, and why the import must stop."""
     earlier = count_earlier(chunk)
     tally, error = _Tally(), ""
+    columns = tuple(chunk.source_import.columns.split(","))
     with Path(chunk.source_import.plain_path).open("rb") as file:
         keep_alive = lease_keeper()
         for data, first_line, offset in read_chunk(file, chunk):
             keep = max(0, REJECTS_KEPT - earlier.rejected - len(tally.rejects))
-            block = parse_block(data, first_line, offset, keep_rejects=keep)
+            block = parse_block(data, first_line, offset, keep, columns)
             _distribute(block, tables)
             keep_alive(None)
             tally.add(block)

@@ -1,4 +1,4 @@
-"""Every lock of this app. Order: lease of an import, a chunk or a table; its row; publishing; import.
+"""Every lock of this app. Order: lease of an import, a chunk or a table; its row; publishing; import; ended totals.
 
 Leases are locks of the working connection: see common/leases.py.
 """
@@ -76,6 +76,12 @@ def piece_lease(model: type[Chunk] | type[VersionTable], number: int) -> Abstrac
 def lock_work(waiting: QuerySet[Work], number: int) -> Work | None:
     """The row, locked until the transaction ends; None where there is nothing to do any more, or somebody has it."""
     return waiting.select_for_update(skip_locked=True, of=("self",), no_key=True).filter(pk=number).first()
+
+
+def lock_chunks(import_id: int) -> bool:
+    """Lock all chunks of an import until the transaction ends, or tell that a worker is still at one of them."""
+    chunks = Chunk.objects.filter(source_import=import_id)
+    return len(chunks.select_for_update(skip_locked=True).values_list("id")) == chunks.count()
 
 
 def lock_import(import_id: int) -> Import:

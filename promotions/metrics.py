@@ -2,40 +2,45 @@
 
 from collections.abc import Iterator
 
-from django.db.models import Count, Sum
+from django.db import connection
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from promotions.models import Chunk, Import, ImportStatus
+from promotions.models import ImportStatus
 from promotions.pointer import stored_pointer
+
+OUTCOMES = ("loaded", "rejected", "blank", "duplicate")
+
+# In one statement, because an import moves from the chunks to the totals in one transaction. Chunks commit with their
+# counts, so the sums are of rows that are really there or really refused.
+_COUNTS = """
+WITH recent AS MATERIALIZED (SELECT id, status, rows_duplicate FROM promotions_import WHERE NOT is_summed),
+sums AS (
+    SELECT sum(rows_loaded) AS loaded, sum(rows_rejected) AS rejected, sum(rows_blank) AS blank
+    FROM promotions_chunk WHERE source_import_id IN (SELECT id FROM recent)
+), counts (name, count) AS (
+    SELECT name, count FROM promotions_endedtotal
+    UNION ALL SELECT status, 1 FROM recent
+    UNION ALL SELECT 'duplicate', rows_duplicate FROM recent
+    UNION ALL SELECT 'loaded', loaded FROM sums
+    UNION ALL SELECT 'rejected', rejected FROM sums
+    UNION ALL SELECT 'blank', blank FROM sums
+)
+SELECT name, coalesce(sum(count), 0)::bigint FROM counts GROUP BY name
+"""
 
 
 def promotions_metrics() -> Iterator[Metric]:
     """Raises: DatabaseError: a store is down; the scrape then leaves these metrics out."""
-    yield _imports()
-    yield _rows()
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTS)
+        counts = dict(cursor.fetchall())
+    imports = GaugeMetricFamily("floodgate_imports", "Imports by status.", labels=["status"])
+    rows = CounterMetricFamily("floodgate_import_rows", "Rows of all imports by outcome.", labels=["outcome"])
+    for family, names in ((imports, ImportStatus.values), (rows, OUTCOMES)):
+        for name in names:
+            family.add_metric([name], counts.get(name, 0))
+        yield family
     live = stored_pointer()
     yield GaugeMetricFamily("floodgate_promotions_live_version", "The version that readers get.", live.version)
     yield GaugeMetricFamily("floodgate_promotions_epoch", "Publishes and rollbacks so far.", live.epoch)
-
-
-def _imports() -> Metric:
-    family = GaugeMetricFamily("floodgate_imports", "Imports by status.", labels=["status"])
-    counts = dict(Import.objects.order_by().values_list("status").annotate(Count("id")))
-    for status in ImportStatus.values:
-        family.add_metric([status], counts.get(status, 0))
-    return family
-
-
-def _rows() -> Metric:
-    """Chunks commit with their counts, so the sums are of rows that are really there or really refused."""
-    family = CounterMetricFamily("floodgate_import_rows", "Rows of all imports by outcome.", labels=["outcome"])
-    sums = Chunk.objects.aggregate(
-        loaded=Sum("rows_loaded", default=0),
-        rejected=Sum("rows_rejected", default=0),
-        blank=Sum("rows_blank", default=0),
-    )
-    duplicate = Import.objects.aggregate(total=Sum("rows_duplicate", default=0))["total"]
-    for outcome, rows in {**sums, "duplicate": duplicate}.items():
-        family.add_metric([outcome], rows)
-    return family

@@ -1,7 +1,7 @@
 """Tables of the import machinery. The promotions themselves live in one plain table per version: see ``tables.py``."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 
 
 class ImportStatus(models.TextChoices):
@@ -46,6 +46,7 @@ class Import(models.Model):
     line_count = models.BigIntegerField(default=0, help_text="Rows of the source, blank ones too, without the header.")
     table_count = models.PositiveIntegerField(default=1)
     rows_duplicate = models.BigIntegerField(default=0)
+    columns = models.TextField(db_default="id,price,expiration_date", help_text="Of the source, in its order.")
 
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
@@ -55,11 +56,22 @@ class Import(models.Model):
     )
     is_pruned = models.BooleanField(db_default=False, help_text="Its rejects are deleted.")
 
+    is_summed = models.BooleanField(
+        db_default=False, help_text="It has ended; its chunks are deleted, and what they counted is in these fields."
+    )
+    bytes_done = models.BigIntegerField(db_default=0)
+    lines_done = models.BigIntegerField(db_default=0)
+    rows_loaded = models.BigIntegerField(db_default=0, help_text="Those that later rows replaced count too.")
+    rows_rejected = models.BigIntegerField(db_default=0)
+    rows_blank = models.BigIntegerField(db_default=0)
+    reject_reasons = models.JSONField(db_default=Value({}, models.JSONField()))
+
     class Meta:
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["id"], name="import_active", condition=Q(status__in=ACTIVE)),
             models.Index(fields=["finished_at"], name="import_not_pruned", condition=Q(is_pruned=False)),
+            models.Index(fields=["id"], name="import_not_summed", condition=Q(is_summed=False)),
         ]
 
     def __str__(self) -> str:
@@ -95,6 +107,13 @@ class Chunk(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["source_import", "number"], name="chunk_pending", condition=Q(is_done=False))]
+
+
+class EndedTotal(models.Model):
+    """Counts over all summed imports, so that a scrape of metrics reads no history."""
+
+    name = models.TextField(primary_key=True, help_text="A status, of imports; or loaded, rejected, blank, duplicate.")
+    count = models.BigIntegerField()
 
 
 class VersionTable(models.Model):

@@ -6,6 +6,7 @@ below, and asks the read store once a second whether the key missed something.
 """
 
 import logging
+import re
 import threading
 import time
 from typing import cast
@@ -24,10 +25,12 @@ logger = logging.getLogger(__name__)
 REVALIDATE_SECONDS = 1.0
 NOTHING_LIVE = LiveVersion(epoch=0, version=0, table_count=1)
 
-# The key is a text "epoch version table_count"; epochs are compared as numbers.
+# The key is a text "epoch version table_count"; epochs are compared as numbers. Anything else in it is replaced.
+_POINTER = re.compile(rb"([0-9]{1,15}) ([0-9]{1,15}) ([1-9][0-9]{0,5})")
 _RAISE_SCRIPT = """
-local current = redis.call('GET', KEYS[1])
-if current and tonumber(string.match(current, '^%d+')) >= tonumber(ARGV[1]) then return current end
+local current = redis.pcall('GET', KEYS[1])
+local epoch = type(current) == 'string' and string.match(current, '^(%d+) %d+ [1-9]%d*$')
+if epoch and #epoch <= 15 and tonumber(epoch) >= tonumber(ARGV[1]) then return current end
 local value = ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. ARGV[3]
 redis.call('SET', KEYS[1], value)
 return value
@@ -53,7 +56,9 @@ def forget_cache() -> None:
 
 
 def parse_pointer(text: bytes | None) -> LiveVersion:
-    return LiveVersion(*map(int, text.split())) if text else NOTHING_LIVE
+    """NOTHING_LIVE also for what is no pointer: the read store is asked then, and the key replaced."""
+    found = _POINTER.fullmatch(text or b"")
+    return LiveVersion(*map(int, found.groups())) if found else NOTHING_LIVE
 
 
 def stored_pointer() -> LiveVersion:

@@ -1,4 +1,4 @@
-"""Where imports stand, from the rows of their chunks."""
+"""Where imports stand: from the rows of their chunks, and some time after the end from their own (``summing``)."""
 
 from collections import Counter
 from datetime import datetime
@@ -12,43 +12,26 @@ from promotions.models import Chunk, Import, ImportStatus, Version
 from promotions.types import ImportProgress, ImportTotals
 
 
-class ChunkSums(NamedTuple):
+class Counted(NamedTuple):
     """Over an import's chunks; an early stop leaves one that is counted but not done."""
 
     bytes_done: int = 0
     lines_done: int = 0
-    loaded: int = 0
-    rejected: int = 0
-    blank: int = 0
+    rows_loaded: int = 0
+    rows_rejected: int = 0
+    rows_blank: int = 0
+    reject_reasons: dict[str, int] = {}  # never changed
 
 
 def totals_of(found: Import) -> ImportTotals:
     """Rows of the whole import, once all chunks are loaded."""
-    sums = _sums([found.id])[found.id]
-    return ImportTotals(found.line_count, sums.loaded, sums.rejected, sums.blank, found.rows_duplicate)
+    counted = count_chunks([found.id])[found.id]
+    rows = (counted.rows_loaded, counted.rows_rejected, counted.rows_blank)
+    return ImportTotals(found.line_count, *rows, found.rows_duplicate)
 
 
-def import_progress(import_id: int) -> ImportProgress:
-    """Raises: ImportNotFound."""
-    found = Import.objects.filter(pk=import_id).first()
-    if found is None:
-        raise ImportNotFound(import_id)
-    return imports_progress([found])[0]
-
-
-def imports_progress(imports: list[Import]) -> list[ImportProgress]:
-    """Progress of each, in the order given, with three queries for all of them."""
-    ids = [found.id for found in imports]
-    sums, reasons = _sums(ids), _reasons(ids)
-    versions = set(
-        Version.objects.filter(number__in=ids, publications__delivered_at__isnull=False).values_list(
-            "number", flat=True
-        )
-    )
-    return [_progress(found, sums[found.id], reasons[found.id], found.id in versions) for found in imports]
-
-
-def _sums(import_ids: list[int]) -> dict[int, ChunkSums]:
+def count_chunks(import_ids: list[int]) -> dict[int, Counted]:
+    """Of each import, over the chunks that it still has."""
     is_done = Q(is_done=True)
     rows = (
         Chunk.objects.filter(source_import__in=import_ids)
@@ -62,8 +45,9 @@ def _sums(import_ids: list[int]) -> dict[int, ChunkSums]:
             blank=Sum("rows_blank"),
         )
     )
-    found = {import_id: ChunkSums(*sums) for import_id, *sums in rows}
-    return {import_id: found.get(import_id, ChunkSums()) for import_id in import_ids}
+    reasons = _reasons(import_ids)
+    found = {import_id: Counted(*sums)._replace(reject_reasons=dict(reasons[import_id])) for import_id, *sums in rows}
+    return {import_id: found.get(import_id, Counted()) for import_id in import_ids}
 
 
 def _reasons(import_ids: list[int]) -> dict[int, Counter[str]]:
@@ -74,23 +58,48 @@ def _reasons(import_ids: list[int]) -> dict[int, Counter[str]]:
     return counters
 
 
-def _progress(found: Import, sums: ChunkSums, reasons: Counter[str], was_served: bool) -> ImportProgress:
+def import_progress(import_id: int) -> ImportProgress:
+    """Raises: ImportNotFound."""
+    found = Import.objects.filter(pk=import_id).first()
+    if found is None:
+        raise ImportNotFound(import_id)
+    return imports_progress([found])[0]
+
+
+def imports_progress(imports: list[Import]) -> list[ImportProgress]:
+    """Progress of each, in the order given, with four queries for all of them."""
+    ids = [found.id for found in imports]
+    counted = count_chunks(ids) | _summed(ids)  # in this order, so that none is missed while its chunks go
+    versions = set(
+        Version.objects.filter(number__in=ids, publications__delivered_at__isnull=False).values_list(
+            "number", flat=True
+        )
+    )
+    return [_progress(found, counted[found.id], found.id in versions) for found in imports]
+
+
+def _summed(import_ids: list[int]) -> dict[int, Counted]:
+    rows = Import.objects.filter(pk__in=import_ids, is_summed=True).values_list("id", *Counted._fields)
+    return {import_id: Counted(*values) for import_id, *values in rows}
+
+
+def _progress(found: Import, counted: Counted, was_served: bool) -> ImportProgress:
     seconds = _seconds_working(found)
-    is_read_whole = found.sha256 != "" and sums.lines_done == found.line_count  # header and BOM are in no chunk
+    is_read_whole = found.sha256 != "" and counted.lines_done == found.line_count  # header and BOM are in no chunk
     return ImportProgress(
         id=found.id,
         status=found.status,
         source=found.source,
         sha256=found.sha256 or None,
         bytes_total=found.bytes_total,
-        bytes_done=found.bytes_total if is_read_whole else sums.bytes_done,
-        rows_loaded=sums.loaded - found.rows_duplicate,
-        rows_rejected=sums.rejected,
+        bytes_done=found.bytes_total if is_read_whole else counted.bytes_done,
+        rows_loaded=counted.rows_loaded - found.rows_duplicate,
+        rows_rejected=counted.rows_rejected,
         rows_duplicate=found.rows_duplicate,
-        rows_blank=sums.blank,
-        rows_per_second=round(sums.lines_done / seconds) if seconds else None,
-        eta_seconds=_eta_seconds(found, sums.bytes_done, seconds),
-        reject_reasons=dict(reasons),
+        rows_blank=counted.rows_blank,
+        rows_per_second=round(counted.lines_done / seconds) if seconds else None,
+        eta_seconds=_eta_seconds(found, counted.bytes_done, seconds),
+        reject_reasons=counted.reject_reasons,
         version=found.id if was_served else None,
         error=found.error or None,
         created_at=found.created_at,

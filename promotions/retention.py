@@ -70,13 +70,27 @@ def _is_in_use(version: int) -> bool:
 def remove_orphaned_files() -> list[Path]:
     """Remove what killed processes left: copies of ended imports, uploads that nobody imports, parts of uploads."""
     orphans = [*_ended_copies(), *_unknown_uploads(), *settings.SPOOL_DIR.glob("tmp*.upload*")]
-    old = [path for path in orphans if time.time() - path.stat().st_mtime > ORPHAN_SECONDS]
-    for path in old:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
+    return [path for path in orphans if _is_old(path) and _removed(path)]
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.lstat().st_mtime > ORPHAN_SECONDS
+    except FileNotFoundError:  # whoever made it has removed it meanwhile
+        return False
+
+
+def _removed(path: Path) -> bool:
+    """Whether it is gone. One that cannot be removed does not keep the others."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
         else:
-            path.unlink(missing_ok=True)
-    return old
+            path.unlink()
+    except OSError as error:
+        logger.warning("orphan_not_removed", extra={"path": str(path), "error": str(error)})
+        return False
+    return True
 
 
 def _ended_copies() -> Iterator[Path]:

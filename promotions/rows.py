@@ -1,8 +1,10 @@
 """Reads a block of promotions text into arrays.
 
 Fast accept, slow explain: a vectorised pass accepts lines in the usual layouts (``rowwords``); all others go to
-``rowtext.parse_line`` one by one, ten times as slow. A CSV engine does not fit: it drops or joins rows around a stray
-quote, and tells neither line number nor reason. 0.25 to 0.45 microseconds a row (2026-11).
+``rowtext.parse_line`` one by one, thirty times as slow. A CSV engine does not fit: it drops or joins rows around a
+stray quote, and tells neither line number nor reason. 0.15 to 0.4 microseconds a row (2026-11).
+
+Where lines end is said in ``common.lines``; of the CRs that may stand before an LF, the fast pass knows one.
 """
 
 from collections import Counter
@@ -13,12 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from promotions.rowtext import COLUMNS, MAX_LINE_BYTES, Problem, Reason, Row, parse_line
-from promotions.rowwords import REACH_BYTES, Bytes, Integers, read_dates, read_ids, read_prices
+from common.lines import end_by_newlines
+from promotions.rowtext import COLUMNS, Problem, Reason, Row, parse_line
+from promotions.rowwords import REACH_BYTES, Bytes, Flags, Integers, read_dates, read_ids, read_prices
 
 RAW_BYTES = 1024
 
-_COMMA, _NEWLINE, _RETURN = b",\n\r"
+_COMMA, _QUOTE, _NEWLINE, _RETURN = b',"\n\r'
 _ID_BYTES = 36
 
 
@@ -31,7 +34,7 @@ class RejectedLine:
     column: str  # "" when the line as a whole is at fault
     reason: Reason
     detail: str  # for people
-    raw: str  # the first 1,024 bytes; what PostgreSQL cannot store is shown as \x..
+    raw: str  # the first 1,024 bytes without the line's end; what PostgreSQL cannot store is shown as \x..
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Block:
 
 
 class _Lines(NamedTuple):
-    """Where each line of a block starts and ends (its newline, or the end of the text)."""
+    """Where each line of a block starts and ends (its newline or lone CR, or the end of the text)."""
 
     starts: Integers
     ends: Integers
@@ -73,28 +76,57 @@ class _Others:
     blank: int
 
 
+class _Marks(NamedTuple):
+    """Commas and what is no printable ASCII, in order."""
+
+    places: Integers
+    kinds: Bytes
+    newlines: Integers  # which of them are newlines
+    returned: Flags  # for each newline: a CR stands right before it
+
+    @classmethod
+    def of(cls, text: Bytes, places: Integers) -> "_Marks":
+        kinds = text[places]
+        newlines = np.flatnonzero(kinds == _NEWLINE)
+        return cls(places, kinds, newlines, text.take(places[newlines] - 1, mode="clip") == _RETURN)
+
+    @property
+    def has_other_ends(self) -> bool:
+        """Whether a CR stands elsewhere: alone, or before another one."""
+        return bool(np.count_nonzero(self.kinds == _RETURN) != np.count_nonzero(self.returned))
+
+
 class _Clean(NamedTuple):
-    """Lines of printable ASCII with two commas, the first one behind 36 bytes."""
+    """Lines of printable ASCII with two commas, the first one behind 36 bytes; the columns without their quotes."""
 
     lines: Integers
-    starts: Integers
-    second_commas: Integers
-    ends: Integers  # without a carriage return
+    ids: Integers
+    prices: Integers
+    price_ends: Integers
+    dates: Integers
+    date_ends: Integers  # without a carriage return
 
 
-def parse_block(data: bytes | memoryview, first_line: int, offset: int, keep_rejects: int) -> Block:
-    """Parse whole lines; the last newline may be missing.
+_NOTHING_CLEAN = _Clean(*[np.empty(0, np.int64)] * 6)
+
+
+def parse_block(
+    data: bytes | memoryview, first_line: int, offset: int, keep_rejects: int, columns: tuple[str, ...] = COLUMNS
+) -> Block:
+    """Parse whole lines; the end of the last one may be missing.
 
     Args: data: lines, best ``planning.BLOCK_BYTES`` of them. first_line: number of the first one in the source.
           offset: its byte there. keep_rejects: how many rejects to describe; further ones are only counted.
+          columns: their names in the order of the source; any but that of COLUMNS leaves all to the slow pass.
     """
-    padded = np.zeros(len(data) + REACH_BYTES, np.uint8)
+    padded = np.empty(len(data) + REACH_BYTES, np.uint8)
     padded[: len(data)] = np.frombuffer(data, np.uint8)
+    padded[len(data) :] = 0
     lines, clean = _split_lines(padded[: len(data)])
-    accepted = _accept(padded, clean)
+    accepted = _accept(padded, clean if columns == COLUMNS else _NOTHING_CLEAN)
     others = np.ones(len(lines.starts), np.bool_)
     others[accepted.lines] = False
-    explained, others_found = _explain(data, lines, np.flatnonzero(others), keep_rejects)
+    explained, others_found = _explain(data, lines, np.flatnonzero(others), keep_rejects, columns)
     rows = _merge(accepted, explained)
     return Block(
         *(rows.ids, rows.price_micros, rows.expires_us, rows.lines + first_line),
@@ -106,50 +138,69 @@ def parse_block(data: bytes | memoryview, first_line: int, offset: int, keep_rej
 
 
 def _split_lines(text: Bytes) -> tuple[_Lines, _Clean]:
-    marks = np.flatnonzero((text - np.uint8(32) > 94) | (text == _COMMA))
-    kinds = text[marks]
-    newlines = np.flatnonzero(kinds == _NEWLINE)
-    ends = marks[newlines]
+    """The lines of ``text``, in which each end becomes a newline."""
+    is_mark = text - np.uint8(32) > 94
+    is_mark |= text == _COMMA
+    marks = _Marks.of(text, np.flatnonzero(is_mark))
+    if marks.has_other_ends:
+        text[:] = np.frombuffer(end_by_newlines(text.tobytes()), np.uint8)
+        marks = _Marks.of(text, marks.places)
+    ends = marks.places[marks.newlines]
     starts = np.concatenate((np.zeros(1, np.int64), ends + 1))
-    clean = _clean_lines(marks, kinds, newlines, starts)
+    clean = _clean_lines(text, marks, starts[:-1])
     if starts[-1] == len(text):
         return _Lines(starts[:-1], ends), clean
     return _Lines(starts, np.append(ends, len(text))), clean
 
 
-def _clean_lines(marks: Integers, kinds: Bytes, newlines: Integers, starts: Integers) -> _Clean:
-    if len(marks) < len(COLUMNS):  # too few for a row; places before the first one would leave the arrays
-        nothing = np.empty(0, np.int64)
-        return _Clean(nothing, nothing, nothing, nothing)
-    starts = starts[: len(newlines)]
-    returned = kinds[newlines - 1] == _RETURN
+def _clean_lines(text: Bytes, marks: _Marks, starts: Integers) -> _Clean:
+    places, kinds, newlines, returned = marks
+    if len(places) < len(COLUMNS):  # too few for a row; places before the first one would leave the arrays
+        return _NOTHING_CLEAN
     lasts = newlines - returned
     clean = np.diff(newlines, prepend=-1) - returned == 3
     clean &= (kinds[lasts - 1] == _COMMA) & (kinds[lasts - 2] == _COMMA)
-    clean &= (marks[lasts] + returned == marks[newlines]) & (marks[lasts - 2] == starts + _ID_BYTES)
+    id_bytes = places[lasts - 2] - starts
+    is_quoted = id_bytes == _ID_BYTES + 2
+    clean &= (id_bytes == _ID_BYTES) | is_quoted
     lines = np.flatnonzero(clean)
-    lasts = lasts[lines]
-    return _Clean(lines, starts[lines], marks[lasts - 1], marks[lasts])
+    firsts, seconds, ends = (places[lasts[lines] - back] for back in (2, 1, 0))
+    found = _Clean(lines, starts[lines], firsts + 1, seconds, seconds + 1, ends)
+    return _unquote(text, found) if is_quoted.any() else found
+
+
+def _unquote(text: Bytes, clean: _Clean) -> _Clean:
+    """Without the lines that have a quote at one end of a column only; quotes within it are the readers' to refuse."""
+    starts = np.stack((clean.ids, clean.prices, clean.dates))
+    ends = np.stack((clean.prices - 1, clean.price_ends, clean.date_ends))
+    quoted = text[starts] == _QUOTE
+    good = ((text[ends - 1] == _QUOTE) == quoted).all(axis=0)
+    starts, ends = starts + quoted, ends - quoted
+    good &= ends[0] - starts[0] == _ID_BYTES
+    (ids, prices, dates), (_, price_ends, date_ends) = starts[:, good], ends[:, good]
+    return _Clean(clean.lines[good], ids, prices, price_ends, dates, date_ends)
 
 
 def _accept(text: Bytes, clean: _Clean) -> _Rows:
-    ids, good = read_ids(text, clean.starts)
-    price_micros, good_prices = read_prices(text, clean.starts + _ID_BYTES + 1, clean.second_commas)
-    expires_us, good_dates = read_dates(text, clean.second_commas + 1, clean.ends)
+    ids, good = read_ids(text, clean.ids)
+    price_micros, good_prices = read_prices(text, clean.prices, clean.price_ends)
+    expires_us, good_dates = read_dates(text, clean.dates, clean.date_ends)
     good &= good_prices & good_dates
     if good.all():
         return _Rows(clean.lines, ids, price_micros, expires_us)
     return _Rows(clean.lines[good], ids[good], price_micros[good], expires_us[good])
 
 
-def _explain(data: bytes | memoryview, lines: _Lines, others: Integers, keep: int) -> tuple[_Rows, _Others]:
+def _explain(
+    data: bytes | memoryview, lines: _Lines, others: Integers, keep: int, columns: tuple[str, ...]
+) -> tuple[_Rows, _Others]:
     """Read the given lines one by one."""
     rows: list[Row] = []
     places: list[int] = []
     found_others = _Others([], Counter(), 0)
-    for place in others.tolist():
-        start, end = int(lines.starts[place]), int(lines.ends[place])
-        found = parse_line(bytes(data[start : min(end, start + MAX_LINE_BYTES + 1)]), end - start)
+    bounds = zip(others.tolist(), lines.starts[others].tolist(), lines.ends[others].tolist(), strict=True)
+    for place, start, end in bounds:
+        found = parse_line(bytes(data[start:end]), columns)
         if isinstance(found, Row):
             rows.append(found)
             places.append(place)
@@ -167,13 +218,12 @@ def _reject(
 ) -> RejectedLine:
     place, problem = found
     start, end = int(lines.starts[place]), int(lines.ends[place])
-    return RejectedLine(
-        first_line + place, offset + start, *problem, _storable(data[start : min(end, start + RAW_BYTES)])
-    )
+    raw = bytes(data[start : min(end, start + RAW_BYTES)]).rstrip(b"\r")
+    return RejectedLine(first_line + place, offset + start, *problem, _storable(raw))
 
 
-def _storable(raw: bytes | memoryview) -> str:
-    return bytes(raw).decode(errors="backslashreplace").replace("\0", "\\x00")
+def _storable(raw: bytes) -> str:
+    return raw.decode(errors="backslashreplace").replace("\0", "\\x00")
 
 
 def _as_arrays(places: list[int], rows: list[Row]) -> _Rows:

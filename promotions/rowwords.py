@@ -137,17 +137,17 @@ def _read_tails(text: Bytes, starts: Integers, ends: Integers) -> tuple[Integers
     low, high = _windows(text, starts, _TAIL_BYTES).T
     low, high = _keep_bytes(low, lengths), _keep_bytes(high, lengths - 8)
     offset_us, good = np.zeros(len(starts), np.int64), np.zeros(len(starts), np.bool_)
-    open_rows = np.flatnonzero((lengths > 0) & (lengths <= _TAIL_BYTES))
+    is_open = (lengths > 0) & (lengths <= _TAIL_BYTES)
     for _ in range(_MAX_TAILS):
-        if not len(open_rows):
+        if not is_open.any():
             break
-        row = open_rows[0]
-        same = (low[open_rows] == low[row]) & (high[open_rows] == high[row])
+        row = is_open.argmax()
+        same = is_open & (low == low[row]) & (high == high[row])
         tail = parse_tail(text[starts[row] : ends[row]].tobytes())
         if tail is not None and not tail.fraction_us:
-            offset_us[open_rows[same]] = tail.offset_seconds * MILLION
-            good[open_rows[same]] = True
-        open_rows = open_rows[~same]
+            offset_us += same * (tail.offset_seconds * MILLION)
+            good |= same
+        is_open ^= same
     return offset_us, good
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import islice
 from uuid import UUID
 
 from django.db import connections
@@ -13,7 +14,7 @@ from promotions.cache import MISSING, read_cache, write_cache
 from promotions.pointer import POINTER
 from promotions.routers import READ_STORE as READ_ALIAS
 from promotions.tables import table_index, table_name
-from promotions.types import Found, LiveVersion, Promotion
+from promotions.types import Found, FoundList, LiveVersion, Promotion
 
 _CENT = Decimal("0.01")
 
@@ -41,6 +42,26 @@ def find_promotions(ids: list[UUID]) -> list[Found | FloodgateError]:
         write_cache(live.version, read)
         bodies.update(read)
     return [_found(live.version, bodies[row_id]) for row_id in ids]
+
+
+def find_promotion_lists(lists: list[tuple[UUID, ...]]) -> list[FoundList | FloodgateError]:
+    """Look up N lists of ids, all of the live version; an answer for each, as ``find_promotions`` gives it for each id.
+
+    While the read store is down, a list with an id that is not cached gets StoreUnavailable as a value.
+    """
+    found = iter(find_promotions([row_id for ids in lists for row_id in ids]))
+    return [_together(ids, list(islice(found, len(ids)))) for ids in lists]
+
+
+def _together(ids: tuple[UUID, ...], answers: list[Found | FloodgateError]) -> FoundList | FloodgateError:
+    found: list[Found] = []
+    for answer in answers:
+        if isinstance(answer, FloodgateError):
+            return answer
+        found.append(answer)
+    bodies = tuple(answer.body for answer in found if answer.body is not None)
+    missing = tuple(row_id for row_id, answer in zip(ids, found, strict=True) if answer.body is None)
+    return FoundList(found[0].version, bodies, missing)
 
 
 def promotion_body(promotion: Promotion) -> bytes:

@@ -8,13 +8,10 @@ from promotions.models import ImportStatus
 
 
 class ProcessCsvSerializer(serializers.Serializer[Any]):
+    """For the API's description: ``api.py`` reads requests."""
+
     filename = serializers.CharField(required=False, help_text="A file under IMPORT_ROOT, relative or absolute.")
     file = serializers.FileField(required=False, allow_empty_file=True, help_text="The file itself.")
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if len(attrs) != 1:
-            raise serializers.ValidationError({"filename": "Send either `filename` or `file`."})
-        return attrs
 
 
 class SubmittedSerializer(serializers.Serializer[Any]):

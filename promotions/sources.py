@@ -12,29 +12,16 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import zstandard
 
+from common.formats import HEAD_BYTES, Kind, foreign_format, kind_of
 from promotions.errors import SourceForbidden, SourceNotFound, SourceTooLarge, SourceUnreadable
-
-Kind = Literal["plain", "gzip", "zstd"]
 
 _COPY_BYTES = 2**20
 _ZSTD_READ_BYTES = 1024  # can unpack to 32 MB at worst: decompressobj gives all that its input makes
 _ZSTD_MAX_WINDOW_BYTES = 128 * 2**20  # what `zstd --long` writes; bounds the memory that an archive can ask for
-
-_ARCHIVES: tuple[tuple[bytes, Kind], ...] = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
-_REFUSED = (
-    (b"PK\x03\x04", "a zip archive or an Excel workbook; unpack it or save it as CSV"),
-    (b"PAR1", "a Parquet file; export it as CSV"),
-    (b"BZh", "a bzip2 archive; use gzip or zstd"),
-    (b"\xfd7zXZ\0", "an xz archive; use gzip or zstd"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save it as CSV"),
-    (b"%PDF", "a PDF document"),
-    (b"\xff\xfe", "UTF-16 text; save it as UTF-8"),
-    (b"\xfe\xff", "UTF-16 text; save it as UTF-8"),
-)
 
 
 def resolve_source(filename: str, root: Path) -> Path:
@@ -68,19 +55,18 @@ def file_state(path: Path) -> str:
 def sniff(path: Path) -> Kind:
     """What the file is by its first bytes. Raises SourceUnreadable, saying what was found, if it cannot be imported."""
     with path.open("rb") as file:
-        head = file.read(8)
-    for magic, found in _REFUSED:
-        if head.startswith(magic):
-            raise SourceUnreadable(f"{path.name!r} is {found}.")
-    return next((kind for magic, kind in _ARCHIVES if head.startswith(magic)), "plain")
+        head = file.read(HEAD_BYTES)
+    if found := foreign_format(head):
+        raise SourceUnreadable(f"{path.name!r} is {found}.")
+    return kind_of(head)
 
 
 def unpack(path: Path, spool_dir: Path, limit_bytes: int, on_progress: Callable[[int], object] | None = None) -> Path:
     """The plain file of an archive, written to ``spool_dir``; a plain file itself.
 
     Unpacking the same archive again answers at once with the same path; ``on_progress`` is told the bytes written so
-    far. Raises SourceTooLarge when more than ``limit_bytes`` come out, SourceUnreadable for a damaged archive: neither
-    leaves a file.
+    far. Raises SourceTooLarge when more than ``limit_bytes`` come out, SourceUnreadable when the archive is damaged or
+    something else than text comes out: neither leaves a file.
     """
     kind = sniff(path)
     if kind == "plain":
@@ -118,7 +104,7 @@ def _copy(path: Path, kind: Kind, file: BinaryIO, limit_bytes: int, on_progress:
     written = 0
     try:
         with path.open("rb") as packed:
-            for data in _unpacked(packed, kind):
+            for data in _looked_at(_unpacked(packed, kind), path.name):
                 written += len(data)
                 if written > limit_bytes:
                     raise SourceTooLarge(f"{path.name!r} unpacks to more than the limit of {limit_bytes} bytes.")
@@ -126,6 +112,22 @@ def _copy(path: Path, kind: Kind, file: BinaryIO, limit_bytes: int, on_progress:
                 on_progress(written)
     except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as exc:
         raise SourceUnreadable(f"{path.name!r} is a truncated or damaged {kind} archive ({exc}).") from exc
+
+
+def _looked_at(pieces: Iterator[bytes], name: str) -> Iterator[bytes]:
+    """The same, when they begin like text: what comes out of an archive is looked at as any file."""
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) >= HEAD_BYTES:
+            break
+    found, kind = foreign_format(head[:HEAD_BYTES]), kind_of(head)
+    if kind != "plain":
+        found = f"another {kind} archive; pack it once"
+    if found:
+        raise SourceUnreadable(f"In {name!r} is {found}.")
+    yield head
+    yield from pieces
 
 
 def _unpacked(packed: BinaryIO, kind: Kind) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
+from common.lines import end_by_newlines
 from promotions.errors import SourceChanged
 from promotions.locks import lease_keeper
 from promotions.models import Chunk, Import, ImportStatus, VersionTable
@@ -30,19 +31,23 @@ def plan_import(found: Import) -> bool:
     path = unpack(Path(found.path), spool_folder(found.id), settings.UNPACKED_MAX_BYTES, lease_keeper())
     if found.status == ImportStatus.QUEUED:
         found.table_count, found.started_at = _table_count(path), timezone.now()
-    begun = {"plain_path": str(path), "bytes_total": path.stat().st_size}
-    begun |= {"table_count": found.table_count, "started_at": found.started_at}
-    if not move_on(found, ImportStatus.PLANNING, **begun):
-        return True
-    for index, name in enumerate(table_names(found.id, found.table_count)):
-        create_table(name)
-        VersionTable.objects.get_or_create(source_import=found, index=index)
     with path.open("rb") as file:
         plan = Plan(file, settings.IMPORT_CHUNK_BYTES)
+        begun = {"plain_path": str(path), "bytes_total": path.stat().st_size, "columns": ",".join(plan.head.columns)}
+        begun |= {"table_count": found.table_count, "started_at": found.started_at}
+        if not move_on(found, ImportStatus.PLANNING, **begun):
+            return True
+        _create_tables(found)
         for chunk in plan:
             _keep(found, chunk)
     move_on(found, ImportStatus.LOADING, sha256=plan.sha256, line_count=plan.line_count, bytes_total=plan.byte_count)
     return True
+
+
+def _create_tables(found: Import) -> None:
+    for index, name in enumerate(table_names(found.id, found.table_count)):
+        create_table(name)
+        VersionTable.objects.get_or_create(source_import=found, index=index)
 
 
 def finish_loading(found: Import) -> bool:
@@ -69,7 +74,7 @@ def _table_count(path: Path) -> int:
     """
     with path.open("rb") as file:
         sample = file.read(_SAMPLE_BYTES)
-    rows = path.stat().st_size * sample.count(b"\n") / max(1, len(sample))
+    rows = path.stat().st_size * end_by_newlines(sample).count(b"\n") / max(1, len(sample))
     return max(ceil(rows / settings.IMPORT_ROWS_PER_TABLE), settings.IMPORT_WORKERS if rows >= LARGE_ROWS else 1)
 
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from promotions.locks import lock_import
 from promotions.models import ACTIVE, Import, ImportStatus
+from promotions.summing import move_ended_import
 
 
 def move_on(found: Import, status: ImportStatus, **values: object) -> bool:
@@ -19,6 +20,8 @@ def move_on(found: Import, status: ImportStatus, **values: object) -> bool:
 
 def finish_import(found: Import, status: ImportStatus, error: str = "") -> None:
     """End an import whose row the caller has locked, and remove the files that were ours."""
+    if found.is_summed:
+        move_ended_import(found.status, status)
     found.status, found.error, found.finished_at = status, error, timezone.now()
     found.save(update_fields=["status", "error", "finished_at"])
     transaction.on_commit(partial(_remove_own_files, found))

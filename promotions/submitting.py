@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from common.wakeups import wake
-from promotions.errors import ImportFinished, ImportNotFound
+from promotions.errors import ImportFinished, ImportNotFound, SourceNotFound
 from promotions.locks import lock_import
 from promotions.models import ACTIVE, Import, ImportStatus
 from promotions.sources import file_state
@@ -21,16 +21,21 @@ def submit_import(source: str, path: Path, *, is_upload: bool = False) -> Import
     """Queue a file for import; workers are woken when the row is committed.
 
     Args:   source: the name to show. path: an existing file that the workers can read. is_upload: the file is ours.
+    Raises: SourceNotFound: it is gone meanwhile.
     Source: docs/promotions.md.
     """
     context = structlog.contextvars.get_contextvars()
+    try:
+        state, size = file_state(path), path.stat().st_size
+    except FileNotFoundError as exc:
+        raise SourceNotFound(f"There is no file {source!r} any more.") from exc
     with transaction.atomic():
         submitted = Import.objects.create(
             source=source,
             path=str(path),
-            file_state=file_state(path),
+            file_state=state,
             is_upload=is_upload,
-            bytes_total=path.stat().st_size,
+            bytes_total=size,
             correlation_id=context.get("correlation_id") or "",
         )
         transaction.on_commit(wake_workers)

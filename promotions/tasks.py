@@ -12,6 +12,7 @@ from promotions.publishing import reopen_delivery_if_behind
 from promotions.rejects import prune_rejects
 from promotions.retention import drop_unused_tables, remove_orphaned_files
 from promotions.submitting import WORK_TASK, wake_workers
+from promotions.summing import sum_ended_imports
 
 logger = logging.getLogger(__name__)
 
@@ -46,5 +47,6 @@ def prune_rejects_task() -> None:
 
 @shared_task(name="promotions.clean_up")
 def clean_up_task() -> None:
+    sum_ended_imports(TURN_SECONDS)
     drop_unused_tables()
     remove_orphaned_files()

@@ -42,6 +42,19 @@ class Found:
     body: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class FoundList:
+    """Answer to a list of look-ups.
+
+    Attributes: version: the data version that answered all. bodies: the promotions as JSON, in the order asked, without
+                those in ``missing``, which it does not have.
+    """
+
+    version: int
+    bodies: tuple[bytes, ...]
+    missing: tuple[UUID, ...]
+
+
 @dataclass(frozen=True)
 class ImportProgress:
     """Where an import stands; ``eta_seconds`` and ``rows_per_second`` are None while there is nothing to tell from."""

@@ -263,6 +263,16 @@ class PriceBatch(models.Model):
         return str(self.pk)
 
 
+class PrunedTotals(models.Model):
+    """The one row that adds up all pruned batches, so that a scrape of metrics reads no history."""
+
+    rows_applied = models.BigIntegerField(default=0)
+    rows_rejected = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.rows_applied} applied, {self.rows_rejected} rejected"
+
+
 class BatchChunk(models.Model):
     """Rows of a batch whose prices, rejects and mark ``is_done`` are one transaction."""
 

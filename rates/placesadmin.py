@@ -19,7 +19,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from gateway.readonlyadmin import OfferedFilters
+from gateway.strictadmin import StrictAdmin
 from rates.models import NO_CYCLE, PORT_HAS_PRICES, Port, Price, Region, RegionClosure
 from rates.parsing import day, port_code
 from rates.services import delete_prices
@@ -28,7 +28,7 @@ UNDER_ITSELF = "A region cannot be under itself."
 REFUSALS = {NO_CYCLE: UNDER_ITSELF, PORT_HAS_PRICES: "A port with prices stays; delete its prices first."}
 
 
-class ToldAdmin(OfferedFilters, ModelAdmin):  # type: ignore[misc]
+class ToldAdmin(StrictAdmin, ModelAdmin):  # type: ignore[misc]
     """What the database refuses comes back as a message, with nothing changed."""
 
     list_filter_sheet = False

@@ -13,7 +13,7 @@ from common.valkey import PATIENT_TIMEOUT_SECONDS
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 from timestamps.instants import now
-from timestamps.parsing import parse_instant, parse_instants, parse_wait, refuse_body, refuse_query
+from timestamps.parsing import parse_instant, parse_instants, parse_wait, refuse_instant
 from timestamps.selectors import read_timestamps
 from timestamps.services import append_timestamps
 from timestamps.types import Appended, Query, Submission, Timestamp
@@ -41,19 +41,16 @@ WAIT = OpenApiParameter(
 
 
 def parse_path(request: HotRequest) -> Submission:
-    refuse_body(request.body)
-    refuse_query(request.query_string)
+    refuse_instant(request.body)
     return Submission([parse_instant(request.param, "timestamp")], request.correlation_id, request.mark)
 
 
 def parse_now(request: HotRequest) -> Submission:
-    refuse_body(request.body)
-    refuse_query(request.query_string)
+    refuse_instant(request.body)
     return Submission([now()], request.correlation_id, request.mark)
 
 
 def parse_bulk(request: HotRequest) -> Submission:
-    refuse_query(request.query_string)
     return Submission(parse_instants(request.body), request.correlation_id, request.mark)
 
 

@@ -1,6 +1,5 @@
 """Timestamps and questions as they come over the wire."""
 
-from codecs import BOM_UTF8
 from itertools import islice
 from typing import Any, cast
 
@@ -8,13 +7,13 @@ from common.errors import FieldError, InvalidInput
 from common.rfc3339 import EXAMPLE_INSTANT, NotAnInstant
 from gateway.fields import Field, Shape, exact, read_query
 from gateway.jsonbody import load_json
+from gateway.refusals import refuse_body
 from timestamps.errors import TooManyTimestamps
 from timestamps.instants import canonical_instant
 from timestamps.types import SUBMISSION_TIMESTAMPS
 
 REPORTED_ERRORS = 100
 MAX_WAIT_SECONDS = 10
-_NOTHING = (b"", b'""', b"{}", b"[]", b"null")
 _BODY_HELP = "Takes none: put the instant into the path, or send an array of them to /api/v1/timestamps."
 
 
@@ -43,16 +42,9 @@ def parse_instants(body: bytes) -> list[str]:
         raise InvalidInput(*islice(errors, REPORTED_ERRORS)) from None
 
 
-def refuse_body(body: bytes) -> None:
+def refuse_instant(body: bytes) -> None:
     """A client that sends an instant in the body must not get another one stored. Raises InvalidInput."""
-    if body.removeprefix(BOM_UTF8).strip() not in _NOTHING:
-        raise InvalidInput(FieldError("body", _BODY_HELP))
-
-
-def refuse_query(query_string: bytes) -> None:
-    """The same of an instant in the query. Raises InvalidInput."""
-    if query_string:
-        read_query(query_string, {})
+    refuse_body(body, _BODY_HELP)
 
 
 def parse_wait(query_string: bytes) -> float:

@@ -21,6 +21,8 @@ from gateway.exactview import ExactView
 from gateway.fields import Shape, read_fields, read_query
 from gateway.idempotent import idempotent
 from gateway.jsonbody import load_json
+from gateway.refusals import refuse_body
+from gateway.strictview import query_of, reads_request_itself
 from vouchers.creating import create_vouchers
 from vouchers.errors import WalletElsewhere
 from vouchers.generating import cancel_generation, order_generation
@@ -52,6 +54,7 @@ from vouchers.serializers import (
     GenerationSerializer,
     MovedSerializer,
     MovementSerializer,
+    OrderedGenerationSerializer,
     ProfileSerializer,
     ReportQuerySerializer,
     ReportSerializer,
@@ -98,7 +101,9 @@ class GenerateView(ExactView):
     """Have many vouchers made, with random codes."""
 
     @extend_schema(
-        operation_id="generate_vouchers", request=WantedGenerationSerializer, responses={202: GenerationSerializer}
+        operation_id="generate_vouchers",
+        request=WantedGenerationSerializer,
+        responses={202: OrderedGenerationSerializer},
     )
     @idempotent
     def post(self, request: Request) -> Response:
@@ -156,6 +161,7 @@ class ReportView(ExactView):
     them. The fields come as query or as JSON body.
     """
 
+    @reads_request_itself
     @extend_schema(
         operation_id="report_redemptions",
         parameters=[ReportQuerySerializer],
@@ -194,10 +200,10 @@ def _lookup(request: Request, code: str) -> Lookup:
 
 
 def _fields(request: Request, shape: Shape) -> dict[str, Any]:
-    query = request.META["QUERY_STRING"].encode("latin-1")
-    if query or not request.body:
-        return read_query(query, shape)
-    return read_fields(load_json(request.body), shape)
+    query, body = query_of(request), request.body
+    if query:
+        refuse_body(body, "Must be empty where the fields come in the query.")
+    return read_fields(load_json(body), shape) if body and not query else read_query(query, shape)
 
 
 class ReverseView(ExactView):
@@ -234,8 +240,9 @@ class TransactionsView(ExactView):
 class StatementView(ExactView):
     """A user's transfers, the newest first."""
 
+    queries = {"get": STATEMENT}
+
     @extend_schema(operation_id="read_statement", parameters=[StatementQuerySerializer], responses=StatementSerializer)
     def get(self, request: Request, phone_number: str) -> Response:
-        fields = read_query(request.META["QUERY_STRING"].encode("latin-1"), STATEMENT)
         user = read_phone_number(phone_number)
-        return Response(asdict(statement_of(user, limit=fields["limit"], before=fields["cursor"])))
+        return Response(asdict(statement_of(user, limit=self.query["limit"], before=self.query["cursor"])))

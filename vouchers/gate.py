@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from redis.commands.core import Script
+from redis.exceptions import ResponseError
 
 from common import valkey
+from common.luafiles import load_lua
 from vouchers.cachecalls import ask_cache
 from vouchers.flags import FLAG_SECONDS, FLAGS
+from vouchers.parsing import voucher_code
 from vouchers.redeemers import Stamp
 
 CHANGE_KEPT_SECONDS = 10  # longer than any flag that was seen before it can take to arrive
@@ -46,7 +49,7 @@ def read_shared_flags(codes: Collection[str] = ()) -> Moment:
         if found:
             stamp = Stamp(*map(int, found[0].split()))
             if (code, stamp) in FLAGS.redeemers:
-                FLAGS.refuse(code, stamp, here + found[1] / 1000)
+                FLAGS.refuse(code, stamp, here + min(found[1] / 1000, FLAG_SECONDS))
     return Moment(here, answer[0])
 
 
@@ -73,7 +76,18 @@ def reopen_gate(revisions: Mapping[str, int]) -> None:
 
 def asked_codes() -> list[str]:
     """Codes that were asked for lately after they had been refused. Raises RedisError."""
-    return [code.decode() for code in cast(list[bytes], valkey.cache_store().zrange(valkey.key("gate-asked"), 0, -1))]
+    try:
+        asked = cast(list[bytes], valkey.cache_store().zrange(valkey.key("gate-asked"), 0, -1))
+    except ResponseError:  # the key holds something else, and goes with the next question
+        return []
+    return [code for text in asked if (code := _code(text))]
+
+
+def _code(text: bytes) -> str | None:
+    try:
+        return voucher_code(text.decode())
+    except ValueError:
+        return None
 
 
 def _write(flags: Sequence[tuple[str, str, int, int, int]]) -> None:
@@ -88,5 +102,4 @@ def _key(code: str) -> str:
 
 @cache
 def _script(name: str) -> Script:
-    text = (Path(__file__).parent / "lua" / f"{name}.lua").read_text(encoding="utf-8")
-    return valkey.cache_store().register_script(text)
+    return valkey.cache_store().register_script(load_lua(Path(__file__).parent / "lua" / f"{name}.lua"))

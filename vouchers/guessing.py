@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from redis.commands.core import Script
 
 from common import valkey
+from common.luafiles import load_lua
 from gateway.clients import network_of
 from gateway.errors import RateLimited
 from gateway.ratelimits.recent import Recent
@@ -142,5 +142,4 @@ def _refusal(guesser: Guesser, wait_seconds: float) -> RateLimited:
 
 @cache
 def _script() -> Script:
-    text: Any = (Path(__file__).parent / "lua" / "guesses.lua").read_text(encoding="utf-8")
-    return valkey.cache_store().register_script(text)
+    return valkey.cache_store().register_script(load_lua(Path(__file__).parent / "lua" / "guesses.lua"))

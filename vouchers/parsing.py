@@ -9,7 +9,7 @@ from uuid import UUID
 
 from common.errors import FieldError, InvalidInput
 from common.uuids import HYPHENATED_UUID
-from gateway.fields import Field, Shape, exact, instant, read_fields
+from gateway.fields import Field, Shape, exact, instant, read_fields, whole
 from vouchers.models import LIMIT_MAX
 
 AMOUNT_MAX = Decimal("99999999999999.99")
@@ -57,18 +57,6 @@ def signed_money(value: Any) -> Decimal:
     if not amount:
         raise ValueError("Must not be zero; negative debits.")
     return amount
-
-
-def whole(lowest: int, highest: int) -> Callable[[Any], int]:
-    """Reads a whole number."""
-    sentence = f"Must be a whole number from {lowest} to {highest}: digits only, and no text."
-
-    def read(value: Any) -> int:
-        if type(value) is not int or not lowest <= value <= highest:
-            raise ValueError(sentence)
-        return value
-
-    return read
 
 
 def uuid(value: Any) -> UUID:

@@ -63,6 +63,10 @@ class GenerationSerializer(serializers.Serializer[None]):
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
+class OrderedGenerationSerializer(GenerationSerializer):
+    status_url = serializers.URLField(help_text="Where the order stands; with `/codes` behind it, what came of it.")
+
+
 @_example(phone_number=_PHONE_NUMBER, code="WELCOME")
 class RedeemSerializer(serializers.Serializer[None]):
     phone_number = serializers.CharField(help_text="E.164.")

@@ -41,6 +41,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "gateway.middleware.CorrelationMiddleware",
+    "gateway.middleware.RefuseNul",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -73,6 +74,7 @@ USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
 LOGIN_REDIRECT_URL = "/admin/"
+CSRF_FAILURE_VIEW = "gateway.problems.csrf_failure"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = env.STATIC_ROOT

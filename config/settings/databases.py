@@ -16,11 +16,17 @@ _SERVER_OPTIONS = (
 _KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 
 
+# What a URL may say in its query and Django has a place for, where ``dbshell`` looks too.
+_PLACES = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
+
+
 def _database(url: str) -> dict[str, Any]:
     database: dict[str, Any] = dict(environ.Env.db_url_config(url))
+    options = database.setdefault("OPTIONS", {})
+    database |= {place: options.pop(name) for name, place in _PLACES.items() if name in options}
     database["CONN_MAX_AGE"] = 60
     database["CONN_HEALTH_CHECKS"] = True
-    database.setdefault("OPTIONS", {}).update(connect_timeout=2, options=_SERVER_OPTIONS, **_KEEPALIVE)
+    options.update(connect_timeout=2, options=_SERVER_OPTIONS, **_KEEPALIVE)
     return database
 
 

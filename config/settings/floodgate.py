@@ -20,6 +20,7 @@ BODY_LIMIT_BYTES = 4 * 2**20
 UPLOAD_MAX_BYTES = env.UPLOAD_MAX_BYTES
 API_KEYS_REQUIRED = env.API_KEYS == "required"
 TRUSTED_PROXIES = env.TRUSTED_PROXIES
+CORS_ALLOWED_ORIGINS = env.CORS_ALLOWED_ORIGINS  # of pages in browsers; ("*",) stands for all
 RATE_LIMIT = env.RATE_LIMIT
 RATE_LIMIT_POLICIES = {  # per client and second
     "hot": 1_000,

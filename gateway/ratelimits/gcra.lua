@@ -4,6 +4,8 @@
 -- ARGV: for each key its policy's rate per second, and the quantity it asks for.
 -- Returns for each key how many are admitted, and the microseconds until the next one would be if some are not.
 
+-- include: ../../common/lua/cached.lua
+
 local WINDOW = 1e6 -- microseconds that a client may be ahead: one second's worth is its burst
 -- Counted from 2026, not from 1970: a double then holds fractions of a microsecond, which rates over 1,000/s add up.
 local EPOCH = 1767225600
@@ -13,7 +15,7 @@ local now = (time[1] - EPOCH) * 1e6 + time[2]
 local answer = {}
 for place, key in ipairs(KEYS) do
   local per_second, wanted = tonumber(ARGV[2 * place - 1]), tonumber(ARGV[2 * place])
-  local paid_at = math.max(tonumber(redis.call('GET', key) or now), now)
+  local paid_at = math.max(number_of(key) or now, now)
   paid_at = math.min(paid_at, now + WINDOW) -- further ahead only when the clock was set back
   local admitted = math.min(wanted, math.floor((now + WINDOW - paid_at) * per_second / 1e6))
   if admitted > 0 then

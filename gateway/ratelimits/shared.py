@@ -12,11 +12,12 @@ from redis.commands.core import Script
 
 from common import valkey
 from common.circuits import Circuit
+from common.luafiles import load_lua
 from gateway.ratelimits.policies import LimitedRoute
 from gateway.ratelimits.verdicts import Asked, Verdict
 
 LIMITS = Circuit("limits", lambda: valkey.limit_store().ping())
-_SOURCE = (Path(__file__).parent / "gcra.lua").read_text(encoding="utf-8")
+_SOURCE = load_lua(Path(__file__).parent / "gcra.lua")
 
 
 def count_shared(wanted: Mapping[Asked, int]) -> list[Verdict]:

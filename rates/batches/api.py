@@ -15,12 +15,12 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.views import APIView
 
 from common.errors import FieldError, InvalidInput
 from gateway.errors import BodyTooLarge
-from gateway.fields import Field, Shape, instant, read_query
+from gateway.fields import Field, Shape, instant
 from gateway.idempotent import idempotent
+from gateway.strictview import StrictView
 from rates.batches.bodies import BodyFormat
 from rates.batches.progress import batch_progress
 from rates.batches.pruning import refuse_if_pruned
@@ -70,10 +70,11 @@ class CsvParser(BatchParser):
 DEADLINE: Shape = {"deadline": Field(instant, is_required=False)}
 
 
-class BatchesView(APIView):
+class BatchesView(StrictView):
     """Store many prices, to be applied by workers. What is sent twice is there twice, but for an Idempotency-Key."""
 
     parser_classes = [ArrayParser, NdjsonParser, CsvParser]
+    queries = {"post": DEADLINE}
 
     @extend_schema(
         operation_id="submit_price_batch",
@@ -94,7 +95,7 @@ class BatchesView(APIView):
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        deadline_at: datetime | None = read_query(request.META["QUERY_STRING"].encode("latin-1"), DEADLINE)["deadline"]
+        deadline_at: datetime | None = self.query["deadline"]
         body = request.data
         if not isinstance(body, BatchBody):  # DRF asks no parser where there is no body
             raise InvalidInput(FieldError("body", "Has no rows."))
@@ -103,7 +104,7 @@ class BatchesView(APIView):
         return Response(BatchSerializer(batch_progress(batch_id)).data, status=202, headers={"Location": where})
 
 
-class BatchView(APIView):
+class BatchView(StrictView):
     """Where a batch stands."""
 
     @extend_schema(operation_id="get_price_batch", responses=BatchSerializer)
@@ -111,7 +112,7 @@ class BatchView(APIView):
         return Response(BatchSerializer(batch_progress(batch_id)).data)
 
 
-class CancelBatchView(APIView):
+class CancelBatchView(StrictView):
     """Stop a batch that has not ended; what was applied stays."""
 
     @extend_schema(operation_id="cancel_price_batch", request=None, responses=BatchSerializer)
@@ -121,7 +122,7 @@ class CancelBatchView(APIView):
         return Response(BatchSerializer(batch_progress(batch_id)).data)
 
 
-class BatchErrorsView(APIView):
+class BatchErrorsView(StrictView):
     """Rows of a batch that became no price, as CSV."""
 
     @extend_schema(

@@ -10,12 +10,12 @@ from prometheus_client.metrics_core import Metric
 
 from rates.models import BATCH_ACTIVE, PriceBatch
 
-# One statement: what pruning moves from chunks to their batch is in one of the two, never in both.
+# One statement: what pruning moves from chunks to the totals is in one of the two, never in both.
 _OUTCOMES = """
 SELECT coalesce(sum(rows_applied), 0), coalesce(sum(rows_rejected), 0) FROM (
     SELECT rows_applied, rows_rejected FROM rates_batchchunk
     UNION ALL
-    SELECT rows_applied, rows_rejected FROM rates_pricebatch
+    SELECT rows_applied, rows_rejected FROM rates_prunedtotals
 ) AS counted
 """
 

@@ -8,13 +8,13 @@ from math import inf
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, Sum
+from django.db.models import F, Q, Sum
 from django.utils import timezone
 
 from common.pruning import prune_in_slices
 from rates.batches.errors import BatchErrorsGone
 from rates.batches.locks import lock_batch
-from rates.models import BatchReject, PriceBatch
+from rates.models import BatchReject, PriceBatch, PrunedTotals
 
 SLICE = 5_000  # rejects, up to 3 KB each
 
@@ -49,7 +49,7 @@ def _drop_rejects(batch_id: int) -> int:
 
 
 def _drop_chunks(batch_id: int) -> None:
-    """Their numbers move to the batch, in one transaction, so sums over both never miss or double any."""
+    """Their numbers move to the batch and to the totals, in one transaction, so no sum misses or doubles any."""
     with transaction.atomic():
         batch = lock_batch(batch_id)
         if batch is None or batch.is_pruned:
@@ -57,4 +57,8 @@ def _drop_chunks(batch_id: int) -> None:
         sums = batch.chunks.aggregate(applied=Sum("rows_applied", default=0), rejected=Sum("rows_rejected", default=0))
         batch.is_pruned, batch.rows_applied, batch.rows_rejected = True, sums["applied"], sums["rejected"]
         batch.save(update_fields=["is_pruned", "rows_applied", "rows_rejected"])
+        PrunedTotals.objects.get_or_create(pk=1)
+        PrunedTotals.objects.filter(pk=1).update(
+            rows_applied=F("rows_applied") + batch.rows_applied, rows_rejected=F("rows_rejected") + batch.rows_rejected
+        )
         batch.chunks.all().delete()

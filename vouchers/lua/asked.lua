@@ -3,10 +3,14 @@
 -- else nothing: those are the ones whose flags are renewed in time.
 -- Returns the time in ms, then for each code nothing, or its stamp and the milliseconds that are left of its flag.
 
+-- include: ../../common/lua/cached.lua
+
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'zset' then redis.call('DEL', KEYS[1]) end
 local time = redis.call('TIME')
 local answer = {time[1] * 1000 + math.floor(time[2] / 1000)}
 for place = 2, #KEYS do
-    local found = redis.call('GET', KEYS[place])
+    local found = text_of(KEYS[place], '^[xo] %d+ %d+$')
     answer[place] = {}
     if found and found:sub(1, 1) == 'x' then
         answer[place] = {found:sub(3), redis.call('PTTL', KEYS[place])}

@@ -6,35 +6,37 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import OperationalError, connection
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from promotions.models import ImportStatus
+from common.importcommand import ImportCommand
+from common.textfiles import NoText
+from promotions.errors import SourceUnreadable
+from promotions.models import Import, ImportStatus
 from promotions.progress import import_progress
+from promotions.sources import sniff
 from promotions.submitting import submit_import
 from promotions.types import ImportProgress
+from promotions.uploads import keep_stream
 
 POLL_SECONDS = 0.2
 _DONE = (ImportStatus.PUBLISHED, ImportStatus.SUPERSEDED)
 _ENDED = (*_DONE, ImportStatus.QUARANTINED, ImportStatus.FAILED, ImportStatus.CANCELLED)
 
 
-class Command(BaseCommand):
-    help = "Replace the served promotions with a CSV file (also gzip or zstd)."
+class Command(ImportCommand):
+    help = "Replace the served promotions with a CSV file (also gzip or zstd) that the workers can read, or a pipe."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("path", type=Path, help="A file that the workers can read, anywhere on this machine.")
+        super().add_arguments(parser)
         parser.add_argument("--wait", action="store_true", help="Show progress until the import has ended.")
 
     def handle(self, *args: Any, path: Path, wait: bool, **options: Any) -> None:
-        if not path.is_file():
-            raise CommandError(f"There is no file {path}.")
         require_stack()
-        path = path.resolve()
-        root = settings.IMPORT_ROOT.resolve()
-        submitted = submit_import(str(path.relative_to(root) if path.is_relative_to(root) else path), path)
+        with self.reasons(path):
+            submitted = _submit(path)
         self.stdout.write(f"import {submitted.id} is queued")
         if wait:
             self._report(follow_import(submitted.id))
@@ -47,6 +49,36 @@ class Command(BaseCommand):
         if ended.status not in _DONE:
             raise CommandError(f"import {ended.id} is {ended.status}: {ended.error or 'no reason given'} ({counts})")
         self.stdout.write(self.style.SUCCESS(f"import {ended.id} is {ended.status}: {counts}"))
+
+
+def _submit(path: Path) -> Import:
+    """Raises OSError; NoText: it is empty; CommandError: it is nothing that can be imported."""
+    with path.open("rb") as file:
+        if not file.seekable():
+            return _submit_kept(str(path), keep_stream(file))
+        if not file.read(1):
+            raise NoText("Is empty.")
+    _sniff(path)
+    path, root = path.resolve(), settings.IMPORT_ROOT.resolve()
+    return submit_import(str(path.relative_to(root) if path.is_relative_to(root) else path), path)
+
+
+def _submit_kept(source: str, kept: Path) -> Import:
+    try:
+        if not kept.stat().st_size:
+            raise NoText("Is empty.")
+        _sniff(kept)
+        return submit_import(source, kept, is_upload=True)
+    except BaseException:
+        kept.unlink(missing_ok=True)
+        raise
+
+
+def _sniff(path: Path) -> None:
+    try:
+        sniff(path)
+    except SourceUnreadable as error:
+        raise CommandError(error.detail) from error
 
 
 def require_stack() -> None:

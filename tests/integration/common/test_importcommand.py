@@ -138,10 +138,10 @@ UNUSABLE = {
     "gzip": (gzip.compress(b"{columns}\n"), "rows.csv is a gzip archive; unpack it. Nothing was imported."),
     "workbook": (
         b"PK\x03\x04\x14\0",
-        "is a zip archive or an Excel workbook; unpack it, or save it as CSV in UTF-8. N",
+        "is a zip archive or an Excel workbook; unpack it or save it as CSV. N",
     ),
-    "UTF-16": ("{columns}\n{row}\n".encode("utf-16"), "is UTF-16 text; save it as CSV in UTF-8. Nothing was imported."),
-    "NUL": (b"{columns}\n{row}\n\0\n", "it has a NUL byte in line 3; save it as CSV in UTF-8. Nothing was imported."),
+    "UTF-16": ("{columns}\n{row}\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8. Nothing was imported."),
+    "NUL": (b"{columns}\n{row}\n\0\n", "it has a NUL byte in line 3; save it in UTF-8. Nothing was imported."),
     "misspelt": (b"{columns}s\n{row}\n", "s' is no column, "),
     "one more": (b"{columns},colour\n{row},red\n", "in line 1: 'colour' is no column. The columns are "),
     "twice": (b"{columns},{columns}\n{row},{row}\n", " comes twice, "),

@@ -64,9 +64,10 @@ async def django(scope: Scope, receive: Any, send: Any) -> None:
 
 async def ask(gateway: Gateway, method: str, path: str, client: str) -> Answer:
     scope: Scope = {"type": "http", "method": method, "path": path, "query_string": b"", "client": (client, 5000)}
-    scope["headers"] = [(b"content-length", b"4")]
+    content = b"body" if method == "POST" else b""
+    scope["headers"] = [(b"content-length", b"%d" % len(content))]
     sent: list[Message] = []
-    body: Iterator[Message] = iter([{"type": "http.request", "body": b"body"}, {"type": "http.disconnect"}])
+    body: Iterator[Message] = iter([{"type": "http.request", "body": content}, {"type": "http.disconnect"}])
     read_before_answer = 0
 
     async def receive() -> Message:

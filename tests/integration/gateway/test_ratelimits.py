@@ -22,6 +22,7 @@ from gateway.ratelimits.limiter import Limiter
 from gateway.ratelimits.policies import LimitedRoute, Policy
 from gateway.ratelimits.shared import count_shared
 from gateway.ratelimits.verdicts import Asked
+from tests.garbage import GARBAGE, put_garbage
 
 needs_database = pytest.mark.django_db  # a batch looks after the connections that its thread has
 EPOCH = 1_767_225_600  # as in gcra.lua
@@ -253,3 +254,14 @@ def seconds_of(call: Callable[[], object]) -> float:
 def test_a_dead_store_raises_what_the_limiter_expects(deaf_store: Circuit) -> None:
     with pytest.raises(RedisError):
         count_shared({(route(1), somebody()): 1})
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_garbage_in_the_cache_counts_as_nothing_asked(kind: str) -> None:
+    asked = (route(5), somebody())
+    put_garbage(kind, stored_key(asked))
+    first = count_shared({asked: 3})[0]
+    assert first.admitted in (0, 3)
+    assert 0 <= first.wait_seconds <= 1
+    put_garbage(kind, stored_key(asked))
+    assert [verdict.admitted for verdict in count_shared({asked: 2, (route(5), somebody()): 2})][1] == 2

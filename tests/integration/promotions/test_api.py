@@ -22,7 +22,7 @@ from pytest_django import Settings
 from common.stores import READ_STORE
 from gateway.app import Gateway
 from gateway.hot import hot_endpoints
-from promotions import rejects
+from promotions import api, rejects
 from promotions.importing import work_on_imports
 from promotions.models import Import, Reject
 from promotions.rejects import prune_rejects
@@ -91,7 +91,7 @@ def test_path_outside_the_root_is_403(client: Client, tmp_path: Path, name: str)
     assert not Import.objects.exists()
 
 
-@pytest.mark.parametrize("form", [{}, {"filename": ""}, {"other": "x"}, {"filename": "a\0b"}])
+@pytest.mark.parametrize("form", [{}, {"filename": ""}, {"filename": "a\0b"}])
 def test_request_without_a_file_is_400_and_names_the_field(client: Client, form: dict[str, str]) -> None:
     errors = problem(client.post("/process-csv", form), 400, "invalid-input")["errors"]
     assert [error["field"] for error in errors] == ["filename"]
@@ -234,7 +234,8 @@ async def _call(path: str, headers: dict[str, str]) -> Answer:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": raw}
+    path, _, query = path.partition("?")
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": raw}
     await gateway(scope, receive, send)
     end_threads(gateway)
     got = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
@@ -318,12 +319,101 @@ def test_correlation_id_comes_back_from_the_hot_path() -> None:
     assert answer.headers["correlationid"] == answer.headers["x-correlation-id"] == CORRELATION_ID
     made = asyncio.run(_call(f"/promotions/{ID}", {}))
     assert json.loads(made.content)["correlation_id"] == made.headers["x-correlation-id"]
-    problem(asyncio.run(_call(f"/promotions/{ID}", {"X-Correlation-ID": "no uuid"})), 400, "invalid-input")
+    problem(asyncio.run(_call(f"/promotions/{ID}", {"correlationId": "no uuid"})), 400, "invalid-input")
 
 
 def test_addresses_beside_promotions_are_left_to_django() -> None:
-    for path in ("/promotions/versions", "/promotions/", "/promotions", f"/promotions/{ID}/more"):
+    for path in ("/promotions/versions", "/promotions/", f"/promotions/{ID}/more"):
         assert asyncio.run(_call(path, {})).status_code == 599
+
+
+# Several promotions, on both roads
+
+
+def listed(*ids: object) -> str:
+    return f"/promotions?ids={','.join(map(str, ids))}"
+
+
+def test_promotions_are_served_together_in_the_order_asked(get: Get) -> None:
+    found = imported(f"{ID},31.457293,{DATE}\n" + row(1, "0") + row(2))
+    answer = get(listed(id_of(2), UUID(int=0), ID.upper(), id_of(99)))
+    assert answer.content.decode() == (
+        f'{{"version": {found.id}, "promotions": ['
+        f'{{"id": "{id_of(2)}", "price": 1.50, "expiration_date": "2018-06-24T12:50:03Z"}}, '
+        f'{{"id": "{ID}", "price": 31.46, "expiration_date": "2018-06-24T12:50:03Z"}}], '
+        f'"missing": ["{UUID(int=0)}", "{id_of(99)}"]}}'
+    )
+    assert (answer.status_code, answer.headers["x-data-version"]) == (200, str(found.id))
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_each_of_them_is_as_it_is_served_alone(get: Get) -> None:
+    imported(rows(range(100), "0.005"))
+    answer = get(listed(*map(id_of, range(100)))).content
+    for number in range(100):
+        assert get(f"/promotions/{id_of(number)}").content in answer
+
+
+def test_all_come_from_one_version_though_some_were_cached(get: Get) -> None:
+    imported(rows(range(10), "1.00"))
+    served(1)
+    newer = imported(rows(range(5), "2.00"))
+    body = json.loads(get(listed(*map(id_of, range(10)))).content)
+    assert body["version"] == newer.id
+    assert [found["price"] for found in body["promotions"]] == [2.0] * 5
+    assert body["missing"] == [str(id_of(number)) for number in range(5, 10)]
+
+
+def test_list_that_the_client_has_is_304(get: Get) -> None:
+    imported(rows(range(3)))
+    etag = get(listed(id_of(1), id_of(2))).headers["etag"]
+    again = get(listed(id_of(1), id_of(2)), **{"If-None-Match": etag})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+    assert get(listed(id_of(1)), **{"If-None-Match": etag}).status_code == 200
+    imported(rows(range(3), "2.00"))
+    assert get(listed(id_of(1), id_of(2)), **{"If-None-Match": etag}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "said"),
+    [
+        ("", "ids", "Is required."),
+        ("?ids=", "ids", "number 1 is none"),
+        (f"?ids={ID},,{UUID(int=1)}", "ids", "number 2 is none"),
+        (f"?ids={ID},{{{UUID(int=1)}}}", "ids", "number 2 is none"),
+        (f"?ids={ID}, {UUID(int=1)}", "ids", "number 2 is none"),
+        (f"?ids={ID},{ID.upper()}", "ids", f"{ID} comes twice"),
+        (f"?ids={ID}&ids={UUID(int=1)}", "ids", "Comes twice."),
+        (f"?ids={ID}&id={ID}", "id", "Is no field here."),
+        ("?ids=" + ",".join(str(UUID(int=number)) for number in range(101)), "ids", "at most 100 ids, not 101"),
+    ],
+)
+def test_list_that_is_not_right_is_400_and_says_why(get: Get, query: str, field: str, said: str) -> None:
+    (error,) = problem(get(f"/promotions{query.replace(' ', '%20')}"), 400, "invalid-input")["errors"]
+    assert error["field"] == field
+    assert said in error["detail"]
+
+
+def test_commas_may_be_encoded(get: Get) -> None:
+    imported(rows(range(3)))
+    assert len(json.loads(get(f"/promotions?ids={id_of(1)}%2C{id_of(2)}").content)["promotions"]) == 2
+
+
+def test_list_before_the_first_publish_is_404(get: Get) -> None:
+    assert "No promotions are published yet." in problem(get(listed(ID)), 404, "not-found")["detail"]
+
+
+def test_list_with_an_id_that_cannot_be_told_is_503(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    imported(rows(range(3)))
+    served(1)
+    monkeypatch.setattr(READ_STORE, "is_open", True)
+    problem(get(listed(id_of(1), id_of(2))), 503, "store-unavailable")
+    assert get(listed(id_of(1))).status_code == 200
+
+
+def test_file_that_vanishes_while_it_is_submitted_is_404(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "resolve_source", lambda name, root: root / name)
+    problem(client.post("/process-csv", {"filename": "gone.csv"}), 404, "source-not-found")
 
 
 def test_rejects_of_an_import_that_ended_long_ago_are_gone(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,9 @@
 import codecs
 import gzip
 import hashlib
+import io
 import json
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
@@ -79,6 +81,69 @@ def test_dress_of_a_file_does_not_matter(dress: Callable[[str], str]) -> None:
     assert served_prices(range(6)) == ["1.50"] * 5 + [None]
 
 
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        lambda text: text.replace("\n", "\r"),
+        lambda text: text.replace("\n", "\r\r\n"),
+        lambda text: text[: len(text) // 2].replace("\n", "\r") + text[len(text) // 2 :],
+        lambda text: "id,price,expiration_date\r" + text[: len(text) // 2] + text[len(text) // 2 :].replace("\n", "\r"),
+    ],
+    ids=["cr", "crcrlf", "cr, then lf", "header with cr, then lf, then cr"],
+)
+@pytest.mark.parametrize("chunk_bytes", [1, 300, 100_000])
+def test_lone_return_ends_a_row(settings: Settings, rewrite: Callable[[str], str], chunk_bytes: int) -> None:
+    settings.IMPORT_CHUNK_BYTES = chunk_bytes
+    found = imported(rewrite(rows(range(40))))
+    assert accounting(found) == (40, 0, 0, 0)
+    assert served_prices(range(41)) == ["1.50"] * 40 + [None]
+
+
+def test_rows_that_end_in_returns_count_for_the_gates_and_the_tables(settings: Settings) -> None:
+    settings.IMPORT_MAX_REJECT_SHARE, settings.IMPORT_ROWS_PER_TABLE = 0.3, 50
+    content = rows(range(100)) + "bad\r" * 60
+    found = imported(content + rows(range(100, 110)).replace("\n", "\r"))
+    assert (found.status, found.line_count) == (ImportStatus.QUARANTINED, 170)
+    assert "60 of 170 rows were rejected" in found.error
+    assert found.table_count == 4
+    assert [line for line, *_ in rejects_of(found)] == list(range(101, 161))
+    assert rejects_of(found)[0][1] == len(rows(range(100)))
+
+
+@pytest.mark.parametrize(
+    "dress",
+    [
+        lambda id_, price, date: f'"{id_}","{price}","{date}"',
+        lambda id_, price, date: f'"{id_}",{price},"{date}"',
+        lambda id_, price, date: f"{id_},{price}000,2018-06-24 12:50:03+00",
+        lambda id_, price, date: f"{id_},{price},2018-06-24 12:50:03.000000001 +0000 UTC m=+86400.000500000",
+    ],
+    ids=["all quoted", "text quoted", "as postgresql writes", "as go prints"],
+)
+def test_rows_of_other_programs_are_taken(dress: Callable[[object, str, str], str]) -> None:
+    found = imported("".join(dress(id_of(number), "1.50", DATE) + "\n" for number in range(20)))
+    assert accounting(found) == (20, 0, 0, 0)
+    (answer,) = find_promotions([id_of(7)])
+    assert isinstance(answer, Found)
+    assert answer.body is not None
+    assert json.loads(answer.body) == {"id": str(id_of(7)), "price": 1.5, "expiration_date": "2018-06-24T12:50:03Z"}
+
+
+def test_columns_are_taken_by_the_names_of_the_header(settings: Settings) -> None:
+    settings.IMPORT_CHUNK_BYTES = 200
+    lines = [f'{DATE}, "{id_of(number)}" ,{number}.25\n' for number in range(20)]
+    found = imported('Expiration_Date,"ID",price\r\n' + "".join(lines))
+    assert (found.status, found.columns) == (ImportStatus.PUBLISHED, "expiration_date,id,price")
+    assert accounting(found) == (20, 0, 0, 0)
+    assert served_prices(range(20)) == [f"{number}.25" for number in range(20)]
+
+
+def test_row_that_stands_where_a_header_may_is_a_row() -> None:
+    found = imported("uuid,cost,expires\n" + rows(range(20)))
+    assert accounting(found) == (20, 1, 0, 0)
+    assert [(line, reason) for line, _, _, reason, _ in rejects_of(found)] == [(1, "bad_uuid")]
+
+
 def test_every_row_is_accounted_for_with_its_place(settings: Settings) -> None:
     settings.IMPORT_MAX_REJECT_SHARE = 0.5
     lines = ["id,price,expiration_date\n", row(1), "\n", "one,two\n", row(2), row(1, "2.50"), f"x,1,{DATE}\n", "  \r\n"]
@@ -144,7 +209,9 @@ BAD_ROWS = {
     "impossible date": (f"{id_of(1)},1.5,2018-02-30 05:32:31 +0200 CEST\n", "bad_date"),
     "hour 24": (f"{id_of(1)},1.5,2018-02-03 24:00:00 +0200 CEST\n", "bad_date"),
     "before year 1 in utc": (f"{id_of(1)},1.5,0001-01-01 00:00:00 +0200 CEST\n", "date_range"),
-    "quotes": (f'"{id_of(1)}",1.5,{DATE}\n', "bad_uuid"),
+    "quote that is not closed": (f'"{id_of(1)},1.5,{DATE}\n', "bad_quotes"),
+    "quote within a column": (f'{id_of(1)}",1.5,{DATE}\n', "bad_uuid"),
+    "row in one quote": (f'"{id_of(1)},1.5,{DATE}"\n', "column_count"),
     "nul byte": (row(1, "1\0.5"), "nul_byte"),
     "10 MB line": ("x" * 10_000_000 + "\n", "line_too_long"),
     "10 MB row": (f"{id_of(1)},{'1' * 10_000_000},{DATE}\n", "line_too_long"),
@@ -250,17 +317,36 @@ def test_binary_file_is_refused(live: Import) -> None:
     refused(imported(binary), ImportStatus.QUARANTINED, "rows were rejected")
 
 
-REFUSED_FILES = {
+def tar_of(*contents: str) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for number, content in enumerate(contents):
+            member = tarfile.TarInfo(f"{number}.csv")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content.encode()))
+    return file.getvalue()
+
+
+REFUSED_FILES: dict[str, tuple[bytes | str, str]] = {
     "truncated gzip": (gzip.compress(rows(range(1_000)).encode())[:-20], "truncated or damaged gzip"),
     "damaged gzip": (b"\x1f\x8b" + b"junk" * 99, "truncated or damaged gzip"),
     "truncated zstd": (zstandard.compress(rows(range(1_000)).encode())[:-9], "truncated or damaged zstd"),
     "zip": (b"PK\x03\x04" + bytes(100), "zip archive"),
     "utf-16": (rows(range(9)).encode("utf-16"), "UTF-16"),
+    "tar": (tar_of(rows(range(100)), rows(range(100))), "'promotions.csv' is a tar archive"),
+    "tar.gz": (gzip.compress(tar_of(rows(range(100)), rows(range(100)))), "In 'promotions.csv' is a tar archive"),
+    "tar.zst": (zstandard.compress(tar_of(rows(range(100)))), "In 'promotions.csv' is a tar archive"),
+    "gzip in gzip": (gzip.compress(gzip.compress(rows(range(100)).encode())), "is another gzip archive"),
+    "utf-16 in gzip": (gzip.compress(rows(range(100)).encode("utf-16-le")), "UTF-16"),
+    "header of other columns": ("id,price,expires_at\n" + rows(range(100)), "a header, 'id,price,expires_at', but"),
+    "header with semicolons": ("id;price;expiration_date\n" + rows(range(100)), "'id;price;expiration_date', but"),
 }
 
 
 @pytest.mark.parametrize(("content", "reason"), REFUSED_FILES.values(), ids=REFUSED_FILES)
-def test_file_that_is_no_text_fails_with_its_reason(live: Import, content: bytes, reason: str, tmp_path: Path) -> None:
+def test_file_that_is_no_text_fails_with_its_reason(
+    live: Import, content: bytes | str, reason: str, tmp_path: Path
+) -> None:
     refused(imported(content), ImportStatus.FAILED, reason)
     assert not any(path.is_file() for path in (tmp_path / "spool").rglob("*"))
 

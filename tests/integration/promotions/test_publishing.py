@@ -104,6 +104,7 @@ def leased_by_another_worker(found: Import) -> Iterator[None]:
     with psycopg.connect(**connection.get_connection_params()) as other:
         other.execute("SELECT pg_advisory_lock(%s, %s)", [IMPORT_LEASES, found.id])
         yield
+        other.execute("SELECT pg_advisory_unlock_all()")  # the server may notice the end of a connection later
 
 
 def test_import_that_was_decided_but_not_delivered_is_superseded_too(monkeypatch: pytest.MonkeyPatch) -> None:

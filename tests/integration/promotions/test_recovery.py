@@ -11,7 +11,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from common import valkey
-from promotions import publishing
+from promotions import publishing, retention
 from promotions.importing import work_on_imports
 from promotions.models import ImportStatus, Pointer, Publication
 from promotions.pointer import POINTER, parse_pointer, pointer_key
@@ -139,6 +139,25 @@ def test_activation_that_waits_for_a_store_says_so(client: Client, monkeypatch: 
     answer = client.post(f"/promotions/versions/{first.id}/activate")
     assert (answer.status_code, answer.json()["is_live"]) == (202, False)
     assert Publication.objects.filter(delivered_at=None).count() == 1
+
+
+def test_file_that_vanishes_or_cannot_be_removed_does_not_keep_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(project.SPOOL_DIR)
+    gone, stuck, orphan = folder / "gone", folder / "stuck", folder / "orphan"
+    for path in (stuck, orphan):
+        path.write_text("x")
+        os.utime(path, (0, 0))
+    unlink = Path.unlink
+
+    def refuse_one(path: Path, missing_ok: bool = False) -> None:
+        if path == stuck:
+            raise PermissionError(13, "Permission denied")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse_one)
+    monkeypatch.setattr(retention, "_unknown_uploads", lambda: iter([gone, stuck, orphan]))
+    assert remove_orphaned_files() == [orphan]
+    assert not orphan.exists()
 
 
 def test_files_of_killed_processes_are_removed_after_an_hour() -> None:

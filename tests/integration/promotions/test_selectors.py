@@ -12,9 +12,10 @@ from redis import Redis
 from common import valkey
 from common.errors import FloodgateError, StoreUnavailable
 from common.stores import CACHE, READ_STORE
-from promotions.pointer import POINTER, pointer_key
+from promotions.pointer import POINTER, pointer_key, raise_cached_pointer
 from promotions.selectors import find_promotions
 from promotions.types import Found, LiveVersion
+from tests.garbage import GARBAGE, put_garbage
 from tests.promotions import forget_everything, id_of, imported, rows, served, served_prices
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])
@@ -126,6 +127,21 @@ def test_emptied_cache_is_filled_again() -> None:
     valkey.cache_store().flushdb()
     assert served(1) == "1.00"
     assert valkey.cache_store().get(pointer_key())
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_garbage_in_the_cache_is_a_miss_and_is_replaced(kind: str) -> None:
+    live = imported(rows(range(3)))
+    entries = [valkey.key("promotion", live.id, id_of(n).hex) for n in range(4)]
+    put_garbage(kind, pointer_key(), *(key for key in entries if kind != "b''"))  # empty stands for a missing row there
+    assert served_prices(range(4)) == ["1.50"] * 3 + [None]
+    assert not CACHE.is_open
+    assert valkey.cache_store().get(pointer_key()) == b"1 %d 1" % live.id
+    assert all(valkey.cache_store().type(key) == b"string" for key in entries)
+    newer = imported(rows(range(3), "2.00"))
+    put_garbage(kind, pointer_key())
+    assert raise_cached_pointer(LiveVersion(2, newer.id, 1)) == LiveVersion(2, newer.id, 1)
+    assert served_prices(range(3)) == ["2.00"] * 3
 
 
 def test_cache_key_is_raised_before_a_process_uses_a_version(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from common import valkey
 from common.errors import FloodgateError
 from common.stores import CACHE
 from gateway.ratelimits.recent import Recent
+from tests.garbage import GARBAGE, put_garbage
 from tests.vouchers import forget_local_flags, phone, redeem, taken, voucher, wanted, words
 from vouchers import admission, flags, gate
 from vouchers.admission import redeem_admitted, refuse_known, renew_flags
@@ -259,3 +260,31 @@ def test_amount_is_exact_after_a_refusal() -> None:
     refusal = FLAGS.refusal("SUMMER", phone(9))
     assert refusal is not None
     assert refusal.members()["redemption"]["amount"] == Decimal("5.00")
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_garbage_in_the_cache_is_no_flag_and_is_replaced(kind: str) -> None:
+    used_up()
+    voucher("OPEN")
+    gate_keys = [valkey.key("gate", code) for code in ("SUMMER", "OPEN")]
+    put_garbage(kind, valkey.key("gate-asked"), *gate_keys)
+    gate.asked_codes()
+    assert [ask(1), ask(1, "OPEN"), ask(9)] == ["VoucherUnavailable", "Redeemed", "AlreadyRedeemed"]
+    put_garbage(kind, *gate_keys)
+    gate.flag_codes({"SUMMER": Stamp(1, 1)}, gate.read_shared_flags())
+    assert str(valkey.cache_store().get(gate_keys[0])) == "b'x 1 1'"
+    put_garbage(kind, valkey.key("gate-asked"), *gate_keys)
+    change_limits([LimitChange("SUMMER", 2, "ada")])
+    assert ask(1) == "Redeemed"
+    renew_flags()
+    assert not CACHE.is_open
+
+
+def test_shared_flag_ends_after_a_second_however_long_its_key_lives() -> None:
+    used_up()
+    ask(1)
+    valkey.cache_store().set(valkey.key("gate", "SUMMER"), "x 1 1", ex=1_000)
+    FLAGS._codes = Recent(10)
+    gate.read_shared_flags(["SUMMER"])
+    flag = FLAGS._codes.get("SUMMER")
+    assert flag is None or flag.until <= time.monotonic() + flags.FLAG_SECONDS

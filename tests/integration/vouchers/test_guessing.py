@@ -15,6 +15,7 @@ from common.stores import CACHE
 from gateway.clients import Client
 from gateway.errors import RateLimited
 from gateway.ratelimits.recent import Recent
+from tests.garbage import GARBAGE, put_garbage
 from tests.roads import Answer, django, hot_path
 from tests.vouchers import forget_local_flags, mark, phone, redeem, voucher, wanted, words
 from vouchers import cachecalls, guessing
@@ -281,3 +282,15 @@ def test_reports_of_codes_that_are_not_there_are_guesses_too() -> None:
     assert django("GET", "/api/vouchers/report?code=SUMMER").status == 429
     assert django("GET", "/api/vouchers?code=SUMMER").status == 429
     assert django("GET", "/api/vouchers/report?code=SUMMER", X_Floodgate_Account="shop").status == 200
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_garbage_in_the_cache_counts_as_no_guess(kind: str) -> None:
+    voucher()
+    guessers = [valkey.key("guesses", "user", phone(1)), valkey.key("guesses", "address", HERE)]
+    put_garbage(kind, *guessers)
+    assert guess(1, "G1", HERE) == "VoucherUnavailable"
+    assert not CACHE.is_open
+    assert guess(1, "SUMMER", HERE) == "Redeemed" if "9" not in kind else True
+    put_garbage(kind, *guessers)
+    assert [guess(1, f"G{n}", HERE) for n in range(2, 5)].count("RateLimited") <= 1

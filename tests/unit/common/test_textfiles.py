@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import tarfile
 import threading
 from pathlib import Path
 
@@ -47,8 +48,9 @@ def test_line_that_is_too_long_does_not_fill_the_memory(monkeypatch: pytest.Monk
     assert 10_000 < len(found[1]) < 13_000
 
 
-def test_megabytes_of_returns_take_no_time() -> None:
-    assert not any(lines(b"\r" * 10 * 2**20))
+def test_megabytes_of_returns_take_no_time_and_are_each_a_line() -> None:
+    found = lines(b"\r" * 10 * 2**20 + b"a")
+    assert (len(found), found[-1], any(found[:-1])) == (10 * 2**20 + 1, b"a", False)
 
 
 @pytest.mark.parametrize(
@@ -57,11 +59,11 @@ def test_megabytes_of_returns_take_no_time() -> None:
         (b"", "Is empty."),
         (b"\x1f\x8b\x08\0", "Is a gzip archive; unpack it."),
         (b"\x28\xb5\x2f\xfd\x04", "Is a zstd archive; unpack it."),
-        (b"PK\x03\x04\x14\0", "Is a zip archive or an Excel workbook; unpack it, or save it as CSV in UTF-8."),
-        (b"a.csv".ljust(257, b"\0") + b"ustar", "Is a tar archive; unpack it."),
-        ("a,b\n".encode("utf-16"), "Is UTF-16 text; save it as CSV in UTF-8."),
-        ("a,b\n".encode("utf-16-be"), "it has a NUL byte in line 1; save it as CSV in UTF-8."),
-        (b"a,b\n1,\0\n", "it has a NUL byte in line 2; save it as CSV in UTF-8."),
+        (b"PK\x03\x04\x14\0", "Is a zip archive or an Excel workbook; unpack it or save it as CSV."),
+        (tarfile.TarInfo("a.csv").tobuf(), "Is a tar archive; unpack it."),
+        ("a,b\n".encode("utf-16"), "Is UTF-16 text; save it as UTF-8."),
+        ("a,b\n".encode("utf-16-be"), "it has a NUL byte in line 1; save it in UTF-8."),
+        (b"a,b\n1,\0\n", "it has a NUL byte in line 2; save it in UTF-8."),
     ],
 )
 def test_what_is_plainly_no_text_is_refused_as_what_it_is(tmp_path: Path, content: bytes, said: str) -> None:

@@ -61,11 +61,31 @@ def test_trusted_proxies_are_networks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "origins"),
+    [
+        (
+            "https://Shop.example, http://localhost:3000,http://[::1]:8",
+            ["https://shop.example", "http://localhost:3000", "http://[::1]:8"],
+        ),
+        ("*", ["*"]),
+        ("", []),
+    ],
+)
+def test_origins_are_as_browsers_write_them(tmp_path: Path, given: str, origins: list[str]) -> None:
+    found = values(tmp_path, "CORS_ALLOWED_ORIGINS", CORS_ALLOWED_ORIGINS=given)
+    assert found == {"CORS_ALLOWED_ORIGINS": origins}
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [("TRUSTED_PROXIES", "caddy"), ("API_KEYS", "on"), ("IDEMPOTENCY_TTL_SECONDS", "0"), ("RATE_LIMIT", "maybe")]
     + [
         ("WALLET_URL", url)
         for url in ("wallet.example", "ftp://a", "http://", "http://a:x", "http://u:p@a", "http://a?b")
+    ]
+    + [
+        ("CORS_ALLOWED_ORIGINS", origins)
+        for origins in ("shop.example", "https://a.example/", "https://a:443", "http://a:80", "*,https://a", "null")
     ]
     + [("WALLET_API_KEY", "two words"), ("WALLET_CLIENTS", "shop,10.0.0.1")]
     + [("ECB_RATES_FROM", "2026-02-30"), ("OPENEXCHANGERATES_APP_ID", "a b")],

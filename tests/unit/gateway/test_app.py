@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import RequestFactory
+from pytest_django import Settings
 
 from common.circuits import Circuit
 from common.errors import FieldError, FloodgateError, InvalidInput, Overloaded
@@ -102,3 +103,21 @@ def test_open_circuit_refuses_on_both_roads(monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_is_not_hot_belongs_to_django() -> None:
     assert ask(b"", path="/elsewhere") == (299, b"django")
     assert ask(b"", method="GET") == (299, b"django")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_probe_of_kubernetes_gets_no_content_and_needs_nothing(method: str, settings: Settings) -> None:
+    settings.API_KEYS_REQUIRED = True
+    scope: Scope = {"type": "http", "method": method, "path": "/healthz", "query_string": b"", "headers": []}
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def run() -> None:
+        await Gateway(django, [DOUBLE])(scope, django, send)  # type: ignore[arg-type]
+
+    asyncio.run(run())
+    names = {name for name, _ in sent[0]["headers"]}
+    assert (sent[0]["status"], sent[1]["body"]) == (204, b"")
+    assert not names & {b"content-length", b"content-type"}

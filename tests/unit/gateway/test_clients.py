@@ -42,6 +42,17 @@ def test_nobody_is_trusted_by_default(forwarded: tuple[str, ...]) -> None:
         (["::ffff:203.0.113.9"], "203.0.113.9"),
         (["2001:DB8:0::1%eth0"], "2001:db8::1"),
         ([], PROXY),
+        # A port, and brackets around IPv6, as AWS, Azure and HAProxy write them.
+        (["203.0.113.7:41234"], "203.0.113.7"),
+        (["[2001:db8::1]:443"], "2001:db8::1"),
+        (["[2001:db8::1]"], "2001:db8::1"),
+        (['"[2001:db8::1]:443"'], "2001:db8::1"),
+        (["203.0.113.7:41234, 10.9.9.9:80, [fd00::1]:80"], "203.0.113.7"),
+        (["[::ffff:203.0.113.9]:1"], "203.0.113.9"),
+        # A hop that says nothing ends the walk at the last one that is known.
+        (["203.0.113.9, unknown, 10.9.9.9"], "10.9.9.9"),
+        (["203.0.113.9, _hidden:80, 10.9.9.9:80, 10.8.8.8"], "10.9.9.9"),
+        (["203.0.113.9, , 10.9.9.9"], "10.9.9.9"),
     ],
 )
 def test_address_is_the_right_most_that_is_no_proxy(forwarded: list[str], address: str) -> None:
@@ -51,7 +62,20 @@ def test_address_is_the_right_most_that_is_no_proxy(forwarded: list[str], addres
 @pytest.mark.usefixtures("proxied")
 @pytest.mark.parametrize(
     "garbage",
-    ["", ",", "unknown", "1.2.3.4:80", "[2001:db8::1]", "1.2.3.4, ", "\xff\xfe", "x" * 8_000, "1::" + "%" + "z" * 90],
+    [
+        *("", ",", "unknown", "_hidden", "1.2.3.4, ", "\xff\xfe", "x" * 8_000, "1::" + "%" + "z" * 90),
+        *(
+            "1.2.3.4:http",
+            "1.2.3.4:99999999",
+            "[1.2.3.4]:80",
+            "[2001:db8::1",
+            "2001:db8::1]:443",
+            '"1.2.3.4',
+            "[]",
+            "[:]:1",
+        ),
+        *("1.2.3.4:", ":80", "1.2.3.4:80:80", "unix:"),
+    ],
 )
 def test_what_is_no_address_is_the_proxy_itself(garbage: str) -> None:
     assert client_address(scope(garbage)) == PROXY
@@ -95,6 +119,28 @@ def test_django_sees_the_same_address() -> None:
     with new_spool() as body:
         environ = wsgi_environ(_as_django_sees_it(asked, "", client), body, 0)
     assert environ["REMOTE_ADDR"] == client.address == "203.0.113.9"
+
+
+@pytest.mark.usefixtures("proxied")
+@pytest.mark.parametrize(
+    ("said", "peer", "scheme"),
+    [
+        ([], PROXY, "http"),
+        (["https"], PROXY, "https"),
+        (["HTTPS "], PROXY, "https"),
+        (["http, https"], PROXY, "https"),  # the nearest proxy wrote the last one
+        (["http", "https"], PROXY, "https"),
+        (["ftp"], PROXY, "http"),
+        ([""], PROXY, "http"),
+        (["https"], "198.51.100.7", "http"),
+    ],
+)
+def test_django_sees_the_scheme_that_a_trusted_proxy_was_asked_with(said: list[str], peer: str, scheme: str) -> None:
+    asked = {**scope(peer=peer), "method": "GET", "raw_path": b"/", "query_string": b"", "http_version": "1"}
+    asked["headers"] += [(b"x-forwarded-proto", value.encode()) for value in said]
+    with new_spool() as body:
+        environ = wsgi_environ(_as_django_sees_it(asked, "", asyncio.run(identify(asked))), body, 0)
+    assert environ["wsgi.url_scheme"] == scheme
 
 
 @pytest.mark.parametrize(
