@@ -1,7 +1,8 @@
 """The only place that reads the environment.
 
 Every name has one meaning for ``make run``, ``make test``, ``manage.py`` in another shell and production. A missing or
-malformed value stops the start and names the key.
+malformed value stops the start and names the key. An empty value is none. Any value may stand in a file that
+``<NAME>_FILE`` names, as containers get their secrets.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ import tempfile
 from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -25,13 +26,26 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[
 MAX_SOCKET_PATH = 100  # the kernel's limit is 107 bytes, PostgreSQL adds a suffix for its lock file
 
 
+def _given(name: str) -> str | None:
+    value, path = os.environ.get(name) or None, os.environ.get(f"{name}_FILE")
+    if not path:
+        return value
+    if value is not None:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set; one of them is enough")
+    try:
+        return Path(path).read_text(encoding="utf-8").removesuffix("\n") or None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {exc}") from exc
+
+
 def _text(name: str, default: str) -> str:
     """The value as it stands: django-environ takes one that starts with ``$`` for the name of another variable."""
-    return os.environ.get(name, default)
+    value = _given(name)
+    return default if value is None else value
 
 
 def _path(name: str, default: Path) -> Path:
-    value = os.environ.get(name)
+    value = _given(name)
     return (BASE_DIR / value).resolve() if value else default
 
 
@@ -142,6 +156,15 @@ def _token(name: str) -> str:
     return value
 
 
+def _with_password(url: str, password: str) -> str:
+    """A store's URL that names a user and no password gets this one."""
+    parts = urlsplit(url)
+    if not password or not parts.username or parts.password:
+        return url
+    where = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{where}").geturl()
+
+
 def _accounts(name: str) -> tuple[str, ...]:
     """Names of API keys; nothing that could stand for a request without one."""
     listed = _listed(name, "")
@@ -183,7 +206,7 @@ def embedded_urls(data_dir: Path) -> dict[str, str]:
 
 def _secret_key(data_dir: Path) -> str:
     """SECRET_KEY, or on a developer's machine a random one kept in DATA_DIR; never a constant."""
-    if (given := os.environ.get("SECRET_KEY")) is not None:
+    if (given := _given("SECRET_KEY")) is not None:
         return given
     path = data_dir / "secret-key"
     try:
@@ -231,10 +254,12 @@ RATE_LIMIT_POLICIES = _rates("RATE_LIMIT_POLICIES")
 PROMETHEUS_MULTIPROC_DIR = _path("PROMETHEUS_MULTIPROC_DIR", metrics_dir(DATA_DIR))
 
 _embedded = embedded_urls(DATA_DIR)
-DATABASE_URL = _text("DATABASE_URL", _embedded["DATABASE_URL"])
-READ_DATABASE_URL = _text("READ_DATABASE_URL", "")
-VALKEY_URL = _text("VALKEY_URL", _embedded["VALKEY_URL"])
-VALKEY_CACHE_URL = _text("VALKEY_CACHE_URL", _embedded["VALKEY_CACHE_URL"])
+DATABASE_PASSWORD = _text("DATABASE_PASSWORD", "")
+VALKEY_PASSWORD = _text("VALKEY_PASSWORD", "")
+DATABASE_URL = _with_password(_text("DATABASE_URL", _embedded["DATABASE_URL"]), DATABASE_PASSWORD)
+READ_DATABASE_URL = _with_password(_text("READ_DATABASE_URL", ""), DATABASE_PASSWORD)
+VALKEY_URL = _with_password(_text("VALKEY_URL", _embedded["VALKEY_URL"]), VALKEY_PASSWORD)
+VALKEY_CACHE_URL = _with_password(_text("VALKEY_CACHE_URL", _embedded["VALKEY_CACHE_URL"]), VALKEY_PASSWORD)
 CELERY_BROKER_URL = _text("CELERY_BROKER_URL", VALKEY_CACHE_URL.replace("unix://", "redis+socket://", 1))
 
 ARCHIVE_URL = _storage_url("ARCHIVE_URL", DATA_DIR / "archive")

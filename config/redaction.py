@@ -5,9 +5,15 @@ from typing import Any
 
 from config import env
 
-_SECRETS = [
-    secret for secret in (env.SECRET_KEY, env.WALLET_API_KEY, env.OPENEXCHANGERATES_APP_ID) if secret
-]  # those of URLs have a pattern of their own
+_SECRETS = list(
+    filter(
+        None,
+        (
+            *(env.SECRET_KEY, env.DATABASE_PASSWORD, env.VALKEY_PASSWORD),
+            *(env.WALLET_API_KEY, env.OPENEXCHANGERATES_APP_ID),
+        ),
+    )
+)
 _PATTERNS: list[tuple[re.Pattern[str], str]] = [
     (re.compile("|".join(map(re.escape, _SECRETS))), "[secret]"),
     (re.compile(r"(://[^\s:/@]*:)[^\s@]+@"), r"\1[secret]@"),
