@@ -242,6 +242,8 @@ LOG_FORMAT = _one_of("LOG_FORMAT", "console", ("console", "json"))
 
 BIND_HOST = _text("BIND_HOST", "127.0.0.1")
 PORT = _int("PORT", 8000, at_least=1, at_most=65_535)
+WEB_REPLICAS = _int("WEB_REPLICAS", 1, at_least=1)
+WEB_SURGE = _int("WEB_SURGE", 0)
 WEB_WORKERS = _int("WEB_WORKERS", 2, at_least=1)
 WSGI_THREADS = _int("WSGI_THREADS", 8, at_least=1)
 HOT_PATH = _switch("HOT_PATH", default=True)

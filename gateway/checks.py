@@ -67,7 +67,8 @@ def check_max_connections(databases: Sequence[str] | None = None, **kwargs: Any)
     needed = connections_needed()
     if allowed >= needed:
         return []
-    hint = "Raise max_connections, or lower WEB_WORKERS, WSGI_THREADS, IMPORT_WORKERS or FLUSH_WORKERS."
+    lower = "WEB_REPLICAS, WEB_WORKERS, WSGI_THREADS, IMPORT_WORKERS or FLUSH_WORKERS"
+    hint = f"Raise max_connections (POSTGRES_MAX_CONNECTIONS in .env), or lower {lower}."
     return [Error(f"PostgreSQL allows {allowed} connections; up to {needed} are used.", hint=hint, id="floodgate.E002")]
 
 
@@ -75,7 +76,8 @@ def connections_needed() -> int:
     """Most connections that all processes together open to the write store's server."""
     aliases = ["default"] if settings.READ_STORE_IS_SEPARATE else ["default", "read"]
     batches = sum(threads for store, threads in threads_by_store(hot_endpoints()).items() if store.database in aliases)
-    web = settings.WEB_WORKERS * (batches + settings.WSGI_THREADS * len(aliases) + WATCHING_THREADS)
+    web_worker = batches + settings.WSGI_THREADS * len(aliases) + WATCHING_THREADS
+    web = settings.WEB_SERVERS * settings.WEB_WORKERS * web_worker
     workers = settings.IMPORT_WORKERS * len(aliases) + settings.FLUSH_WORKERS + OTHER_WORKERS
     return int(web + workers + SPARE_CONNECTIONS)
 

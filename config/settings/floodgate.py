@@ -13,7 +13,8 @@ READ_STORE_IS_SEPARATE = bool(env.READ_DATABASE_URL)
 
 PORT = env.PORT
 HOT_PATH = env.HOT_PATH
-WEB_WORKERS = env.WEB_WORKERS
+WEB_SERVERS = env.WEB_REPLICAS + env.WEB_SURGE  # the most that run at once, while an upgrade replaces them
+WEB_WORKERS = env.WEB_WORKERS  # of each
 WSGI_THREADS = env.WSGI_THREADS
 REQUEST_DEADLINE_SECONDS = 1.5
 BODY_LIMIT_BYTES = 4 * 2**20

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -16,15 +17,28 @@ def _run(*command: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
 
 def test_caddyfile_is_valid(tmp_path: Path) -> None:
     done = _run(
-        BIN / "caddy", "validate", "--adapter", "caddyfile", "--config", ROOT / "deploy/Caddyfile", home=tmp_path
+        BIN / "caddy", "validate", "--adapter", "caddyfile", "--config", ROOT / "deploy/caddy/Caddyfile", home=tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert "not formatted" not in done.stderr
 
 
-def test_dockerfile_has_no_findings(tmp_path: Path) -> None:
-    done = _run(BIN / "hadolint", ROOT / "deploy/Dockerfile", home=tmp_path)
+@pytest.mark.parametrize("path", ["deploy/Dockerfile", "deploy/caddy/Dockerfile"])
+def test_dockerfile_has_no_findings(path: str, tmp_path: Path) -> None:
+    done = _run(BIN / "hadolint", ROOT / path, home=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_scripts_have_no_findings(tmp_path: Path) -> None:
+    files = [path for path in sorted((ROOT / "deploy").rglob("*")) if path.is_file() and _is_script(path)]
+    named = {path.name for path in files}
+    assert {"entrypoint.sh", "init", "lib.sh", "upgrade", "backup", "restore", "roles.sh"} <= named
+    done = _run(BIN / "shellcheck", "--external-sources", "--source-path=SCRIPTDIR", *files, home=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def _is_script(path: Path) -> bool:
+    return path.suffix == ".sh" or path.read_bytes().startswith(b"#!")
 
 
 def test_prometheus_scrapes_the_metrics_of_web() -> None:

