@@ -20,12 +20,13 @@ test: $(INSTALLED) ## Run all tests on their own throw-away stores
 	$(PY) -m pytest -n 2 tests/acceptance --ignore tests/acceptance/test_chaos.py
 	$(PY) -m pytest tests/acceptance/test_chaos.py
 
-check: $(INSTALLED) ## Lint, types, import contracts, missing migrations
+check: $(INSTALLED) ## Lint, types, import contracts, missing migrations and those that do not only expand
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy .
 	$(VENV)/bin/lint-imports
 	SECRET_KEY=unused $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(PY) -m pytest -q tests/integration/config/test_migrations.py
 
 chaos: $(INSTALLED) ## Kill parts of a stack under load and judge its promises (ARGS: --seed, --seconds)
 	@exec $(PY) -m tests.chaos $(ARGS)

@@ -1,4 +1,4 @@
-"""``archive_timestamps``: what a backup needs, so that the archive goes as far as the database that was dumped before."""
+"""``archive_timestamps``: for a backup, whose archive must go as far as its database."""
 
 from typing import Any
 
