@@ -31,6 +31,7 @@ from gateway.http import (
     Message,
     Receive,
     Reply,
+    Room,
     Scope,
     Send,
     correlation_headers,
@@ -52,6 +53,7 @@ Direct = Callable[[], Awaitable[Reply]]
 LIMIT_THREADS = 2  # one more than is used, should one hang
 LIMIT_QUEUE = 20_000
 LIMIT_BATCH = 1_000
+BODY_ROOM_BYTES = 128 * 2**20  # for bodies that come slowly, of this process
 NO_CORRELATION_ID = "00000000-0000-0000-0000-000000000000"
 
 
@@ -73,6 +75,7 @@ class Gateway:
         self._parser = ThreadPoolExecutor(1, thread_name_prefix="parser")
         self._limit_threads = ThreadPoolExecutor(LIMIT_THREADS, thread_name_prefix="limit")
         self._in_flight: Counter[str] = Counter()
+        self._room = Room(BODY_ROOM_BYTES)
         self.tally = Tally({CACHE, LIMITS, *self._threads})
         self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
@@ -179,12 +182,12 @@ class Gateway:
         self.tally.request(endpoint.name, endpoint.method, reply.status, perf_counter() - started)
 
     async def _run_hot(self, endpoint: AnyEndpoint, request: HotRequest, receive: Receive, client: Client) -> Reply:
-        if self._in_flight[endpoint.name] >= endpoint.in_flight_limit:
-            raise Overloaded
+        self._refuse_beyond_limit(endpoint)
+        if endpoint.body_limit_bytes or has_body(endpoint.method, request.headers):
+            request.body = await read_body(receive, request.headers, endpoint.most_body_bytes, self._room)
+            self._refuse_beyond_limit(endpoint)
         self._in_flight[endpoint.name] += 1
         try:
-            if endpoint.body_limit_bytes or has_body(endpoint.method, request.headers):
-                request.body = await read_body(receive, request.headers, endpoint.most_body_bytes)
             if endpoint.method == "POST":
                 request.mark = mark_of(request, endpoint.name, client.account)
             item = await self._on_parser(endpoint, request) if endpoint.parses_on_thread else endpoint.item(request)
@@ -194,6 +197,10 @@ class Gateway:
             return endpoint.answer(request, result)
         finally:
             self._in_flight[endpoint.name] -= 1
+
+    def _refuse_beyond_limit(self, endpoint: AnyEndpoint) -> None:
+        if self._in_flight[endpoint.name] >= endpoint.in_flight_limit:
+            raise Overloaded
 
     async def _final(self, endpoint: AnyEndpoint, item: Any, result: Any) -> Any:
         """The item's result once it is final or its time is up. Asking again is no request: no limit counts it."""

@@ -1,19 +1,21 @@
 """HTTP/1.1 as the server reads it: uvicorn's protocol, with what a server without a proxy in front of it needs too.
 
-- A head has limits of size and time, or a few clients could hold memory and connections for ever.
+- A head has limits of size and time and a body one of silence, or a few clients could hold memory and connections for
+  ever. Only what does not come whole at once costs a timer.
 - A client that has sent all and closed its side still gets its answer.
 - A target may be in absolute form, as proxies send it (RFC 9112, 3.2.2).
 - Refusals are problems, like all others of this service.
 """
 
 import asyncio
+from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from common.errors import FloodgateError
 from gateway.correlation import fresh_id
-from gateway.errors import HeadStalled, HeadTooLarge, MalformedRequest, TargetTooLong
+from gateway.errors import BodyStalled, HeadStalled, HeadTooLarge, MalformedRequest, TargetTooLong
 from gateway.http import correlation_headers
 from gateway.problems import problem_reply
 
@@ -21,6 +23,7 @@ TARGET_BYTES = 8 * 1024
 HEAD_BYTES = 64 * 1024
 HEADERS = 100
 HEAD_SECONDS = 10.0
+BODY_STALL_SECONDS = 20.0
 LINGER_SECONDS = 2.0
 OFFERS = {b"connection", b"upgrade", b"http2-settings"}  # of another protocol
 
@@ -33,7 +36,7 @@ class Protocol(HttpToolsProtocol):
         self._refusal: FloodgateError | None = None
         self._head_bytes = self._piece_bytes = 0
         self._is_in_body = self._is_refused = False
-        self._timer: asyncio.TimerHandle | None = None  # of a head, or of a body that nobody wants
+        self._timer: asyncio.TimerHandle | None = None  # of a head, of a body, or of one that nobody wants
         self._wait_for_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -47,7 +50,11 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._piece_bytes = len(data)
         self._feed(data)
-        if self._is_idle() and not self._is_in_body and not self._is_refused and not self.transport.is_closing():
+        if self._is_refused or self.transport.is_closing():
+            return
+        if self._is_in_body:
+            self._wait_for_body()
+        elif self._is_idle():
             self._wait_for_head()
 
     def _feed(self, data: bytes) -> None:
@@ -72,8 +79,7 @@ class Protocol(HttpToolsProtocol):
         """Keeps the connection where requests wait for their answers. It ends with the last of them."""
         if self._is_idle() or self._is_in_body:
             return False
-        last = self.pipeline[0][0] if self.pipeline else self.cycle
-        last.keep_alive = False
+        self._newest().keep_alive = False
         return True
 
     def on_url(self, url: bytes) -> None:
@@ -98,8 +104,8 @@ class Protocol(HttpToolsProtocol):
             return
         super().on_message_complete()
         self._is_in_body = False
-        if self._timer is not None:
-            self._stop_timer()
+        self._stop_timer()
+        if self._newest().response_complete:
             self._wait_for_request()
 
     def on_response_complete(self) -> None:
@@ -129,6 +135,10 @@ class Protocol(HttpToolsProtocol):
         """Read on for a moment after a refusal: closing on a client that sends would reset it before it sees why."""
         self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
+    def _newest(self) -> Any:
+        """The request that was read last, uvicorn's ``RequestResponseCycle``."""
+        return self.pipeline[0][0] if self.pipeline else self.cycle
+
     def _is_idle(self) -> bool:
         """Whether no request waits for its answer."""
         return self.cycle is None or self.cycle.response_complete
@@ -148,6 +158,25 @@ class Protocol(HttpToolsProtocol):
     def _give_up_head(self) -> None:
         if not self.transport.is_closing():
             self._refusal = HeadStalled()
+            self.send_400_response("")
+
+    def _wait_for_body(self) -> None:
+        """More of a body that somebody wants must come in time."""
+        if not self._newest().response_complete:
+            self._stop_timer()
+            self._timer = self.loop.call_later(BODY_STALL_SECONDS, self._give_up_body)
+
+    def _give_up_body(self) -> None:
+        """Not while nobody reads it, and not before it is its turn to be answered."""
+        request = self._newest()
+        if self.flow.read_paused or request is not self.cycle:
+            self._wait_for_body()
+        elif request.response_started:
+            self.transport.close()
+        elif not self.transport.is_closing():
+            request.disconnected = True  # nothing that the application says is sent any more
+            request.message_event.set()
+            self._refusal = BodyStalled()
             self.send_400_response("")
 
     def _stop_timer(self) -> None:
@@ -174,7 +203,9 @@ class Protocol(HttpToolsProtocol):
         target = parse_url(self.url)
         if (target.schema or b"").lower() not in (b"http", b"https") or not target.host:
             self._refuse(MalformedRequest())
-        host = target.host if target.port is None else b"%b:%d" % (target.host, target.port)
+        host = b"[%b]" % target.host if b":" in target.host else target.host
+        if target.port is not None:
+            host = b"%b:%d" % (host, target.port)
         self.url = (target.path or b"/") + (b"?" + target.query if target.query else b"")
         self.headers[:] = [header for header in self.headers if header[0] != b"host"]
         self.headers.append((b"host", host))

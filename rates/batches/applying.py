@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from common.sqlstate import sqlstate
+from common.sqlstate import STATEMENT_TIMEOUT, sqlstate
 from common.stores import DATABASE_AWAY
 from rates.batches.admission import waiting_chunks
 from rates.batches.locks import chunk_lease, lock_batch, lock_chunk
@@ -29,7 +29,6 @@ ABANDONED_AFTER = 2 * MAX_ATTEMPTS  # giving up failed as well: a person must lo
 STATEMENT_SECONDS = 60  # prices may wait for an import of the same lanes, now and then
 CANDIDATES = 32  # more than there are workers
 GIVEN_UP = "not-applied"
-_STATEMENT_TIMEOUT = "57014"
 
 
 def apply_batches(seconds: float = inf) -> bool:
@@ -63,7 +62,7 @@ def _attempt(chunk_id: int) -> bool:
         with transaction.atomic():
             _give_up(chunk_id) if attempts > MAX_ATTEMPTS else _apply(chunk_id)
     except DATABASE_AWAY as error:
-        if sqlstate(error) != _STATEMENT_TIMEOUT:  # a chunk that is too much work will be so again
+        if sqlstate(error) != STATEMENT_TIMEOUT:  # a chunk that is too much work will be so again
             _take_back_attempt(chunk_id)
         raise
     except Exception:

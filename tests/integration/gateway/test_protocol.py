@@ -2,6 +2,7 @@
 
 import json
 import re
+import select
 import socket
 import time
 
@@ -56,6 +57,8 @@ def test_http_1_0_is_answered_and_the_connection_closed(server: Server, connecti
         (b"HTTP://other.example:8080/seen", b"localhost", b"other.example:8080 /seen "),
         (b"http://other.example", b"localhost", b"other.example / "),
         (b"http://other.example?a=1", b"localhost", b"other.example / a=1"),
+        (b"http://[::1]/seen", b"localhost", b"[::1] /seen "),
+        (b"http://[::1]:8080/seen", b"localhost", b"[::1]:8080 /seen "),
         (b"/seen?http://other.example/", b"localhost", b"localhost /seen http://other.example/"),
     ],
 )
@@ -141,6 +144,35 @@ def test_a_head_that_drips_is_given_up(server: Server) -> None:
                 continue
     assert_problem(answer, 408, "head-stalled")
     assert time.monotonic() - started < 3
+
+
+BODIES = [b"Content-Length: 10\r\n\r\n12345", b"Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n"]
+
+
+@pytest.mark.parametrize("body", [*BODIES, b"Content-Length: 10\r\n\r\n"])
+@pytest.mark.parametrize("path", [b"/length", b"/hot-length"])
+def test_a_body_that_stops_arriving_is_given_up(server: Server, path: bytes, body: bytes) -> None:
+    (answer,) = answers(server, b"POST %b HTTP/1.1\r\nHost: a\r\n%b" % (path, body))
+    assert_problem(answer, 408, "body-stalled")
+
+
+@pytest.mark.parametrize("path", [b"/length", b"/hot-length"])
+def test_a_body_that_comes_slowly_is_taken(server: Server, path: bytes) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n" % path)
+        for byte in b"123456":
+            assert not select.select([connection], [], [], 0.5)[0]
+            connection.sendall(bytes([byte]))
+        assert next_body(connection).startswith(b"6")
+
+
+def test_a_request_behind_a_slow_one_may_send_its_body_meanwhile(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        connection.sendall(b"POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1")
+        assert next_body(connection) == b"hello"
+        connection.sendall(b"2")
+        assert next_body(connection) == b"2 2"
 
 
 def test_large_bodies_in_a_row_are_no_large_heads(server: Server) -> None:

@@ -9,9 +9,9 @@ from pytest_django import Settings
 
 from common.circuits import Circuit
 from gateway.app import Gateway
-from gateway.headers import ALONE, JOINED_BY, joined
+from gateway.headers import ALONE, JOINED_BY, Headers, joined
 from gateway.hot import HotEndpoint
-from gateway.http import Headers, HotRequest, Message, Reply, Scope
+from gateway.http import HotRequest, Message, Reply, Scope
 
 HOT: HotEndpoint[HotRequest, HotRequest] = HotEndpoint(
     name="example",
