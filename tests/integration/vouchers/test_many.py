@@ -16,7 +16,9 @@ from pytest_django import Settings
 
 from common.csvrows import RejectedRow
 from common.rfc3339 import EXAMPLE_INSTANT
+from common.sqlstate import STATEMENT_TIMEOUT
 from common.textfiles import NoText
+from tests.counters import side_by_side
 from tests.integration.vouchers.test_interruptions import Interrupted, interrupt_at
 from tests.roads import django
 from tests.vouchers import redeem, voucher
@@ -391,6 +393,47 @@ def test_an_outage_is_no_fault_of_the_order(monkeypatch: pytest.MonkeyPatch) -> 
                 generate_vouchers()
     generate_vouchers()
     assert states() == [("XMAS-", "done", 8)]
+
+
+class TooMuch(OperationalError):
+    """As the server ends a statement at its time limit."""
+
+    sqlstate = STATEMENT_TIMEOUT
+
+
+def test_an_order_that_takes_too_long_is_no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def take_long(wanted: Any, generation_id: int) -> Any:
+        if any(terms.code.startswith("SLOW-") for terms in wanted):
+            raise TooMuch
+        return insert_vouchers(wanted, generation_id)
+
+    monkeypatch.setattr(generating, "insert_vouchers", take_long)
+    order(prefix="SLOW-")
+    order(prefix="GOOD-")
+    with pytest.raises(TooMuch):
+        generate_vouchers()
+    for _ in range(4):
+        with pytest.raises(TooMuch):
+            generate_vouchers()
+        assert states() == [("SLOW-", "running", 0), ("GOOD-", "done", 8)]
+    generate_vouchers()
+    assert states() == [("SLOW-", "failed", 0), ("GOOD-", "done", 8)]
+
+
+def test_an_order_can_be_cancelled_while_its_vouchers_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    where = place(order())
+    answers = []
+
+    def cancel_meanwhile(wanted: Any, generation_id: int) -> Any:
+        inserted = insert_vouchers(wanted, generation_id)
+        answers.extend(side_by_side(lambda: django("POST", f"{where}/cancel")))
+        return inserted
+
+    monkeypatch.setattr(generating, "insert_vouchers", cancel_meanwhile)
+    assert generate_vouchers() is False
+    assert [(answer.status, answer.json["made"]) for answer in answers] == [(200, 0)]
+    assert states() == [("XMAS-", "cancelled", 0)]
+    assert not Voucher.objects.exists()
 
 
 def test_an_order_can_be_cancelled_and_what_exists_stays(monkeypatch: pytest.MonkeyPatch) -> None:
