@@ -7,7 +7,7 @@ from uvicorn_worker import UvicornWorker
 from gateway.protocol import Protocol
 
 ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
-GRACEFUL_SECONDS = 18  # for what is asked; less than gunicorn's patience with a worker
+GRACEFUL_SECONDS = 18  # for what is asked; less than ``graceful_timeout`` of config/gunicorn.py
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]

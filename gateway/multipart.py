@@ -20,6 +20,8 @@ class WholeMultiPartParser(MultiPartParser):
     ) -> "DataAndFiles[Any, Any]":
         """Raises: ParseError: no multipart body; InvalidInput: one that is not whole, or has a part without a name."""
         boundary = parse_header_parameters(media_type or "")[1].get("boundary", "")
+        if not boundary:
+            raise InvalidInput(FieldError("Content-Type", "Has no boundary; let your client write this header."))
         watched = _Watched(stream, boundary.encode())
         found = super().parse(watched, media_type, parser_context)  # type: ignore[arg-type]
         taken = sum(len(values) for part in (found.data, found.files) for _, values in part.lists())

@@ -130,8 +130,6 @@ def drf_exception_handler(exc: Exception, context: dict[str, Any]) -> Response |
     if isinstance(exc, RequestDataTooBig):
         detail = "A form or JSON body is too large here; send files as multipart `file`."
         return problem_response(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", detail)
-    if isinstance(exc, RecursionError):
-        return problem_response(request, HTTPStatus.BAD_REQUEST, "bad-request", "The body is nested too deeply.")
     if isinstance(exc, Http404):
         return problem_response(request, HTTPStatus.NOT_FOUND, "not-found", str(exc) or "There is nothing here.")
     if not isinstance(exc, APIException):

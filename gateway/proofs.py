@@ -6,19 +6,11 @@ from django.utils import timezone
 from redis import Redis
 
 from common import valkey
-from common.errors import FloodgateError
+from gateway.errors import TruthIsUnsafe
 from gateway.models import WriteProof
 
 TRUTH_POLICY = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 CACHE_PROOF_SECONDS = 60
-
-
-class TruthIsUnsafe(FloodgateError):
-    code = "truth-is-unsafe"
-
-    def __init__(self, wrong: dict[str, Any]) -> None:
-        said = ", ".join(f"{name} {value!r} instead of {TRUTH_POLICY[name]!r}" for name, value in wrong.items())
-        super().__init__(f"The truth Valkey has {said}: what it takes may be lost.")
 
 
 def write_to_database() -> None:
@@ -31,7 +23,8 @@ def write_to_truth() -> None:
     """Raises RedisError: no answer, or it is a replica, out of memory or cannot write its log; TruthIsUnsafe."""
     _write(valkey.truth())
     if wrong := wrong_truth_policy():
-        raise TruthIsUnsafe(wrong)
+        said = ", ".join(f"{name} {value!r} instead of {TRUTH_POLICY[name]!r}" for name, value in wrong.items())
+        raise TruthIsUnsafe(f"The truth Valkey has {said}: what it takes may be lost.")
 
 
 def write_to_cache() -> None:

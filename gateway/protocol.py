@@ -150,7 +150,7 @@ class Protocol(HttpToolsProtocol):
         """The rest of a head must come in time, and must not be endless."""
         self._head_bytes += self._piece_bytes
         if self._head_bytes > HEAD_BYTES:
-            self._refusal = HeadTooLarge()
+            self._refusal = HeadTooLarge.of(HEADERS, HEAD_BYTES)
             self.send_400_response("")
         elif self._timer is None:
             self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up_head)
@@ -188,7 +188,7 @@ class Protocol(HttpToolsProtocol):
         """The last piece may hold more than the head, so this looks again."""
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > HEAD_BYTES or len(self.headers) > HEADERS:
-            self._refuse(HeadTooLarge())
+            self._refuse(HeadTooLarge.of(HEADERS, HEAD_BYTES))
 
     def _refuse(self, error: FloodgateError) -> None:
         """Raised in a callback of the parser it stops the parser, which has its own words for that."""
