@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -21,8 +22,8 @@ from gateway.batcher import Batcher
 from gateway.batches import run_batch
 from gateway.bulkheads import bulkheads
 from gateway.clients import ACCOUNT_HEADER, Client, identify, scheme_of
-from gateway.correlation import correlation_id_of
-from gateway.errors import RateLimited
+from gateway.correlation import correlation_id_of, fresh_id
+from gateway.errors import RateLimited, ShuttingDown
 from gateway.health import health_routes
 from gateway.hot import ASK_AGAIN_SECONDS, BATCH_SECONDS
 from gateway.http import (
@@ -123,7 +124,10 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            await self._http(scope, receive, send)
+            try:
+                await self._http(scope, receive, send)
+            except asyncio.CancelledError:  # the server stops, and has waited for as long as it may
+                await _send_farewell(send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -259,3 +263,9 @@ def _as_django_sees_it(scope: Scope, correlation_id: str, client: Client) -> Sco
     headers = [pair for pair in scope["headers"] if pair[0] not in _OURS]
     ours = [(b"x-correlation-id", correlation_id.encode()), (ACCOUNT_HEADER, client.account.encode())]
     return {**scope, "headers": [*headers, *ours], "client": (client.address, 0), "scheme": scheme_of(scope)}
+
+
+async def _send_farewell(send: Send) -> None:
+    correlation_id = fresh_id()
+    with suppress(RuntimeError):  # an answer that has begun is cut off
+        await send_reply(send, problem_reply(ShuttingDown(), correlation_id), correlation_id)

@@ -19,13 +19,14 @@ FloodgateError
 ├── IncompleteBody
 ├── BodyStalled
 ├── StorageFull
+├── ShuttingDown
 └── TruthIsUnsafe
 """
 
 import math
 from typing import Self
 
-from common.errors import FieldError, FloodgateError, InvalidInput
+from common.errors import FieldError, FloodgateError, InvalidInput, Unavailable
 
 
 class InvalidCorrelationId(InvalidInput):
@@ -140,3 +141,8 @@ class CrossSiteRequest(FloodgateError):
 class TruthIsUnsafe(FloodgateError):
     code = "truth-is-unsafe"
     default_detail = "The truth Valkey may lose what it takes."
+
+
+class ShuttingDown(Unavailable):
+    code = "shutting-down"
+    default_detail = "This server was stopped before the answer; whether the request took effect is unknown."

@@ -15,8 +15,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from common.sqlstate import STATEMENT_TIMEOUT, sqlstate
-from common.stores import DATABASE_AWAY
+from common.stores import is_temporary
 from common.wakeups import wake
 from vouchers.creating import insert_vouchers
 from vouchers.errors import GenerationEnded, GenerationNotFound
@@ -100,11 +99,10 @@ def _attempt(generation_id: int) -> bool:
             _give_up(generation_id)
         else:
             _make_slice(generation_id)
-    except DATABASE_AWAY as error:
-        if sqlstate(error) != STATEMENT_TIMEOUT:  # a slice that is too much work will be so again
+    except Exception as error:
+        if is_temporary(error):
             _take_back_attempt(generation_id)
-        raise
-    except Exception:
+            raise
         logger.exception("generation_attempt_failed", extra={"generation": generation_id, "attempts": attempts})
     return True
 
@@ -149,7 +147,7 @@ def _make_slice(generation_id: int) -> None:
 def _give_up(generation_id: int) -> None:
     ordered = _lock_running(generation_id)
     if ordered is not None:
-        ordered.error = f"Gave up after {MAX_ATTEMPTS} attempts; the log says why they failed."
+        ordered.error = f"Gave up after {MAX_ATTEMPTS} attempts; the log says why, unless their workers were killed."
         _end(ordered, GenerationStatus.FAILED)
         logger.error("generation_given_up", extra={"generation": generation_id})
 

@@ -67,6 +67,12 @@ def soon(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
     return hello(environ, start_response)
 
 
+def names(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield " ".join(sorted(name for name in environ if name.startswith("HTTP_"))).encode()
+
+
 def seen(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
     start_response("200 OK", [("Content-Type", "text/plain")])
     yield f"{environ['HTTP_HOST']} {environ['PATH_INFO']} {environ['QUERY_STRING']}".encode()
@@ -75,6 +81,7 @@ def seen(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
 PAGES = {
     "/": seen,
     "/seen": seen,
+    "/names": names,
     "/soon": soon,
     "/hello": hello,
     "/length": length,

@@ -360,7 +360,10 @@ def test_an_order_that_always_fails_is_given_up_and_holds_up_no_other(monkeypatc
     assert generate_vouchers() is False
     assert states() == [("BAD-", "failed", 0), ("GOOD-", "done", 8)]
     answer = django("GET", where).json
-    assert (answer["status"], answer["error"]) == ("failed", "Gave up after 5 attempts; the log says why they failed.")
+    assert (answer["status"], answer["error"]) == (
+        "failed",
+        "Gave up after 5 attempts; the log says why, unless their workers were killed.",
+    )
     assert len(generated(where)) == 1  # the header
 
 
@@ -402,21 +405,19 @@ class TooMuch(OperationalError):
 
 
 def test_an_order_that_takes_too_long_is_no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
     def take_long(wanted: Any, generation_id: int) -> Any:
-        if any(terms.code.startswith("SLOW-") for terms in wanted):
+        tried.append(next(iter(wanted)).code[:4])
+        if tried[-1] == "SLOW":
             raise TooMuch
         return insert_vouchers(wanted, generation_id)
 
     monkeypatch.setattr(generating, "insert_vouchers", take_long)
     order(prefix="SLOW-")
     order(prefix="GOOD-")
-    with pytest.raises(TooMuch):
-        generate_vouchers()
-    for _ in range(4):
-        with pytest.raises(TooMuch):
-            generate_vouchers()
-        assert states() == [("SLOW-", "running", 0), ("GOOD-", "done", 8)]
     generate_vouchers()
+    assert tried == ["SLOW", "GOOD", "GOOD", "GOOD", "SLOW", "SLOW", "SLOW", "SLOW"]
     assert states() == [("SLOW-", "failed", 0), ("GOOD-", "done", 8)]
 
 

@@ -141,6 +141,26 @@ def test_bodies_that_come_slowly_share_a_limited_memory() -> None:
     assert room.left == 100
 
 
+def test_what_a_stopping_server_cannot_wait_for_is_told() -> None:
+    sent: list[Message] = []
+
+    async def endless() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def run() -> None:
+        request = asyncio.create_task(Gateway(django, [DOUBLE])(scope_of(40), endless, send))
+        await asyncio.sleep(0)
+        request.cancel()
+        await request
+
+    asyncio.run(run())
+    assert (sent[0]["status"], json.loads(sent[1]["body"])["code"]) == (503, "shutting-down")
+
+
 def test_open_circuit_refuses_on_both_roads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(STORE, "is_open", True)
     assert ask(b'{"value": 21}')[0] == 503
