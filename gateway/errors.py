@@ -11,6 +11,7 @@ FloodgateError
 ├── ForeignHost
 ├── CrossSiteRequest
 ├── EncodedBody
+├── UnknownTransferCoding
 ├── BodyTooLarge
 ├── MalformedRequest
 ├── TargetTooLong
@@ -55,6 +56,11 @@ class NotFound(FloodgateError):
 class EncodedBody(FloodgateError):
     code = "unsupported-encoding"
     default_detail = "Bodies are taken as they are: send it without Content-Encoding. Nothing was done."
+
+
+class UnknownTransferCoding(FloodgateError):
+    code = "unknown-transfer-coding"
+    default_detail = "Send the body with a Content-Length or `Transfer-Encoding: chunked` alone. Nothing was done."
 
 
 class BodyTooLarge(FloodgateError):

@@ -39,6 +39,7 @@ STATUS_BY_CODE: dict[str, HTTPStatus] = {
     "incomplete-body": HTTPStatus.BAD_REQUEST,
     "body-stalled": HTTPStatus.REQUEST_TIMEOUT,
     "storage-full": HTTPStatus.INSUFFICIENT_STORAGE,
+    "unknown-transfer-coding": HTTPStatus.NOT_IMPLEMENTED,
     "shutting-down": HTTPStatus.SERVICE_UNAVAILABLE,
     "unauthorized": HTTPStatus.UNAUTHORIZED,
     "api-key-exists": HTTPStatus.CONFLICT,

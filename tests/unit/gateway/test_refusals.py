@@ -69,6 +69,20 @@ def ask(path: str, headers: Headers, *, method: str = "POST", body: bytes = b"{}
 
 
 @DOORS
+@pytest.mark.parametrize("coding", [b"gzip", b"gzip, chunked", b"chunked, gzip", b"identity"])
+def test_body_that_is_coded_on_its_way_is_refused_unread(path: str, coding: bytes) -> None:
+    answer = ask(path, [(b"transfer-encoding", coding)])
+    assert (answer.status, answer.problem["code"]) == (501, "unknown-transfer-coding")
+    assert not answer.has_read_before
+
+
+@DOORS
+@pytest.mark.parametrize("coding", [b"chunked", b"Chunked"])
+def test_body_may_come_in_chunks(path: str, coding: bytes) -> None:
+    assert ask(path, [(b"transfer-encoding", coding)]).status == 200
+
+
+@DOORS
 @pytest.mark.parametrize("name", [name for name, separator in JOINED_BY.items() if separator is ALONE])
 def test_header_that_stands_alone_is_refused_when_it_comes_twice(path: str, name: bytes) -> None:
     answer = ask(path, [(name, b"2"), (b"host", b"localhost")] + [(name, b"2")] * (name != b"host"))
