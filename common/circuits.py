@@ -1,7 +1,8 @@
 """Circuits: while a store does not answer, nobody waits for it.
 
 A circuit opens when a call to its store ran into a deadline or failed; callers then go without the store at once. A
-probe on a thread of its own asks the store once a second and closes the circuit with the first answer.
+probe on a thread of its own asks the store at once, and then once a second, and closes the circuit with the first
+answer: where one row was locked for too long, or this process had stopped, the others go on after a moment.
 """
 
 import logging
@@ -39,15 +40,22 @@ class Circuit:
                 return
             self.is_open = True
         logger.warning("circuit_opened", extra={"store": self.name})
-        threading.Thread(target=self._probe_until_answered, name=f"probe-{self.name}", daemon=True).start()
+        try:
+            threading.Thread(target=self._probe_until_answered, name=f"probe-{self.name}", daemon=True).start()
+        except RuntimeError:  # no thread can be started now, and nobody else would close it
+            self.is_open = False
+            logger.exception("circuit_without_probe", extra={"store": self.name})
 
     def _probe_until_answered(self) -> None:
-        while self.is_open:
+        while not self._answers():
             time.sleep(PROBE_SECONDS)
-            try:
-                self._probe()
-            except Exception:  # whatever the driver raises means: not yet
-                logger.debug("probe_failed", exc_info=True)
-            else:
-                self.is_open = False
+        self.is_open = False
         logger.warning("circuit_closed", extra={"store": self.name})
+
+    def _answers(self) -> bool:
+        try:
+            self._probe()
+        except Exception:  # whatever the driver raises means: not yet
+            logger.debug("probe_failed", exc_info=True)
+            return False
+        return True

@@ -10,9 +10,7 @@ from contextlib import contextmanager
 
 from django.db import OperationalError, connection
 
-from common.sqlstate import sqlstate
-
-LOCK_TIMEOUT = "55P03"
+from common.sqlstate import LOCK_TIMEOUT, sqlstate
 
 
 class _Silence(threading.local):

@@ -1,5 +1,8 @@
 """What a database error means, by SQLSTATE and never by message text."""
 
+LOCK_TIMEOUT = "55P03"
+STATEMENT_TIMEOUT = "57014"
+
 
 def sqlstate(error: BaseException) -> str:
     """SQLSTATE of a psycopg or Django database error, or an empty string."""

@@ -5,11 +5,21 @@ from redis.exceptions import RedisError
 
 from common import valkey
 from common.circuits import Circuit
+from common.sqlstate import LOCK_TIMEOUT, sqlstate
 
 # What drivers raise while a store is away or too slow. InternalError: PostgreSQL takes no writes, as a standby does and
 # a primary for a while after a failover (25006), or has ended a transaction that was idle (25P03).
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 STORE_AWAY = (*DATABASE_AWAY, RedisError)
+# Connection lost, read-only or idle for too long, server stopping or starting, no disk, too many connections; conflicts
+# with other transactions.
+_TEMPORARY = ("08", "25", "57P", "53100", "53300", "40", LOCK_TIMEOUT)
+
+
+def is_temporary(error: BaseException) -> bool:
+    """Whether it was no fault of the work that the database was given: the same may succeed later."""
+    state = sqlstate(error)
+    return isinstance(error, DATABASE_AWAY) and (not state or state.startswith(_TEMPORARY))
 
 
 def ask_database(alias: str) -> None:

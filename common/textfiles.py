@@ -68,10 +68,10 @@ def _refuse_others(head: bytes) -> None:
     if not head:
         raise NoText("Is empty.")
     packed = kind_of(head)
-    if found := foreign_format(head[:HEAD_BYTES]) or (packed != "plain" and f"a {packed} archive; unpack it"):
+    if found := foreign_format(head[:HEAD_BYTES]) or (packed != "plain" and f"a {packed} file; unpack it"):
         raise NoText(f"Is {found}.")
     if (place := head.find(b"\0")) >= 0:
-        line = head.count(b"\n", 0, place) + 1
+        line = end_by_newlines(head[:place] + b"-").count(b"\n") + 1
         raise NoText(f"Is no text, or text in UTF-16: it has a NUL byte in line {line}; save it in UTF-8.")
 
 

@@ -1,5 +1,6 @@
 """gunicorn's worker: uvicorn's server with our protocol. See docs/adr/0012."""
 
+import asyncio
 import signal
 
 from uvicorn_worker import UvicornWorker
@@ -7,7 +8,7 @@ from uvicorn_worker import UvicornWorker
 from gateway.protocol import Protocol
 
 ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
-GRACEFUL_SECONDS = 18  # for what is asked; less than gunicorn's patience with a worker
+GRACEFUL_SECONDS = 18  # for what is asked; less than ``graceful_timeout`` of config/gunicorn.py
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]
@@ -24,6 +25,10 @@ class Worker(UvicornWorker):  # type: ignore[misc]
         "server_header": False,
         "timeout_graceful_shutdown": GRACEFUL_SECONDS,
     }
+
+    def _install_sigquit_handler(self) -> None:
+        """gunicorn sends it to its workers when it is interrupted; uvicorn's worker would go on. As with SIGTERM."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, signal.raise_signal, signal.SIGTERM)
 
     def init_signals(self) -> None:
         """From here on a signal ends this process, and not what it was forked from: config/gunicorn.py held it back."""

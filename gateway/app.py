@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -21,8 +22,8 @@ from gateway.batcher import Batcher
 from gateway.batches import run_batch
 from gateway.bulkheads import bulkheads
 from gateway.clients import ACCOUNT_HEADER, Client, identify, scheme_of
-from gateway.correlation import correlation_id_of
-from gateway.errors import RateLimited
+from gateway.correlation import correlation_id_of, fresh_id
+from gateway.errors import RateLimited, ShuttingDown
 from gateway.health import health_routes
 from gateway.hot import ASK_AGAIN_SECONDS, BATCH_SECONDS
 from gateway.http import (
@@ -31,6 +32,7 @@ from gateway.http import (
     Message,
     Receive,
     Reply,
+    Room,
     Scope,
     Send,
     correlation_headers,
@@ -52,6 +54,7 @@ Direct = Callable[[], Awaitable[Reply]]
 LIMIT_THREADS = 2  # one more than is used, should one hang
 LIMIT_QUEUE = 20_000
 LIMIT_BATCH = 1_000
+BODY_ROOM_BYTES = 128 * 2**20  # for bodies that come slowly, of this process
 NO_CORRELATION_ID = "00000000-0000-0000-0000-000000000000"
 
 
@@ -73,6 +76,7 @@ class Gateway:
         self._parser = ThreadPoolExecutor(1, thread_name_prefix="parser")
         self._limit_threads = ThreadPoolExecutor(LIMIT_THREADS, thread_name_prefix="limit")
         self._in_flight: Counter[str] = Counter()
+        self._room = Room(BODY_ROOM_BYTES)
         self.tally = Tally({CACHE, LIMITS, *self._threads})
         self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
@@ -120,7 +124,10 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            await self._http(scope, receive, send)
+            try:
+                await self._http(scope, receive, send)
+            except asyncio.CancelledError:  # the server stops, and has waited for as long as it may
+                await _send_farewell(send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -179,12 +186,12 @@ class Gateway:
         self.tally.request(endpoint.name, endpoint.method, reply.status, perf_counter() - started)
 
     async def _run_hot(self, endpoint: AnyEndpoint, request: HotRequest, receive: Receive, client: Client) -> Reply:
-        if self._in_flight[endpoint.name] >= endpoint.in_flight_limit:
-            raise Overloaded
+        self._refuse_beyond_limit(endpoint)
+        if endpoint.body_limit_bytes or has_body(endpoint.method, request.headers):
+            request.body = await read_body(receive, request.headers, endpoint.most_body_bytes, self._room)
+            self._refuse_beyond_limit(endpoint)
         self._in_flight[endpoint.name] += 1
         try:
-            if endpoint.body_limit_bytes or has_body(endpoint.method, request.headers):
-                request.body = await read_body(receive, request.headers, endpoint.most_body_bytes)
             if endpoint.method == "POST":
                 request.mark = mark_of(request, endpoint.name, client.account)
             item = await self._on_parser(endpoint, request) if endpoint.parses_on_thread else endpoint.item(request)
@@ -194,6 +201,10 @@ class Gateway:
             return endpoint.answer(request, result)
         finally:
             self._in_flight[endpoint.name] -= 1
+
+    def _refuse_beyond_limit(self, endpoint: AnyEndpoint) -> None:
+        if self._in_flight[endpoint.name] >= endpoint.in_flight_limit:
+            raise Overloaded
 
     async def _final(self, endpoint: AnyEndpoint, item: Any, result: Any) -> Any:
         """The item's result once it is final or its time is up. Asking again is no request: no limit counts it."""
@@ -252,3 +263,9 @@ def _as_django_sees_it(scope: Scope, correlation_id: str, client: Client) -> Sco
     headers = [pair for pair in scope["headers"] if pair[0] not in _OURS]
     ours = [(b"x-correlation-id", correlation_id.encode()), (ACCOUNT_HEADER, client.account.encode())]
     return {**scope, "headers": [*headers, *ours], "client": (client.address, 0), "scheme": scheme_of(scope)}
+
+
+async def _send_farewell(send: Send) -> None:
+    correlation_id = fresh_id()
+    with suppress(RuntimeError):  # an answer that has begun is cut off
+        await send_reply(send, problem_reply(ShuttingDown(), correlation_id), correlation_id)

@@ -17,7 +17,8 @@ from django.conf import settings
 
 from common.errors import FloodgateError, Overloaded, StoreUnavailable
 from gateway.environ import wsgi_environ
-from gateway.http import Headers, Receive, Reply, Scope, Send, find_header
+from gateway.headers import Headers, find_header
+from gateway.http import Receive, Reply, Scope, Send
 from gateway.metrics import WSGI_IN_FLIGHT
 from gateway.problems import problem_reply
 from gateway.spool import Spool, close_quietly, new_spool, read_pieces, spool_body, write_all

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 from common.circuits import Circuit
 from gateway.router import AnyEndpoint
@@ -17,8 +18,20 @@ def threads_by_store(endpoints: Iterable[AnyEndpoint]) -> dict[Circuit, int]:
 
 
 def bulkheads(endpoints: Iterable[AnyEndpoint]) -> dict[Circuit, ThreadPoolExecutor]:
-    """An executor for each store. Threads start with their first batch."""
+    """An executor for each store."""
     return {
-        store: ThreadPoolExecutor(threads, thread_name_prefix=f"batch-{store.name}")
+        store: _started(ThreadPoolExecutor(threads, thread_name_prefix=f"batch-{store.name}"), threads)
         for store, threads in threads_by_store(endpoints).items()
     }
+
+
+def _started(executor: ThreadPoolExecutor, threads: int) -> ThreadPoolExecutor:
+    """With all its threads: one that cannot be started later would keep a batch, and who waits for it, for ever.
+
+    Raises: RuntimeError: there cannot be so many.
+    """
+    all_run = Barrier(threads + 1)
+    for _ in range(threads):
+        executor.submit(all_run.wait)
+    all_run.wait()
+    return executor

@@ -13,7 +13,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from common.errors import StoreUnavailable
+from common.errors import NOTHING_DONE, StoreUnavailable
 from gateway.batches import run_batch
 from gateway.clients import account_of
 from gateway.errors import BodyTooLarge
@@ -51,7 +51,7 @@ def twin_of(endpoint: HotEndpoint[Any, Any]) -> Any:
         hot_request = _hot_request(request._request, next(iter(params.values()), ""), endpoint)
         item = endpoint.item(hot_request)
         if endpoint.store.is_open and not endpoint.answers_without_store:
-            raise StoreUnavailable
+            raise StoreUnavailable(NOTHING_DONE)
         return as_http_response(endpoint.answer(hot_request, _final(endpoint, item)))
 
     described = extend_schema(

@@ -11,6 +11,7 @@ FloodgateError
 ├── ForeignHost
 ├── CrossSiteRequest
 ├── EncodedBody
+├── UnknownTransferCoding
 ├── BodyTooLarge
 ├── MalformedRequest
 ├── TargetTooLong
@@ -18,13 +19,15 @@ FloodgateError
 ├── HeadStalled
 ├── IncompleteBody
 ├── BodyStalled
-└── StorageFull
+├── StorageFull
+├── ShuttingDown
+└── TruthIsUnsafe
 """
 
 import math
 from typing import Self
 
-from common.errors import FieldError, FloodgateError, InvalidInput
+from common.errors import FieldError, FloodgateError, InvalidInput, Unavailable
 
 
 class InvalidCorrelationId(InvalidInput):
@@ -55,6 +58,11 @@ class EncodedBody(FloodgateError):
     default_detail = "Bodies are taken as they are: send it without Content-Encoding. Nothing was done."
 
 
+class UnknownTransferCoding(FloodgateError):
+    code = "unknown-transfer-coding"
+    default_detail = "Send the body with a Content-Length or `Transfer-Encoding: chunked` alone. Nothing was done."
+
+
 class BodyTooLarge(FloodgateError):
     code = "body-too-large"
     default_detail = "The body is too large."
@@ -71,17 +79,21 @@ class MalformedRequest(FloodgateError):
 
 class TargetTooLong(FloodgateError):
     code = "target-too-long"
-    default_detail = "The address with its query is longer than 8 KiB; send what it holds in a body."
+    default_detail = "The address with its query is too long; send what it holds in a body."
 
 
 class HeadTooLarge(FloodgateError):
     code = "head-too-large"
-    default_detail = "The request has more than 100 headers, or they are larger than 64 KiB together."
+    default_detail = "The request has too many headers, or they are too large."
+
+    @classmethod
+    def of(cls, headers: int, limit_bytes: int) -> Self:
+        return cls(f"The request has more than {headers} headers, or more than {limit_bytes:,} bytes of them.")
 
 
 class HeadStalled(FloodgateError):
     code = "head-stalled"
-    default_detail = "The head of the request did not arrive within 10 seconds; nothing was done."
+    default_detail = "The head of the request did not arrive in time; nothing was done."
 
 
 class IncompleteBody(FloodgateError):
@@ -130,3 +142,13 @@ class ForeignHost(FloodgateError):
 class CrossSiteRequest(FloodgateError):
     code = "cross-site-request"
     default_detail = "Pages of other sites may not change anything here."
+
+
+class TruthIsUnsafe(FloodgateError):
+    code = "truth-is-unsafe"
+    default_detail = "The truth Valkey may lose what it takes."
+
+
+class ShuttingDown(Unavailable):
+    code = "shutting-down"
+    default_detail = "This server was stopped before the answer; whether the request took effect is unknown."

@@ -39,7 +39,7 @@ class HotEndpoint(Generic[Item, Result]):
         batch_limit: most items of one call.
         batch_seconds: most that a call takes while its store is well; the rest of the deadline is for waiting. After
             one that took longer than half of this, calls have fewer items.
-        in_flight_limit: most requests at a time, from the first byte of the body to the answer; fewer where they are
+        in_flight_limit: most requests at a time, from the last byte of the body to the answer; fewer where they are
             large.
         parses_on_thread: where parsing takes longer than the event loop can spare.
         body_limit_bytes: 0 for endpoints without a body.

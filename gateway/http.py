@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from common.errors import Overloaded
 from common.idempotency import IdempotencyMark
 from gateway.errors import BodyTooLarge, IncompleteBody
-from gateway.headers import Headers as Headers
-from gateway.headers import find_header as find_header
-from gateway.headers import joined
+from gateway.headers import Headers, find_header, joined
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -55,15 +54,29 @@ class HotRequest:
         return joined(self.headers, name)
 
 
-async def read_body(receive: Receive, headers: Headers, limit_bytes: int) -> bytes:
+class Room:
+    """Memory for bodies that come in pieces, shared by all requests of a process: ``left`` bytes."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def take(self, size: int) -> None:
+        """Raises: Overloaded."""
+        if size > self.left:
+            raise Overloaded
+        self.left -= size
+
+
+async def read_body(receive: Receive, headers: Headers, limit_bytes: int, room: Room) -> bytes:
     """The request's whole body, in memory. A client that stalls is ended by the server, as one that went away.
 
-    Raises: BodyTooLarge: over ``limit_bytes``; IncompleteBody: the client went away or sent less than it announced.
+    Raises: BodyTooLarge: over ``limit_bytes``; IncompleteBody: the client went away or sent less than it announced;
+        Overloaded: others' bodies take all the room.
     """
     declared = declared_length(headers, limit_bytes)
     body, more = await body_piece(receive)
     if more:
-        body = await _join_pieces(body, receive, limit_bytes)
+        body = await _join_pieces(body, receive, limit_bytes, room)
     if len(body) > limit_bytes:
         raise BodyTooLarge.of(limit_bytes)
     if declared is not None and len(body) != declared:
@@ -71,15 +84,19 @@ async def read_body(receive: Receive, headers: Headers, limit_bytes: int) -> byt
     return body
 
 
-async def _join_pieces(first: bytes, receive: Receive, limit_bytes: int) -> bytes:
-    pieces = [first]
-    size = len(first)
-    more = True
-    while more and size <= limit_bytes:
-        piece, more = await body_piece(receive)
-        pieces.append(piece)
-        size += len(piece)
-    return b"".join(pieces)
+async def _join_pieces(piece: bytes, receive: Receive, limit_bytes: int, room: Room) -> bytes:
+    pieces: list[bytes] = []
+    size, more = 0, True
+    try:
+        while True:
+            room.take(len(piece))
+            pieces.append(piece)
+            size += len(piece)
+            if not more or size > limit_bytes:
+                return b"".join(pieces)
+            piece, more = await body_piece(receive)
+    finally:
+        room.left += size
 
 
 async def body_piece(receive: Receive) -> tuple[bytes, bool]:

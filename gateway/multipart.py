@@ -19,14 +19,18 @@ class WholeMultiPartParser(MultiPartParser):
         self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None
     ) -> "DataAndFiles[Any, Any]":
         """Raises: ParseError: no multipart body; InvalidInput: one that is not whole, or has a part without a name."""
-        boundary = parse_header_parameters(media_type or "")[1].get("boundary", "")
+        kind, _, parameters = (media_type or "").partition(";")
+        media_type = f"{kind.lower()};{parameters}"  # which Django compares as it stands
+        boundary = parse_header_parameters(media_type)[1].get("boundary", "")
+        if not boundary:
+            raise InvalidInput(FieldError("Content-Type", "Has no boundary; let your client write this header."))
         watched = _Watched(stream, boundary.encode())
         found = super().parse(watched, media_type, parser_context)  # type: ignore[arg-type]
         taken = sum(len(values) for part in (found.data, found.files) for _, values in part.lists())
         if not watched.is_closed:
             raise InvalidInput(FieldError("body", "Ends before its closing boundary: it is not whole."))
         if watched.boundaries != taken + 1:
-            raise InvalidInput(FieldError("body", "Has a part without a name, or a file without a file name."))
+            raise InvalidInput(FieldError("body", "Has a part or file without a name, or one that is not UTF-8."))
         return found
 
 

@@ -3,6 +3,15 @@
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+
+CONDITIONAL = (
+    OpenApiParameter("If-None-Match", location="header", description="An ETag that the client has, or several."),
+    OpenApiParameter("ETag", location="header", response=[200, 304], description="Of the data and the form."),
+    OpenApiParameter("X-Data-Version", OpenApiTypes.INT, "header", response=[200, 304], description="Grows."),
+)
+NOT_MODIFIED = {304: OpenApiResponse(description="If-None-Match names the answer that would come.")}
 
 PROBLEM = {
     "type": "object",

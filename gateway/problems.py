@@ -39,6 +39,8 @@ STATUS_BY_CODE: dict[str, HTTPStatus] = {
     "incomplete-body": HTTPStatus.BAD_REQUEST,
     "body-stalled": HTTPStatus.REQUEST_TIMEOUT,
     "storage-full": HTTPStatus.INSUFFICIENT_STORAGE,
+    "unknown-transfer-coding": HTTPStatus.NOT_IMPLEMENTED,
+    "shutting-down": HTTPStatus.SERVICE_UNAVAILABLE,
     "unauthorized": HTTPStatus.UNAUTHORIZED,
     "api-key-exists": HTTPStatus.CONFLICT,
     "not-found": HTTPStatus.NOT_FOUND,
@@ -130,8 +132,6 @@ def drf_exception_handler(exc: Exception, context: dict[str, Any]) -> Response |
     if isinstance(exc, RequestDataTooBig):
         detail = "A form or JSON body is too large here; send files as multipart `file`."
         return problem_response(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", detail)
-    if isinstance(exc, RecursionError):
-        return problem_response(request, HTTPStatus.BAD_REQUEST, "bad-request", "The body is nested too deeply.")
     if isinstance(exc, Http404):
         return problem_response(request, HTTPStatus.NOT_FOUND, "not-found", str(exc) or "There is nothing here.")
     if not isinstance(exc, APIException):

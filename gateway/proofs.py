@@ -2,36 +2,33 @@
 
 from typing import Any, cast
 
+from django.db import connection
 from django.utils import timezone
 from redis import Redis
 
 from common import valkey
-from common.errors import FloodgateError
-from gateway.models import WriteProof
+from gateway.errors import TruthIsUnsafe
 
 TRUTH_POLICY = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 CACHE_PROOF_SECONDS = 60
-
-
-class TruthIsUnsafe(FloodgateError):
-    code = "truth-is-unsafe"
-
-    def __init__(self, wrong: dict[str, Any]) -> None:
-        said = ", ".join(f"{name} {value!r} instead of {TRUTH_POLICY[name]!r}" for name, value in wrong.items())
-        super().__init__(f"The truth Valkey has {said}: what it takes may be lost.")
+_WRITE = """
+    INSERT INTO gateway_writeproof (id, written_at) VALUES (1, %s)
+    ON CONFLICT (id) DO UPDATE SET written_at = EXCLUDED.written_at
+"""
 
 
 def write_to_database() -> None:
-    """One statement, so a process that hangs holds up no other. Raises DatabaseError."""
-    proof = WriteProof(pk=1, written_at=timezone.now())
-    WriteProof.objects.bulk_create([proof], update_conflicts=True, unique_fields=["id"], update_fields=["written_at"])
+    """In one statement, without a transaction: a process that hangs holds up no other. Raises DatabaseError."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, [timezone.now()])
 
 
 def write_to_truth() -> None:
     """Raises RedisError: no answer, or it is a replica, out of memory or cannot write its log; TruthIsUnsafe."""
     _write(valkey.truth())
     if wrong := wrong_truth_policy():
-        raise TruthIsUnsafe(wrong)
+        said = ", ".join(f"{name} {value!r} instead of {TRUTH_POLICY[name]!r}" for name, value in wrong.items())
+        raise TruthIsUnsafe(f"The truth Valkey has {said}: what it takes may be lost.")
 
 
 def write_to_cache() -> None:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from common.errors import FieldError, InvalidInput
-from gateway.errors import CrossSiteRequest, EncodedBody, ForeignHost, UnknownMethod
+from gateway.errors import CrossSiteRequest, EncodedBody, ForeignHost, UnknownMethod, UnknownTransferCoding
 from gateway.fields import read_query
 from gateway.headers import Headers, find_header, joined, refuse_repeated
 
@@ -21,7 +21,8 @@ METHODS = READING | {"POST", "PUT", "PATCH", "DELETE"}
 def refuse_strange(method: str, headers: Headers) -> None:
     """Raise UnknownMethod for an invented method, each of which would become a metric's label.
 
-    Raise InvalidInput for a header that comes twice and must stand alone, EncodedBody for a body that is compressed.
+    Raise InvalidInput for a header that comes twice and must stand alone, EncodedBody for a body that is compressed,
+    UnknownTransferCoding for one that is so on its way.
 
     Raise ForeignHost for a name that is not ours, as Django does.
 
@@ -32,6 +33,8 @@ def refuse_strange(method: str, headers: Headers) -> None:
     if method not in METHODS:
         raise UnknownMethod
     refuse_repeated(headers)
+    if (joined(headers, b"transfer-encoding") or b"chunked").lower() != b"chunked":
+        raise UnknownTransferCoding
     host = find_header(headers, b"host")
     if host is not None and not _is_ours(host, tuple(settings.ALLOWED_HOSTS)):
         raise ForeignHost(host.decode("latin-1"))

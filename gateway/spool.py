@@ -15,12 +15,12 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from gateway.errors import BodyStalled, BodyTooLarge, IncompleteBody, StorageFull
-from gateway.http import Headers, Receive, body_piece, declared_length
+from gateway.errors import BodyTooLarge, IncompleteBody, StorageFull
+from gateway.headers import Headers
+from gateway.http import Receive, body_piece, declared_length
 
 MEMORY_BYTES = 2**20
 PIECE_BYTES = 64 * 1024
-BODY_STALL_SECONDS = 20.0  # below gunicorn's own timeout, which would look like a client that hung up
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Spool = tempfile.SpooledTemporaryFile[bytes]
@@ -37,7 +37,7 @@ async def spool_body(receive: Receive, headers: Headers, limit_bytes: int) -> tu
 
     Returns: the body, positioned at its start, and its size in bytes.
     Raises: BodyTooLarge: over ``limit_bytes``; IncompleteBody: the client went away or sent less than it announced;
-        BodyStalled: no byte for BODY_STALL_SECONDS; StorageFull: the disk is full.
+        StorageFull: the disk is full.
     """
     declared = declared_length(headers, limit_bytes)
     spool = new_spool()
@@ -74,11 +74,7 @@ async def _fill(spool: Spool, receive: Receive, limit_bytes: int) -> int:
 async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
     more = True
     while more:
-        try:
-            async with asyncio.timeout(BODY_STALL_SECONDS):
-                piece, more = await body_piece(receive)
-        except TimeoutError as exc:
-            raise BodyStalled from exc
+        piece, more = await body_piece(receive)
         yield piece
 
 

@@ -5,7 +5,7 @@ FloodgateError
     ├── SourceError             the file cannot be imported
     │   ├── SourceNotFound      there is no such file
     │   ├── SourceForbidden     it lies outside the import root
-    │   ├── SourceUnreadable    it is no text, or a damaged archive
+    │   ├── SourceUnreadable    it is no text, or a damaged file
     │   ├── SourceTooLarge      it unpacks to more than the limit
     │   └── SourceChanged       it changed while it was being read
     ├── Quarantined             a gate did not open

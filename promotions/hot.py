@@ -13,6 +13,7 @@ from gateway.errors import NotFound
 from gateway.fields import Field, read_query
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
+from gateway.openapi import CONDITIONAL, NOT_MODIFIED
 from promotions.selectors import find_promotion_lists, find_promotions
 from promotions.types import Found, FoundList
 
@@ -105,8 +106,9 @@ register(
         store=READ_STORE,
         answers_without_store=True,
         reserved=frozenset({"versions"}),
-        responses={200: PromotionSerializer},
-        description="One promotion of the live version, which X-Data-Version names. 304 for an If-None-Match.",
+        responses={200: PromotionSerializer, **NOT_MODIFIED},
+        parameters=CONDITIONAL,
+        description="One promotion of the live version, which X-Data-Version names.",
     ),
     HotEndpoint(
         name="find_promotions",
@@ -118,10 +120,15 @@ register(
         store=READ_STORE,
         answers_without_store=True,
         batch_limit=LISTS_BATCH,
-        responses={200: PromotionListSerializer, 404: OpenApiResponse(description=NOTHING_PUBLISHED)},
+        responses={
+            200: PromotionListSerializer,
+            **NOT_MODIFIED,
+            404: OpenApiResponse(description=NOTHING_PUBLISHED),
+        },
         parameters=(
             OpenApiParameter("ids", required=True, description=f"Up to {LIST_MAX_IDS} ids, with commas between them."),
+            *CONDITIONAL,
         ),
-        description="Promotions of the live version, all of one, which X-Data-Version names. 304 for an If-None-Match.",
+        description="Several promotions at once, all of the live version, which X-Data-Version names.",
     ),
 )

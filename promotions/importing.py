@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from structlog.contextvars import bound_contextvars
 
 from common.sqlstate import sqlstate
-from common.stores import DATABASE_AWAY
+from common.stores import is_temporary
 from promotions.beginnings import count_beginning, refuse_deadly, take_back_beginning
 from promotions.checking import check_import
 from promotions.errors import PromotionsError, Quarantined
@@ -46,8 +46,6 @@ Piece = TypeVar("Piece", Chunk, VersionTable)
 MAX_ATTEMPTS = 5
 CANDIDATES = 64  # more than there are workers
 DISK_FULL = "53100"
-# Connection lost, read-only or idle for too long, server stopping or starting, too many connections.
-OUTAGES = ("08", "25", "57P", "53300")
 
 # Each step answers whether it did something.
 _STEPS: dict[str, Callable[[Import], bool]] = {
@@ -149,7 +147,7 @@ def _settle(found: Import, error: Exception) -> None:
         _end(found, ImportStatus.FAILED, f"The file cannot be read any more ({error.strerror}); submit it again.")
     elif _is_disk_full(error):
         _end(found, ImportStatus.FAILED, "The disk is full. Make room and import the file again.")
-    elif _is_outage(error) or _attempts(found.id) < MAX_ATTEMPTS:
+    elif is_temporary(error) or _attempts(found.id) < MAX_ATTEMPTS:
         raise error
     else:
         with _logging_of(found):
@@ -159,12 +157,6 @@ def _settle(found: Import, error: Exception) -> None:
 
 def _is_disk_full(error: Exception) -> bool:
     return sqlstate(error) == DISK_FULL or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
-
-
-def _is_outage(error: Exception) -> bool:
-    """The connection failed, not the work."""
-    state = sqlstate(error)
-    return isinstance(error, DATABASE_AWAY) and (not state or state.startswith(OUTAGES))
 
 
 def _attempts(import_id: int) -> int:

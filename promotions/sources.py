@@ -1,4 +1,4 @@
-"""Finds a source under IMPORT_ROOT and turns archives into plain files.
+"""Finds a source under IMPORT_ROOT and unpacks compressed ones.
 
 gzip and zstd can only be read from the start, so they are unpacked to a spool once; every chunk task then reads its own
 byte range of the plain file.
@@ -21,7 +21,7 @@ from promotions.errors import SourceForbidden, SourceNotFound, SourceTooLarge, S
 
 _COPY_BYTES = 2**20
 _ZSTD_READ_BYTES = 1024  # can unpack to 32 MB at worst: decompressobj gives all that its input makes
-_ZSTD_MAX_WINDOW_BYTES = 128 * 2**20  # what `zstd --long` writes; bounds the memory that an archive can ask for
+_ZSTD_MAX_WINDOW_BYTES = 128 * 2**20  # what `zstd --long` writes; bounds the memory that a file can ask for
 
 
 def resolve_source(filename: str, root: Path) -> Path:
@@ -62,10 +62,10 @@ def sniff(path: Path) -> Kind:
 
 
 def unpack(path: Path, spool_dir: Path, limit_bytes: int, on_progress: Callable[[int], object] | None = None) -> Path:
-    """The plain file of an archive, written to ``spool_dir``; a plain file itself.
+    """The plain file of a compressed one, written to ``spool_dir``; a plain file itself.
 
-    Unpacking the same archive again answers at once with the same path; ``on_progress`` is told the bytes written so
-    far. Raises SourceTooLarge when more than ``limit_bytes`` come out, SourceUnreadable when the archive is damaged or
+    Unpacking the same file again answers at once with the same path; ``on_progress`` is told the bytes written so
+    far. Raises SourceTooLarge when more than ``limit_bytes`` come out, SourceUnreadable when the file is damaged or
     something else than text comes out: neither leaves a file.
     """
     kind = sniff(path)
@@ -79,7 +79,7 @@ def unpack(path: Path, spool_dir: Path, limit_bytes: int, on_progress: Callable[
 
 
 def _spool_name(path: Path) -> str:
-    """Differs when the archive was replaced, so that an old copy never stands in for a new file."""
+    """Differs when the file was replaced, so that an old copy never stands in for a new file."""
     state = path.stat()
     identity = f"{path}\0{state.st_dev}\0{state.st_ino}\0{state.st_size}\0{state.st_mtime_ns}"
     return hashlib.sha256(os.fsencode(identity)).hexdigest()[:32] + ".csv"
@@ -111,11 +111,11 @@ def _copy(path: Path, kind: Kind, file: BinaryIO, limit_bytes: int, on_progress:
                 file.write(data)
                 on_progress(written)
     except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as exc:
-        raise SourceUnreadable(f"{path.name!r} is a truncated or damaged {kind} archive ({exc}).") from exc
+        raise SourceUnreadable(f"{path.name!r} is a truncated or damaged {kind} file ({exc}).") from exc
 
 
 def _looked_at(pieces: Iterator[bytes], name: str) -> Iterator[bytes]:
-    """The same, when they begin like text: what comes out of an archive is looked at as any file."""
+    """The same, when they begin like text: what comes out of a compressed file is looked at as any file."""
     head = b""
     for piece in pieces:
         head += piece
@@ -123,7 +123,7 @@ def _looked_at(pieces: Iterator[bytes], name: str) -> Iterator[bytes]:
             break
     found, kind = foreign_format(head[:HEAD_BYTES]), kind_of(head)
     if kind != "plain":
-        found = f"another {kind} archive; pack it once"
+        found = f"another {kind} file; compress it once"
     if found:
         raise SourceUnreadable(f"In {name!r} is {found}.")
     yield head

@@ -15,7 +15,7 @@ from django.db import OperationalError, connection, transaction
 
 from common.errors import FloodgateError, Overloaded
 from common.sqlfiles import load_sql
-from common.sqlstate import sqlstate
+from common.sqlstate import STATEMENT_TIMEOUT, sqlstate
 from rates.answers import etag_of
 from rates.metrics import count_answers
 from rates.places import Places, chains_of, find_places, missing_places
@@ -31,7 +31,6 @@ _SNAPSHOT = (
     "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; "
     "SET LOCAL statement_timeout = '{milliseconds}ms'"
 )
-_STATEMENT_TIMEOUT = "57014"
 _TOO_SLOW = "These questions took too long together. Ask again, for fewer days or without `stats` or `fallback`."
 
 Outcome = RatesAnswer | FloodgateError
@@ -125,7 +124,7 @@ def _run(statement: str, searches: Sequence[Search], budget: _Budget) -> list[li
         if budget.allows_another():
             return _rows(statement, searches)
     except OperationalError as error:
-        if sqlstate(error) != _STATEMENT_TIMEOUT:
+        if sqlstate(error) != STATEMENT_TIMEOUT:
             raise
         budget.end()
     for search in searches:

@@ -1,9 +1,9 @@
 """Hot endpoints of rates."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer
+from drf_spectacular.utils import OpenApiResponse, PolymorphicProxySerializer
 from rest_framework import serializers
 
 from common.circuits import Circuit
@@ -12,6 +12,7 @@ from common.stores import ask_database
 from gateway.csvform import prefers_csv
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
+from gateway.openapi import CONDITIONAL, NOT_MODIFIED
 from rates.answers import CONTENT_TYPES, csv_body, etag_of, json_body
 from rates.averages import BATCH_SECONDS, read_rates
 from rates.parsing import read_rates_query
@@ -59,12 +60,7 @@ class FallbackRatesSerializer(serializers.Serializer[None]):
     days = FallbackDayRateSerializer(many=True)
 
 
-_ETAG = [
-    OpenApiParameter("If-None-Match", location="header", description="An ETag that the client has, or several."),
-    OpenApiParameter("ETag", location="header", response=[200, 304], description="Of the data and the form."),
-    OpenApiParameter("X-Data-Version", OpenApiTypes.INT, "header", response=[200, 304], description="Grows."),
-]
-RESPONSES = {
+RESPONSES: dict[Any, Any] = {
     (200, "application/json"): PolymorphicProxySerializer(
         "Rates",
         [DayRateSerializer(many=True), FallbackRatesSerializer],
@@ -72,7 +68,7 @@ RESPONSES = {
         many=False,
     ),
     (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "A line per day under a header, for `Accept: text/csv`."),
-    304: OpenApiResponse(description="If-None-Match names the answer that would come."),
+    **NOT_MODIFIED,
     404: OpenApiResponse(description="There is no such port or region; `errors` names the field."),
     422: OpenApiResponse(description="`query-too-large` or `too-many-prices`: ask for less."),
 }
@@ -134,7 +130,7 @@ def _rates_endpoint(name: str, path: str, *, has_view: bool) -> HotEndpoint[Rate
         batch_seconds=BATCH_SECONDS,
         has_view=has_view,
         responses=RESPONSES,
-        parameters=(RatesQuerySerializer, *_ETAG),
+        parameters=(RatesQuerySerializer, *CONDITIONAL),
         description=(
             "The average price of each day between two ports or regions, with all that is under them. "
             "A list; with `fallback` an object that says of each day what it is of."

@@ -80,7 +80,7 @@ class GenerationNotFound(NotFound):
 
 class GenerationRunning(FloodgateError):
     code = "generation-running"
-    default_detail = "These vouchers are still being made; ask again when the status is done."
+    default_detail = "These vouchers are still being made; ask again when the status is not running any more."
 
 
 class GenerationEnded(FloodgateError):

@@ -1,13 +1,13 @@
 """Many vouchers with random codes at once, made by workers.
 
-An order is a row before it is work. A worker locks it and inserts a slice of its vouchers in one transaction with the
-count of what exists, so one that is killed leaves whole slices, and the next one goes on behind them.
+An order is a row before it is work. A worker inserts a slice of its vouchers in one transaction with the count of what
+exists, so one that is killed leaves whole slices, and the next one goes on behind them. Orders that have failed before
+come after all others.
 """
 
 import logging
 import secrets
 import time
-from contextlib import suppress
 from math import inf
 
 import structlog
@@ -15,7 +15,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from common.stores import DATABASE_AWAY
+from common.stores import is_temporary
 from common.wakeups import wake
 from vouchers.creating import insert_vouchers
 from vouchers.errors import GenerationEnded, GenerationNotFound
@@ -81,7 +81,7 @@ def generate_vouchers(seconds: float = inf) -> bool:
 
 
 def _work_on_next() -> bool:
-    running = Generation.objects.filter(status=GenerationStatus.RUNNING).order_by("id")
+    running = Generation.objects.filter(status=GenerationStatus.RUNNING).order_by("attempts", "id")
     for generation_id in list(running.values_list("id", flat=True)[:CANDIDATES]):
         with generation_lease(generation_id) as is_mine:
             if is_mine and _attempt(generation_id):
@@ -95,12 +95,14 @@ def _attempt(generation_id: int) -> bool:
     if not attempts:
         return False
     try:
-        with transaction.atomic():
-            _give_up(generation_id) if attempts > MAX_ATTEMPTS else _make_slice(generation_id)
-    except DATABASE_AWAY:
-        _take_back_attempt(generation_id)
-        raise
-    except Exception:
+        if attempts > MAX_ATTEMPTS:
+            _give_up(generation_id)
+        else:
+            _make_slice(generation_id)
+    except Exception as error:
+        if is_temporary(error):
+            _take_back_attempt(generation_id)
+            raise
         logger.exception("generation_attempt_failed", extra={"generation": generation_id, "attempts": attempts})
     return True
 
@@ -108,8 +110,8 @@ def _attempt(generation_id: int) -> bool:
 def _count_attempt(generation_id: int) -> int:
     """Attempts with this one; 0 when there is nothing to do any more."""
     with transaction.atomic():
-        ordered = lock_generation(generation_id)
-        if ordered is None or ordered.status != GenerationStatus.RUNNING:
+        ordered = _lock_running(generation_id)
+        if ordered is None:
             return 0
         ordered.attempts += 1
         ordered.save(update_fields=["attempts"])
@@ -118,28 +120,41 @@ def _count_attempt(generation_id: int) -> int:
 
 def _take_back_attempt(generation_id: int) -> None:
     """An outage of the store is no fault of the order. When the store can't be told, the attempt counts."""
-    with suppress(DatabaseError):
+    try:
         Generation.objects.filter(pk=generation_id, attempts__gt=0).update(attempts=F("attempts") - 1)
+    except DatabaseError:
+        logger.warning("generation_attempt_counts", extra={"generation": generation_id})
 
 
+@transaction.atomic
 def _make_slice(generation_id: int) -> None:
-    ordered = lock_generation(generation_id)
-    if ordered is None or ordered.status != GenerationStatus.RUNNING:  # cancelled meanwhile
+    """The order is locked after the work, so that it can be cancelled meanwhile; the slice is undone then."""
+    before = Generation.objects.get(pk=generation_id)
+    wanted = {code: _terms(before, code) for code in _codes(before)}
+    made = len(insert_vouchers(wanted.values(), generation_id))  # a code that was taken is made up for
+    ordered = _lock_running(generation_id)
+    if ordered is None or ordered.made != before.made:
+        transaction.set_rollback(True)
         return
-    wanted = {code: _terms(ordered, code) for code in _codes(ordered)}
-    ordered.made += len(insert_vouchers(wanted.values(), ordered.id))  # a code that was taken is made up for
+    ordered.made += made
     ordered.attempts = 0
     ordered.save(update_fields=["made", "attempts"])
     if ordered.made == ordered.count:
         _end(ordered, GenerationStatus.DONE)
 
 
+@transaction.atomic
 def _give_up(generation_id: int) -> None:
-    ordered = lock_generation(generation_id)
-    if ordered is not None and ordered.status == GenerationStatus.RUNNING:
-        ordered.error = f"Gave up after {MAX_ATTEMPTS} attempts; the log says why they failed."
+    ordered = _lock_running(generation_id)
+    if ordered is not None:
+        ordered.error = f"Gave up after {MAX_ATTEMPTS} attempts; the log says why, unless their workers were killed."
         _end(ordered, GenerationStatus.FAILED)
         logger.error("generation_given_up", extra={"generation": generation_id})
+
+
+def _lock_running(generation_id: int) -> Generation | None:
+    ordered = lock_generation(generation_id)
+    return ordered if ordered is not None and ordered.status == GenerationStatus.RUNNING else None
 
 
 def _end(ordered: Generation, status: GenerationStatus) -> None:

@@ -11,8 +11,9 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 
-from common.errors import FieldError, InvalidInput, StoreUnavailable
+from common.errors import NOTHING_DONE, FieldError, InvalidInput, StoreUnavailable
 from common.sqlfiles import load_sql
+from common.sqlstate import STATEMENT_TIMEOUT, sqlstate
 from common.stores import DATABASE_AWAY
 from vouchers.errors import GenerationNotFound, GenerationRunning, ProfileNotFound, VoucherNotFound
 from vouchers.models import USERS_BELOW, Generation, Profile, Redemption, Transfer, Voucher
@@ -108,7 +109,8 @@ def _copied(parameters: dict[str, Any]) -> Iterator[bytes]:
             while lines := list(islice(copy, LINES_AT_ONCE)):
                 yield b"".join(lines)
     except DATABASE_AWAY as exc:
-        raise StoreUnavailable from exc
+        too_many = "More redemptions than one answer has time for; ask for pages, with limit and cursor."
+        raise StoreUnavailable(too_many if sqlstate(exc) == STATEMENT_TIMEOUT else NOTHING_DONE) from exc
 
 
 def statement_of(phone_number: str, *, limit: int, before: int | None = None) -> Statement:

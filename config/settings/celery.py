@@ -9,6 +9,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A broker that is lost ends no worker, however it is lost: Celery would take what a replica or a full store answers for
 # final, and give up after a hundred attempts.
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True
+CELERY_WORKER_CONSUMER = "config.consumer:Consumer"
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 30, "socket_connect_timeout": 2}
 CELERY_TASK_IGNORE_RESULT = True  # results are rows of our own tables

@@ -23,7 +23,7 @@ REFUSALS_KEPT = 10_000
 
 
 class Limiter:
-    """Belongs to one process; used by its event loop and its lanes.
+    """Belongs to one process; used by its event loop and by threads of batches.
 
     Args:
         mode: on, off or shadow; ``shadow`` counts and reports what ``on`` would refuse, and refuses nothing.

@@ -14,8 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from common.sqlstate import sqlstate
-from common.stores import DATABASE_AWAY
+from common.stores import is_temporary
 from rates.batches.admission import waiting_chunks
 from rates.batches.locks import chunk_lease, lock_batch, lock_chunk
 from rates.batches.rows import apply_rows, rows_of
@@ -29,7 +28,6 @@ ABANDONED_AFTER = 2 * MAX_ATTEMPTS  # giving up failed as well: a person must lo
 STATEMENT_SECONDS = 60  # prices may wait for an import of the same lanes, now and then
 CANDIDATES = 32  # more than there are workers
 GIVEN_UP = "not-applied"
-_STATEMENT_TIMEOUT = "57014"
 
 
 def apply_batches(seconds: float = inf) -> bool:
@@ -62,11 +60,10 @@ def _attempt(chunk_id: int) -> bool:
     try:
         with transaction.atomic():
             _give_up(chunk_id) if attempts > MAX_ATTEMPTS else _apply(chunk_id)
-    except DATABASE_AWAY as error:
-        if sqlstate(error) != _STATEMENT_TIMEOUT:  # a chunk that is too much work will be so again
+    except Exception as error:
+        if is_temporary(error):
             _take_back_attempt(chunk_id)
-        raise
-    except Exception:
+            raise
         logger.exception("batch_chunk_failed", extra={"chunk": chunk_id, "attempts": attempts})
     return True
 

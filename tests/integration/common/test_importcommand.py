@@ -135,7 +135,7 @@ UNUSABLE = {
     "mark only": (b"\xef\xbb\xbf", "rows.csv has no rows. Nothing was imported."),
     "blank": (b"\n \r\n\r", "rows.csv has no rows. Nothing was imported."),
     "header only": (b"{columns}\n\n", "rows.csv has no rows. Nothing was imported."),
-    "gzip": (gzip.compress(b"{columns}\n"), "rows.csv is a gzip archive; unpack it. Nothing was imported."),
+    "gzip": (gzip.compress(b"{columns}\n"), "rows.csv is a gzip file; unpack it. Nothing was imported."),
     "workbook": (
         b"PK\x03\x04\x14\0",
         "is a zip archive or an Excel workbook; unpack it or save it as CSV. N",

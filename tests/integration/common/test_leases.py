@@ -25,7 +25,11 @@ def allowed() -> tuple[str, str]:
 
 def held_elsewhere(number: int) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", [number])
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+            " WHERE datname = current_database() AND classid = %s AND objid = %s",
+            [KIND, number],
+        )
         return bool(cursor.fetchone()[0])
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from config.env import BASE_DIR
 from tests.acceptance.harness import free_port, wait_until
@@ -32,8 +33,16 @@ def running_server(folder: Path, **settings: str) -> Iterator[tuple[subprocess.P
         server.kill()
 
 
-def assert_ends_soon(server: subprocess.Popen[bytes], log: Path) -> None:
-    server.send_signal(signal.SIGTERM)
+@contextmanager
+def stalling(port: int) -> Iterator[socket.socket]:
+    """A client in the middle of its body."""
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"POST /increment HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        yield client
+
+
+def assert_ends_soon(server: subprocess.Popen[bytes], log: Path, by: signal.Signals = signal.SIGTERM) -> None:
+    server.send_signal(by)
     started = time.monotonic()
     assert server.wait(60) == 0, log.read_text()
     assert time.monotonic() - started < SOON_SECONDS, log.read_text()
@@ -45,11 +54,16 @@ def test_server_that_is_told_to_stop_while_its_workers_start_ends_soon(tmp_path:
         assert_ends_soon(server, log)
 
 
-def test_server_that_is_told_to_stop_does_not_wait_for_clients_that_ask_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_server_that_is_told_to_stop_does_not_wait_for_clients_that_ask_nothing(
+    tmp_path: Path, by: signal.Signals
+) -> None:
     port = free_port()
     with running_server(tmp_path, PORT=str(port)) as (server, log), httpx.Client(timeout=60) as client:
         wait_until(lambda: b"Listening at" in log.read_bytes(), "the port")
         assert client.get(f"http://127.0.0.1:{port}/health/live").status_code == 200
-        with socket.create_connection(("127.0.0.1", port)) as silent:
-            assert_ends_soon(server, log)
+        with socket.create_connection(("127.0.0.1", port)) as silent, stalling(port) as stalled:
+            assert_ends_soon(server, log, by)
             assert silent.recv(1) == b""
+            assert b" 408 " in stalled.recv(1_000)
+        assert "WORKER TIMEOUT" not in log.read_text()

@@ -69,12 +69,6 @@ def test_a_stalled_download_is_dropped(server: Server) -> None:
         assert 0 < len(read_all(download)) < 30_000_000
 
 
-def test_a_stalled_upload_is_answered_408(server: Server) -> None:
-    with server.connect() as upload:
-        upload.sendall(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345")
-        assert read_all(upload).startswith(b"HTTP/1.1 408 ")
-
-
 def test_a_body_that_ends_early_is_never_taken_for_whole(server: Server) -> None:
     with server.connect() as upload:
         upload.sendall(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345")

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import Settings
@@ -50,6 +50,7 @@ def rows() -> None:
     Port.objects.create(pk=ID, code="PLGDN", name="Gdansk", region=region)
     Group.objects.create(pk=ID, name="support")
     ApiKey.objects.create(pk=ID, name="shop", digest=b"1", prefix="fg_")
+    Permission.objects.all().delete()  # forms of users and groups show them all, which takes seconds
 
 
 @pytest.fixture(autouse=True)

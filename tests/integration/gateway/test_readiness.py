@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from common import valkey
 from gateway.health import Readiness
-from gateway.proofs import TRUTH_POLICY
+from gateway.proofs import TRUTH_POLICY, write_to_database
 from tests.valkeys import own_truth, own_valkey
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])
@@ -67,6 +68,13 @@ def test_a_database_that_takes_no_writes_is_not_ready() -> None:
     status, checks = ready()
     assert (status, checks[WRITE_STORE]["status"], checks[WRITE_STORE]["output"]) == (503, "fail", "InternalError")
     assert checks["read-store:responseTime"]["status"] == "pass"
+
+
+def test_a_process_that_stops_while_it_proves_holds_up_no_other() -> None:
+    """What it has sent by then is a whole transaction."""
+    with CaptureQueriesContext(connection) as queries:
+        write_to_database()
+    assert [query["sql"].split()[0] for query in queries] == ["INSERT"]
 
 
 def test_readiness_leaves_one_row_however_often_it_is_asked() -> None:

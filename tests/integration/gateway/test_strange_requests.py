@@ -136,7 +136,7 @@ SAID = [
         {"content-type": "multipart/form-data"},
         b"--b--",
         400,
-        "body: Multipart form parse error",
+        "Content-Type: Has no boundary; let your client write this header.",
     ),
     ("POST", "/admin/login/", FORM, b"username=a", 403, "load the page again"),
     ("POST", "/admin/login/", FORM, b"a&" * 1_001, 400, "at most 1,000 fields"),

@@ -31,7 +31,6 @@ HOT = {(endpoint.method, endpoint.path): endpoint for endpoint in hot_endpoints(
 @pytest.fixture(autouse=True)
 def partner(settings: Settings) -> None:
     """Whose addresses say nothing to strangers."""
-    settings.DB_LANES = 1
     settings.WALLET_CLIENTS = ("shop",)
 
 
@@ -208,9 +207,10 @@ REFUSED: list[tuple[bytes, str, set[str]]] = [
     (multipart(FILE, ("", "x")), "multipart/form-data; boundary=b", {"body"}),  # no name
     (multipart(FILE, ('; filename="b.csv"', "x")), "multipart/form-data; boundary=b", {"body"}),
     (multipart(FILE, ('; name="file"; filename=".."', "x")), "multipart/form-data; boundary=b", {"body"}),
+    (multipart(FILE, ('; name="note"; filename="\xff"', "x")), "multipart/form-data; boundary=b", {"body"}),
     (multipart(FILE, end=""), "multipart/form-data; boundary=b", {"body"}),  # breaks off
     (multipart(FILE)[:-9], "multipart/form-data; boundary=b", {"body"}),
-    (multipart(FILE), "multipart/form-data", {"body"}),
+    (multipart(FILE), "multipart/form-data", {"Content-Type"}),
     (multipart(), "multipart/form-data; boundary=b", {"filename"}),
     (multipart(('; name="filename"', "\xff.csv")), "multipart/form-data; boundary=b", {"filename"}),
 ]
@@ -231,6 +231,7 @@ def test_one_file_is_taken_however_it_is_sent() -> None:
         (multipart(NAME), 'multipart/form-data; boundary="b"'),
         (multipart(FILE), "multipart/form-data; boundary=b"),
         (multipart(FILE, end="--b--"), "multipart/form-data; boundary=b"),
+        (multipart(FILE), "Multipart/FORM-DATA; Boundary=b"),
         (b"preamble\r\n" + multipart(FILE) + b"epilogue", "multipart/form-data; boundary=b"),
     ]:
         assert process(body, content_type).status == 202, body

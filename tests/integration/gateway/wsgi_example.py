@@ -14,9 +14,12 @@ settings.WSGI_THREADS = 2
 settings.BODY_LIMIT_BYTES = 100_000
 settings.UPLOAD_MAX_BYTES = 50_000_000
 
-from gateway import bridge, protocol, spool  # noqa: E402  (settings come first)
+from common.errors import FloodgateError  # noqa: E402  (settings come first)
+from gateway import bridge, protocol  # noqa: E402
+from gateway.http import Reply, Room, read_body, send_reply  # noqa: E402
+from gateway.problems import problem_reply  # noqa: E402
 
-bridge.SEND_STALL_SECONDS = spool.BODY_STALL_SECONDS = 2.0
+bridge.SEND_STALL_SECONDS = protocol.BODY_STALL_SECONDS = 2.0
 protocol.HEAD_SECONDS = 1.0
 StartResponse = Callable[..., Any]
 Environ = dict[str, Any]
@@ -64,6 +67,12 @@ def soon(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
     return hello(environ, start_response)
 
 
+def names(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield " ".join(sorted(name for name in environ if name.startswith("HTTP_"))).encode()
+
+
 def seen(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
     start_response("200 OK", [("Content-Type", "text/plain")])
     yield f"{environ['HTTP_HOST']} {environ['PATH_INFO']} {environ['QUERY_STRING']}".encode()
@@ -72,6 +81,7 @@ def seen(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
 PAGES = {
     "/": seen,
     "/seen": seen,
+    "/names": names,
     "/soon": soon,
     "/hello": hello,
     "/length": length,
@@ -84,9 +94,22 @@ PAGES = {
 _bridge = bridge.WSGIBridge(app, body_limits={"/upload": settings.UPLOAD_MAX_BYTES})
 
 
+ROOM = Room(1_000_000)
+
+
+async def hot_length(scope: Any, receive: Any, send: Any) -> None:
+    """What hot endpoints do with bodies."""
+    try:
+        body = await read_body(receive, scope["headers"], 100_000, ROOM)
+        reply = Reply(200, b"%d" % len(body))
+    except FloodgateError as error:
+        reply = problem_reply(error, "")
+    await send_reply(send, reply, "")
+
+
 async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http":
-        await _bridge(scope, receive, send)
+        await (hot_length if scope["path"] == "/hot-length" else _bridge)(scope, receive, send)
         return
     for event in ("startup", "shutdown"):
         await receive()

@@ -336,7 +336,7 @@ REFUSED_FILES: dict[str, tuple[bytes | str, str]] = {
     "tar": (tar_of(rows(range(100)), rows(range(100))), "'promotions.csv' is a tar archive"),
     "tar.gz": (gzip.compress(tar_of(rows(range(100)), rows(range(100)))), "In 'promotions.csv' is a tar archive"),
     "tar.zst": (zstandard.compress(tar_of(rows(range(100)))), "In 'promotions.csv' is a tar archive"),
-    "gzip in gzip": (gzip.compress(gzip.compress(rows(range(100)).encode())), "is another gzip archive"),
+    "gzip in gzip": (gzip.compress(gzip.compress(rows(range(100)).encode())), "is another gzip file"),
     "utf-16 in gzip": (gzip.compress(rows(range(100)).encode("utf-16-le")), "UTF-16"),
     "header of other columns": ("id,price,expires_at\n" + rows(range(100)), "a header, 'id,price,expires_at', but"),
     "header with semicolons": ("id;price;expiration_date\n" + rows(range(100)), "'id;price;expiration_date', but"),

@@ -7,7 +7,6 @@ from common.stores import CACHE, WRITE_STORE
 
 
 @pytest.fixture(autouse=True)
-def one_lane(transactional_db: None, settings: Settings) -> None:
-    settings.DB_LANES = 1
+def unlimited(transactional_db: None, settings: Settings) -> None:
     settings.RATE_LIMIT = "off"
     CACHE.is_open = WRITE_STORE.is_open = False

@@ -46,6 +46,17 @@ def test_every_list_and_row_is_shown(people: Client) -> None:
         assert f"{ADMIN}/{name}/" in text(people, "/admin/")
 
 
+def test_generation_is_cancelled_after_a_question(people: Client) -> None:
+    page = f"{ADMIN}/generation/{Generation.objects.create(count=5, amount=1, limit=1).pk}/cancel/"
+    assert "Stop making these vouchers?" in text(people, page)
+    answer = people.post(page, CONFIRMED, follow=True)
+    assert "is cancelled; 0 vouchers exist" in answer.content.decode()
+    assert Generation.objects.get().status == "cancelled"
+    assert LogEntry.objects.get().get_change_message() == "Cancelled."
+    again = people.post(page, CONFIRMED, follow=True)
+    assert "there is nothing to cancel" in again.content.decode()
+
+
 def test_rows_are_found_by_whole_values(people: Client) -> None:
     voucher()
     redemption = redeem(1)

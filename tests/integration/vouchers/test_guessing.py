@@ -196,6 +196,8 @@ def test_slow_cache_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert batch((1, "UNKNOWN")) == ["VoucherUnavailable"]
     assert (len(calls), CACHE.is_open) == (4, False)
     calls.clear()
+    # Without the probe, which closes it again at once.
+    monkeypatch.setattr(CACHE, "open", lambda: setattr(CACHE, "is_open", True))
     monkeypatch.setattr(cachecalls, "SLOW_SECONDS", 0.0)
     assert batch((1, "OTHER")) == ["VoucherUnavailable"]
     assert (len(calls), CACHE.is_open) == (1, True)

@@ -16,7 +16,9 @@ from pytest_django import Settings
 
 from common.csvrows import RejectedRow
 from common.rfc3339 import EXAMPLE_INSTANT
+from common.sqlstate import STATEMENT_TIMEOUT
 from common.textfiles import NoText
+from tests.counters import side_by_side
 from tests.integration.vouchers.test_interruptions import Interrupted, interrupt_at
 from tests.roads import django
 from tests.vouchers import redeem, voucher
@@ -358,7 +360,10 @@ def test_an_order_that_always_fails_is_given_up_and_holds_up_no_other(monkeypatc
     assert generate_vouchers() is False
     assert states() == [("BAD-", "failed", 0), ("GOOD-", "done", 8)]
     answer = django("GET", where).json
-    assert (answer["status"], answer["error"]) == ("failed", "Gave up after 5 attempts; the log says why they failed.")
+    assert (answer["status"], answer["error"]) == (
+        "failed",
+        "Gave up after 5 attempts; the log says why, unless their workers were killed.",
+    )
     assert len(generated(where)) == 1  # the header
 
 
@@ -391,6 +396,45 @@ def test_an_outage_is_no_fault_of_the_order(monkeypatch: pytest.MonkeyPatch) -> 
                 generate_vouchers()
     generate_vouchers()
     assert states() == [("XMAS-", "done", 8)]
+
+
+class TooMuch(OperationalError):
+    """As the server ends a statement at its time limit."""
+
+    sqlstate = STATEMENT_TIMEOUT
+
+
+def test_an_order_that_takes_too_long_is_no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def take_long(wanted: Any, generation_id: int) -> Any:
+        tried.append(next(iter(wanted)).code[:4])
+        if tried[-1] == "SLOW":
+            raise TooMuch
+        return insert_vouchers(wanted, generation_id)
+
+    monkeypatch.setattr(generating, "insert_vouchers", take_long)
+    order(prefix="SLOW-")
+    order(prefix="GOOD-")
+    generate_vouchers()
+    assert tried == ["SLOW", "GOOD", "GOOD", "GOOD", "SLOW", "SLOW", "SLOW", "SLOW"]
+    assert states() == [("SLOW-", "failed", 0), ("GOOD-", "done", 8)]
+
+
+def test_an_order_can_be_cancelled_while_its_vouchers_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    where = place(order())
+    answers = []
+
+    def cancel_meanwhile(wanted: Any, generation_id: int) -> Any:
+        inserted = insert_vouchers(wanted, generation_id)
+        answers.extend(side_by_side(lambda: django("POST", f"{where}/cancel")))
+        return inserted
+
+    monkeypatch.setattr(generating, "insert_vouchers", cancel_meanwhile)
+    assert generate_vouchers() is False
+    assert [(answer.status, answer.json["made"]) for answer in answers] == [(200, 0)]
+    assert states() == [("XMAS-", "cancelled", 0)]
+    assert not Voucher.objects.exists()
 
 
 def test_an_order_can_be_cancelled_and_what_exists_stays(monkeypatch: pytest.MonkeyPatch) -> None:

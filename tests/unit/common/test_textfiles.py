@@ -57,13 +57,14 @@ def test_megabytes_of_returns_take_no_time_and_are_each_a_line() -> None:
     ("content", "said"),
     [
         (b"", "Is empty."),
-        (b"\x1f\x8b\x08\0", "Is a gzip archive; unpack it."),
-        (b"\x28\xb5\x2f\xfd\x04", "Is a zstd archive; unpack it."),
+        (b"\x1f\x8b\x08\0", "Is a gzip file; unpack it."),
+        (b"\x28\xb5\x2f\xfd\x04", "Is a zstd file; unpack it."),
         (b"PK\x03\x04\x14\0", "Is a zip archive or an Excel workbook; unpack it or save it as CSV."),
         (tarfile.TarInfo("a.csv").tobuf(), "Is a tar archive; unpack it."),
         ("a,b\n".encode("utf-16"), "Is UTF-16 text; save it as UTF-8."),
         ("a,b\n".encode("utf-16-be"), "it has a NUL byte in line 1; save it in UTF-8."),
         (b"a,b\n1,\0\n", "it has a NUL byte in line 2; save it in UTF-8."),
+        (b"a,b\r1,2\r\r\n3,\0\r", "it has a NUL byte in line 3; save it in UTF-8."),
     ],
 )
 def test_what_is_plainly_no_text_is_refused_as_what_it_is(tmp_path: Path, content: bytes, said: str) -> None:
@@ -72,6 +73,20 @@ def test_what_is_plainly_no_text_is_refused_as_what_it_is(tmp_path: Path, conten
     with pytest.raises(NoText) as refused, open_text(path):
         pass
     assert str(refused.value).endswith(said)
+
+
+LIKE_OTHERS = [
+    *("PARENT_SLUG,SLUG,NAME", "PARENTS10,5,1", "ARROW1,5,1", "ab-lh5-x,5,1", "07070112345678,5,1", "LZIP9,5,1"),
+    *("FEA1,5,1", "PGDMP7,5,1", "BZh1,5,1", "ORC1,5,1", "PK,5,1", "Rar!,5,1", "7z,5,1", "Obj,5,1", "MSCF,5,1"),
+]
+
+
+@pytest.mark.parametrize("begin", LIKE_OTHERS)
+def test_text_that_begins_as_other_files_do_is_text(tmp_path: Path, begin: str) -> None:
+    content = f"{begin}\tGr\u00f6\u00dfe\r\n".encode("latin-1") * 100
+    (tmp_path / "rows.csv").write_bytes(content)
+    with open_text(tmp_path / "rows.csv") as file:
+        assert file.read() == content
 
 
 def test_pipe_is_taken_in_whole_and_leaves_no_file(tmp_path: Path, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from common.errors import FieldError, FloodgateError, InvalidInput, Overloaded
 from gateway.app import Gateway
 from gateway.drf import _view_class
 from gateway.hot import HotEndpoint
-from gateway.http import HotRequest, Message, Reply, Scope
+from gateway.http import HotRequest, Message, Reply, Room, Scope, read_body
 
 STORE = Circuit("example", lambda: None)
 CORRELATION_ID = "11111111-2222-4333-8444-555555555555"
@@ -48,10 +49,13 @@ async def django(scope: Scope, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"django"})
 
 
+def scope_of(length: int, *, path: str = "/double", method: str = "POST") -> Scope:
+    headers = [(b"content-length", b"%d" % length), (b"correlationid", CORRELATION_ID.encode())]
+    return {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
+
+
 def ask(body: bytes, *, path: str = "/double", method: str = "POST", length: int | None = None) -> tuple[int, bytes]:
-    scope: Scope = {"type": "http", "method": method, "path": path, "query_string": b""}
-    headers = [(b"content-length", b"%d" % (len(body) if length is None else length))]
-    scope["headers"] = [*headers, (b"correlationid", CORRELATION_ID.encode())]
+    scope = scope_of(len(body) if length is None else length, path=path, method=method)
     messages: Iterator[Message] = iter(
         [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
     )
@@ -92,6 +96,69 @@ def test_both_roads_give_the_same_answer(body: bytes, status: int) -> None:
 def test_body_that_ends_early_is_refused() -> None:
     status, body = ask(b'{"value": 1}', length=40)
     assert (status, json.loads(body)["code"]) == (400, "incomplete-body")
+
+
+def test_bodies_that_come_slowly_take_no_place_of_others() -> None:
+    async def endless() -> Message:
+        if not pieces:
+            await asyncio.Event().wait()
+        return pieces.pop()
+
+    async def run() -> int:
+        gateway = Gateway(django, [replace(DOUBLE, in_flight_limit=1)])
+        slow = asyncio.create_task(gateway(scope_of(40), endless, send))
+        await asyncio.sleep(0)
+        await gateway(scope_of(12), receive, send)
+        slow.cancel()
+        return int(sent[0]["status"])
+
+    pieces: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b'{"value": 1}', "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    assert asyncio.run(run()) == 200
+
+
+def test_bodies_that_come_slowly_share_a_limited_memory() -> None:
+    async def read(room: Room, *sizes: int) -> int:
+        messages = iter([{"type": "http.request", "body": b"x" * size, "more_body": True} for size in sizes])
+        last: Message = {"type": "http.request", "body": b"", "more_body": False}
+
+        async def receive() -> Message:
+            return next(messages, last)
+
+        return len(await read_body(receive, [], 1_000, room))
+
+    room = Room(100)
+    assert asyncio.run(read(room, 40, 60)) == 100
+    with pytest.raises(Overloaded):
+        asyncio.run(read(room, 40, 61))
+    assert room.left == 100
+
+
+def test_what_a_stopping_server_cannot_wait_for_is_told() -> None:
+    sent: list[Message] = []
+
+    async def endless() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def run() -> None:
+        request = asyncio.create_task(Gateway(django, [DOUBLE])(scope_of(40), endless, send))
+        await asyncio.sleep(0)
+        request.cancel()
+        await request
+
+    asyncio.run(run())
+    assert (sent[0]["status"], json.loads(sent[1]["body"])["code"]) == (503, "shutting-down")
 
 
 def test_open_circuit_refuses_on_both_roads(monkeypatch: pytest.MonkeyPatch) -> None:

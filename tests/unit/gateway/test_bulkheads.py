@@ -11,7 +11,7 @@ from pytest_django import Settings
 from common.circuits import Circuit
 from gateway import batches
 from gateway.app import Gateway
-from gateway.bulkheads import threads_by_store
+from gateway.bulkheads import bulkheads, threads_by_store
 from gateway.hot import HotEndpoint
 from gateway.http import Message, Reply, Scope
 
@@ -77,6 +77,12 @@ def test_a_store_that_hangs_at_all_its_addresses_holds_up_no_other_stores_reques
         return answers
 
     assert asyncio.run(scenario()) == [200] * 10
+
+
+def test_threads_are_there_before_the_first_batch() -> None:
+    """One that could not be started later would keep its batch for ever."""
+    executors = bulkheads([endpoint("a", WELL), endpoint("c", HANGING)])
+    assert {store: len(executor._threads) for store, executor in executors.items()} == {WELL: 2, HANGING: 2}
 
 
 def test_each_batcher_has_a_thread_and_each_store_one_more() -> None:

@@ -9,9 +9,9 @@ from pytest_django import Settings
 
 from common.circuits import Circuit
 from gateway.app import Gateway
-from gateway.headers import ALONE, JOINED_BY, joined
+from gateway.headers import ALONE, JOINED_BY, Headers, joined
 from gateway.hot import HotEndpoint
-from gateway.http import Headers, HotRequest, Message, Reply, Scope
+from gateway.http import HotRequest, Message, Reply, Scope
 
 HOT: HotEndpoint[HotRequest, HotRequest] = HotEndpoint(
     name="example",
@@ -66,6 +66,20 @@ def ask(path: str, headers: Headers, *, method: str = "POST", body: bytes = b"{}
 
     asyncio.run(run())
     return Answer(sent, read_before=any(read_before))
+
+
+@DOORS
+@pytest.mark.parametrize("coding", [b"gzip", b"gzip, chunked", b"chunked, gzip", b"identity"])
+def test_body_that_is_coded_on_its_way_is_refused_unread(path: str, coding: bytes) -> None:
+    answer = ask(path, [(b"transfer-encoding", coding)])
+    assert (answer.status, answer.problem["code"]) == (501, "unknown-transfer-coding")
+    assert not answer.has_read_before
+
+
+@DOORS
+@pytest.mark.parametrize("coding", [b"chunked", b"Chunked"])
+def test_body_may_come_in_chunks(path: str, coding: bytes) -> None:
+    assert ask(path, [(b"transfer-encoding", coding)]).status == 200
 
 
 @DOORS

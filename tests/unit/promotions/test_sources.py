@@ -131,7 +131,8 @@ def ar_of(*members: bytes) -> bytes:
 
 
 def cpio_of(content: bytes) -> bytes:
-    return b"070701" + b"%08X" * 13 % (1, 0, 0, 0, 1, 0, len(content), *[0] * 6) + content
+    head = b"070701" + b"%08X" * 13 % (1, 0, 0, 0, 1, 0, len(content), 0, 0, 0, 0, 6, 0)
+    return head + b"a.csv\0" + content
 
 
 FOREIGN = {
@@ -143,11 +144,11 @@ FOREIGN = {
     "empty zip": (b"PK\x05\x06" + bytes(18), "a zip archive or an Excel workbook"),
     "ar": (ar_of(ROWS, ROWS), "an ar archive"),
     "cpio": (cpio_of(ROWS), "a cpio archive"),
-    "bzip2": (bz2.compress(ROWS), "a bzip2 archive"),
-    "xz": (lzma.compress(ROWS), "an xz archive"),
+    "bzip2": (bz2.compress(ROWS), "a bzip2 file"),
+    "xz": (lzma.compress(ROWS), "an xz file"),
     "7z": (b"7z\xbc\xaf\x27\x1c\0\4" + bytes(24) + ROWS, "a 7z archive"),
     "rar": (b"Rar!\x1a\x07\x01\0" + ROWS, "a rar archive"),
-    "lz4": (b"\x04\x22\x4d\x18" + ROWS, "an lz4 archive"),
+    "lz4": (b"\x04\x22\x4d\x18" + ROWS, "an lz4 file"),
     "old Excel": (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(500), "an old Excel workbook"),
     "Parquet": (b"PAR1" + bytes(50) + b"PAR1", "a Parquet file"),
     "SQLite": (b"SQLite format 3\0" + bytes(90), "an SQLite database"),
@@ -160,8 +161,8 @@ FOREIGN = {
     "UTF-32": (ROWS.decode().encode("utf-32-be"), "UTF-16 or UTF-32 text"),
 }
 PACKED = {
-    "gzip": (gzip.compress(ROWS), "another gzip archive"),
-    "zstd": (zstandard.compress(ROWS), "another zstd archive"),
+    "gzip": (gzip.compress(ROWS), "another gzip file"),
+    "zstd": (zstandard.compress(ROWS), "another zstd file"),
 }
 
 
