@@ -1,12 +1,15 @@
 """Metrics of imports, read from the database at scrape: exact after restarts, and the same from every process."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from django.db import connection
+from django.db.models import Min, Q
+from django.utils import timezone
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from promotions.models import ImportStatus
+from promotions.models import ACTIVE, Import, ImportStatus, Publication
 from promotions.pointer import stored_pointer
 
 OUTCOMES = ("loaded", "rejected", "blank", "duplicate")
@@ -41,6 +44,37 @@ def promotions_metrics() -> Iterator[Metric]:
         for name in names:
             family.add_metric([name], counts.get(name, 0))
         yield family
+    yield from _ages()
+    yield GaugeMetricFamily(
+        "floodgate_promotions_publish_seconds",
+        "From the newest decision to serve a version to its readers; growing until they have it.",
+        _publish_seconds(),
+    )
+
+
+def _ages() -> Iterator[Metric]:
+    active = Import.objects.filter(status__in=ACTIVE).aggregate(
+        oldest=Min("created_at"), queued=Min("created_at", filter=Q(status=ImportStatus.QUEUED))
+    )
+    yield GaugeMetricFamily(
+        "floodgate_import_age_seconds", "Age of the oldest import that has not ended.", _age(active["oldest"])
+    )
+    yield GaugeMetricFamily(
+        "floodgate_import_queued_seconds", "Age of the oldest import that nobody has begun.", _age(active["queued"])
+    )
+
+
+def _age(instant: datetime | None) -> float:
+    return (timezone.now() - instant).total_seconds() if instant else 0.0
+
+
+def _publish_seconds() -> float:
+    newest = Publication.objects.order_by("-epoch").first()
+    return ((newest.delivered_at or timezone.now()) - newest.decided_at).total_seconds() if newest else 0.0
+
+
+def pointer_metrics() -> Iterator[Metric]:
+    """Raises: DatabaseError: the read store is down; the scrape then leaves these metrics out."""
     live = stored_pointer()
     yield GaugeMetricFamily("floodgate_promotions_live_version", "The version that readers get.", live.version)
     yield GaugeMetricFamily("floodgate_promotions_epoch", "Publishes and rollbacks so far.", live.epoch)
