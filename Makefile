@@ -4,7 +4,7 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check chaos bench dr-drill demo clean
+.PHONY: help run dev test check chaos stack bench dr-drill demo clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -30,6 +30,9 @@ check: $(INSTALLED) ## Lint, types, import contracts, missing migrations and tho
 
 chaos: $(INSTALLED) ## Kill parts of a stack under load and judge its promises (ARGS: --seed, --seconds)
 	@exec $(PY) -m tests.chaos $(ARGS)
+
+stack: $(INSTALLED) ## Do all that docs/operations.md says on a real Docker engine, with faults (root, or an engine that runs)
+	@exec $(PY) -m tests.stack $(ARGS)
 
 bench: $(INSTALLED) ## Measure against the figures that we promise
 	@exec $(PY) -m benchmarks $(ARGS)
