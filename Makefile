@@ -4,7 +4,7 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check chaos bench dr-drill demo clean
+.PHONY: help run dev test check chaos stack bench dr-drill demo clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -20,15 +20,19 @@ test: $(INSTALLED) ## Run all tests on their own throw-away stores
 	$(PY) -m pytest -n 2 tests/acceptance --ignore tests/acceptance/test_chaos.py
 	$(PY) -m pytest tests/acceptance/test_chaos.py
 
-check: $(INSTALLED) ## Lint, types, import contracts, missing migrations
+check: $(INSTALLED) ## Lint, types, import contracts, missing migrations and those that do not only expand
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy .
 	$(VENV)/bin/lint-imports
 	SECRET_KEY=unused $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(PY) -m pytest -q tests/integration/config/test_migrations.py
 
 chaos: $(INSTALLED) ## Kill parts of a stack under load and judge its promises (ARGS: --seed, --seconds)
 	@exec $(PY) -m tests.chaos $(ARGS)
+
+stack: $(INSTALLED) ## Do all that docs/operations.md says on a real Docker engine, with faults (root, or an engine that runs)
+	@exec $(PY) -m tests.stack $(ARGS)
 
 bench: $(INSTALLED) ## Measure against the figures that we promise
 	@exec $(PY) -m benchmarks $(ARGS)

@@ -2,6 +2,8 @@
 # What the scripts of this folder share. They run where docker-compose.yml is.
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
+export COMPOSE_PROGRESS=quiet
+
 say() { printf '%s %s\n' "$(date -u +%H:%M:%S)" "$*"; }
 fail() {
     printf 'error: %s\n' "$*" >&2

@@ -1,1 +1,1 @@
-"""``make stack``: docker-compose.yml on a real engine, by docs/operations.md."""
+"""``make stack``: docs/operations.md word for word, on a real engine, with an exactness check after every fault."""

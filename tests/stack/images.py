@@ -4,6 +4,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from devstack.wheels import valkey_server
 
 RECIPES = Path(__file__).parent / "images"
 BASE = "floodgate-stack-base"
+LABEL = "floodgate.stand-in"
 PACKAGES = (
     *("python3", "python3-pip", "ca-certificates", "wget", "procps", "redis-tools", "postgresql-client"),
     *("prometheus", "prometheus-alertmanager", "prometheus-postgres-exporter", "prometheus-redis-exporter"),
@@ -28,21 +32,36 @@ def run(*command: str | Path, **options: object) -> None:
     subprocess.run(command, check=True, **options)  # type: ignore[call-overload]
 
 
-def build_stand_ins() -> None:
+def build_stand_ins(say: Callable[[str], None]) -> None:
     """Those that are not here yet; the first time takes some three minutes."""
-    if not _exists(BASE):
+    if not _is_here(BASE):
+        say("building stand-ins for the images")
         _build_base()
     for recipe, name in NAMES.items():
-        if not _exists(name):
-            with tempfile.TemporaryDirectory() as folder:
-                context = Path(folder) / recipe
-                shutil.copytree(RECIPES / recipe, context)
-                _INGREDIENTS[recipe](context)
-                run("docker", "build", "--quiet", "--tag", name, context)
+        if not _is_here(name):
+            _build(recipe, name)
 
 
-def _exists(image: str) -> bool:
-    return subprocess.run(["docker", "image", "inspect", image], capture_output=True).returncode == 0
+def _build(recipe: str, name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        context = Path(folder) / recipe
+        shutil.copytree(RECIPES / recipe, context)
+        _INGREDIENTS[recipe](context)
+        label = f"{LABEL}={_fingerprint()}"
+        run("docker", "build", "--quiet", "--label", label, "--tag", name, context, stdout=subprocess.DEVNULL)
+
+
+def _is_here(image: str) -> bool:
+    """As made from these files; those of another version of them are made again."""
+    found = ["docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', image]
+    done = subprocess.run(found, capture_output=True, text=True)
+    return done.returncode == 0 and (image == BASE or done.stdout.strip() == _fingerprint())
+
+
+@cache
+def _fingerprint() -> str:
+    files = [BASE_DIR / "constraints.txt", *sorted(path for path in RECIPES.rglob("*") if path.is_file())]
+    return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
 def _build_base() -> None:

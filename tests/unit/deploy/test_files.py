@@ -32,7 +32,7 @@ def test_dockerfile_has_no_findings(path: str, tmp_path: Path) -> None:
 def test_scripts_have_no_findings(tmp_path: Path) -> None:
     files = [path for path in sorted((ROOT / "deploy").rglob("*")) if path.is_file() and _is_script(path)]
     named = {path.name for path in files}
-    assert {"entrypoint.sh", "init", "lib.sh", "upgrade", "backup", "restore", "roles.sh"} <= named
+    assert {"entrypoint.sh", "init", "lib.sh", "upgrade", "backup", "restore", "rewind", "roles.sh"} <= named
     done = _run(BIN / "shellcheck", "--external-sources", "--source-path=SCRIPTDIR", *files, home=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
 
