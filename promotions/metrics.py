@@ -45,11 +45,7 @@ def promotions_metrics() -> Iterator[Metric]:
             family.add_metric([name], counts.get(name, 0))
         yield family
     yield from _ages()
-    yield GaugeMetricFamily(
-        "floodgate_promotions_publish_seconds",
-        "From the newest decision to serve a version to its readers; growing until they have it.",
-        _publish_seconds(),
-    )
+    yield from _publication()
 
 
 def _ages() -> Iterator[Metric]:
@@ -68,9 +64,19 @@ def _age(instant: datetime | None) -> float:
     return (timezone.now() - instant).total_seconds() if instant else 0.0
 
 
-def _publish_seconds() -> float:
+def _publication() -> Iterator[Metric]:
     newest = Publication.objects.order_by("-epoch").first()
-    return ((newest.delivered_at or timezone.now()) - newest.decided_at).total_seconds() if newest else 0.0
+    delivered_at = newest and newest.delivered_at
+    yield GaugeMetricFamily(
+        "floodgate_promotions_undelivered_seconds",
+        "Age of a decision to serve a version that not all readers follow yet.",
+        _age(newest.decided_at) if newest and not delivered_at else 0.0,
+    )
+    yield GaugeMetricFamily(
+        "floodgate_promotions_publish_seconds",
+        "From the decision to its readers, of the newest publication that has them.",
+        (delivered_at - newest.decided_at).total_seconds() if newest and delivered_at else 0.0,
+    )
 
 
 def pointer_metrics() -> Iterator[Metric]:

@@ -141,4 +141,4 @@ def test_scrape_takes_as_many_queries_for_many_imports_as_for_none(
 ) -> None:
     with django_assert_num_queries(3):
         look_at = list(promotions_metrics())
-    assert len(look_at) == 5
+    assert len(look_at) == 6
