@@ -65,17 +65,17 @@ def _age(instant: datetime | None) -> float:
 
 
 def _publication() -> Iterator[Metric]:
-    newest = Publication.objects.order_by("-epoch").first()
-    delivered_at = newest and newest.delivered_at
+    due = Publication.objects.filter(delivered_at=None).aggregate(oldest=Min("decided_at"))
     yield GaugeMetricFamily(
         "floodgate_promotions_undelivered_seconds",
-        "Age of a decision to serve a version that not all readers follow yet.",
-        _age(newest.decided_at) if newest and not delivered_at else 0.0,
+        "Age of the oldest decision to serve a version that not all readers follow yet.",
+        _age(due["oldest"]),
     )
+    last = Publication.objects.exclude(delivered_at=None).order_by("-epoch").first()
     yield GaugeMetricFamily(
         "floodgate_promotions_publish_seconds",
         "From the decision to its readers, of the newest publication that has them.",
-        (delivered_at - newest.decided_at).total_seconds() if newest and delivered_at else 0.0,
+        (last.delivered_at - last.decided_at).total_seconds() if last and last.delivered_at else 0.0,
     )
 
 
