@@ -4,6 +4,7 @@ Web and commands import ``config.celery`` alone. Like config/gunicorn.py this mu
 decides when it is imported whether the processes of a worker share their counters.
 """
 
+import atexit
 import os
 import shutil
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 from celery import bootsteps
 from celery.app.amqp import AMQP
 from celery.beat import PersistentScheduler
-from celery.signals import beat_init, worker_init
+from celery.signals import beat_init, worker_init, worker_process_init
 from kombu import Connection
 
 from config import env
@@ -27,6 +28,7 @@ def _share_counters(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # children end without it
 
 
 if env.METRICS_PORT:  # one folder each where several run on one machine
@@ -35,6 +37,7 @@ if env.METRICS_PORT:  # one folder each where several run on one machine
 from common.heartbeats import BEAT_SECONDS, Heart  # noqa: E402
 from common.instance import begin_instance, instance_registry  # noqa: E402
 from config import taskmetrics  # noqa: E402, F401  (counts what tasks do)
+from config.tracing import start_tracing  # noqa: E402
 
 _hearts: list[Heart] = []
 os.register_at_fork(after_in_child=_hearts.clear)  # the children say nothing about the loop
@@ -94,6 +97,12 @@ def _begin_worker(sender: Any, **_: object) -> None:
 @beat_init.connect
 def _begin_beat(**_: object) -> None:
     _begin("beat")
+    start_tracing("beat")
+
+
+@worker_process_init.connect
+def _begin_work(**_: object) -> None:
+    start_tracing("worker")
 
 
 def _begin(role: str) -> None:

@@ -15,6 +15,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from common.afterwork import working_for
 from common.stores import DATABASE_AWAY
 from common.wakeups import wake
 from vouchers.creating import insert_vouchers
@@ -127,7 +128,8 @@ def _make_slice(generation_id: int) -> None:
     if ordered is None or ordered.status != GenerationStatus.RUNNING:  # cancelled meanwhile
         return
     wanted = {code: _terms(ordered, code) for code in _codes(ordered)}
-    ordered.made += len(insert_vouchers(wanted.values(), ordered.id))  # a code that was taken is made up for
+    with working_for(ordered.correlation_id, "generation: slice"):
+        ordered.made += len(insert_vouchers(wanted.values(), ordered.id))  # a code that was taken is made up for
     ordered.attempts = 0
     ordered.save(update_fields=["made", "attempts"])
     if ordered.made == ordered.count:
