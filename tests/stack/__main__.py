@@ -36,9 +36,7 @@ def _run() -> int:
             _say(f"FAILED: {error}")
             return 1
         finally:
-            subprocess.run(
-                [*PROJECT, "down", "--volumes", "--timeout", "5"], cwd=Path(folder) / "floodgate", check=False
-            )
+            deployment.remove()
     _say("Every promise was kept.")
     return 0
 
