@@ -4,7 +4,7 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check chaos stack bench dr-drill demo clean
+.PHONY: help run dev test check chaos stack bench dr-drill demo clean alert-drill
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -40,6 +40,9 @@ bench: $(INSTALLED) ## Measure against the figures that we promise
 dr-drill: $(INSTALLED) ## Lose the table and the database of timestamps, and get all back (EVENTS=1000000)
 	@exec $(PY) -m tests.drill --events $(or $(EVENTS),1000000)
 
+alert-drill: $(INSTALLED) ## Cause each fault and see its alert fire and clear (ARGS: names of faults, --screenshots)
+	@exec $(PY) -m tests.alerts $(ARGS)
+
 demo: $(INSTALLED) ## Generate a file of promotions and import it into the running stack
 	@exec $(PY) manage.py demo $(ARGS)
 
@@ -47,7 +50,7 @@ clean: ## Remove the virtualenv and caches; the data in .data stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(INSTALLED): requirements.txt requirements-dev.txt constraints.txt
+$(INSTALLED): requirements.txt requirements-tracing.txt requirements-dev.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' \

@@ -32,7 +32,7 @@ def redact(text: str) -> str:
 
 def redact_event(logger: object, method: str, event: Any) -> Any:
     """A processor of structlog, before the event is rendered as JSON."""
-    return _redacted(event)
+    return redacted(event)
 
 
 def redact_line(logger: object, method: str, line: str) -> str:
@@ -40,11 +40,12 @@ def redact_line(logger: object, method: str, line: str) -> str:
     return redact(line)
 
 
-def _redacted(value: Any) -> Any:
+def redacted(value: Any) -> Any:
+    """The same of everything that is in it."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
-        return {name: _redacted(inner) for name, inner in value.items()}
+        return {name: redacted(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_redacted(inner) for inner in value]
+        return [redacted(inner) for inner in value]
     return value

@@ -70,6 +70,7 @@ class Gateway:
         endpoints = tuple(endpoints)
         self._django = django
         self._hot_path = hot_path
+        self._batcher_class = _batcher_class()
         self._router = Router(endpoints)
         self._direct: dict[str, Direct] = {**health_routes(), "/metrics": self._metrics}
         self._threads = bulkheads(endpoints)
@@ -94,7 +95,7 @@ class Gateway:
         }
 
     def _batcher(self, endpoint: AnyEndpoint, run: Callable[[list[Any]], Sequence[Any]]) -> Batcher[Any, Any]:
-        return Batcher(
+        return self._batcher_class(
             run,
             self._threads[endpoint.store],
             endpoint.store,
@@ -253,6 +254,14 @@ class Gateway:
     async def _metrics(self) -> Reply:
         self.tally.flush()
         return await asyncio.to_thread(render)
+
+
+def _batcher_class() -> type[Batcher[Any, Any]]:
+    if not settings.IS_TRACED:
+        return Batcher
+    from gateway.tracing import TracedBatcher
+
+    return TracedBatcher
 
 
 # Django is told these by the gateway; a client's own are dropped.

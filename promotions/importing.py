@@ -16,8 +16,8 @@ from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import QuerySet
-from structlog.contextvars import bound_contextvars
 
+from common.afterwork import working_for
 from common.sqlstate import sqlstate
 from common.stores import is_temporary
 from promotions.beginnings import count_beginning, refuse_deadly, take_back_beginning
@@ -97,7 +97,7 @@ def _work_on(number: int, waiting: QuerySet[Piece], work: Callable[[Piece], None
         with transaction.atomic():
             piece = lock_work(waiting, number)
             if piece is not None:
-                with _logging_of(piece.source_import):
+                with _working_for(piece.source_import):
                     work(piece)
     except Exception as error:
         take_back_beginning(begun)
@@ -122,7 +122,7 @@ def _advance(import_id: int) -> bool:
     try:
         if planned is not None:
             refuse_deadly(planned)
-        with _logging_of(found):
+        with _working_for(found):
             return step(found)
     except Exception as error:
         take_back_beginning(found)
@@ -130,9 +130,8 @@ def _advance(import_id: int) -> bool:
         return True
 
 
-def _logging_of(found: Import) -> AbstractContextManager[object]:
-    """Log lines of the work carry the correlation id of the request that asked for it."""
-    return bound_contextvars(correlation_id=found.correlation_id, import_id=found.id)
+def _working_for(found: Import) -> AbstractContextManager[object]:
+    return working_for(found.correlation_id, f"import: {found.status}", import_id=found.id)
 
 
 def _settle(found: Import, error: Exception) -> None:
@@ -150,7 +149,7 @@ def _settle(found: Import, error: Exception) -> None:
     elif is_temporary(error) or _attempts(found.id) < MAX_ATTEMPTS:
         raise error
     else:
-        with _logging_of(found):
+        with _working_for(found):
             logger.error("import_failed", exc_info=error)
         _end(found, ImportStatus.FAILED, f"Gave up after {MAX_ATTEMPTS} attempts: {error}")
 

@@ -15,6 +15,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from common.afterwork import working_for
 from common.stores import is_temporary
 from common.wakeups import wake
 from vouchers.creating import insert_vouchers
@@ -131,7 +132,8 @@ def _make_slice(generation_id: int) -> None:
     """The order is locked after the work, so that it can be cancelled meanwhile; the slice is undone then."""
     before = Generation.objects.get(pk=generation_id)
     wanted = {code: _terms(before, code) for code in _codes(before)}
-    made = len(insert_vouchers(wanted.values(), generation_id))  # a code that was taken is made up for
+    with working_for(before.correlation_id, "generation: slice"):
+        made = len(insert_vouchers(wanted.values(), generation_id))  # a code that was taken is made up for
     ordered = _lock_running(generation_id)
     if ordered is None or ordered.made != before.made:
         transaction.set_rollback(True)

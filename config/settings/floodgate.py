@@ -2,6 +2,7 @@
 
 from config import env
 
+FLOODGATE_VERSION = env.FLOODGATE_VERSION
 DATA_DIR = env.DATA_DIR
 IMPORT_ROOT = env.IMPORT_ROOT
 SPOOL_DIR = env.SPOOL_DIR
@@ -11,6 +12,7 @@ VALKEY_CACHE_URL = env.VALKEY_CACHE_URL
 VALKEY_KEY_PREFIX = ""  # tests that share a server set one each
 READ_STORE_IS_SEPARATE = bool(env.READ_DATABASE_URL)
 
+IS_TRACED = bool(env.OTEL_EXPORTER_OTLP_ENDPOINT)
 PORT = env.PORT
 HOT_PATH = env.HOT_PATH
 WEB_SERVERS = env.WEB_REPLICAS + env.WEB_SURGE  # the most that run at once, while an upgrade replaces them

@@ -9,11 +9,11 @@ import time
 from collections.abc import Sequence
 from math import inf
 
-import structlog
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from common.afterwork import working_for
 from common.stores import is_temporary
 from rates.batches.admission import waiting_chunks
 from rates.batches.locks import chunk_lease, lock_batch, lock_chunk
@@ -96,7 +96,7 @@ def _apply(chunk_id: int) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
-    with structlog.contextvars.bound_contextvars(correlation_id=chunk.batch.correlation_id):
+    with working_for(chunk.batch.correlation_id, "batch of prices: chunk"):
         rejects = apply_rows(rows_of(chunk), chunk.batch.columns)
         chunk.work_seconds = time.monotonic() - started
         _finish(chunk, rejects)

@@ -84,8 +84,17 @@ def test_web_asks_for_keys_and_believes_only_those_who_can_be_caddy() -> None:
     assert all(ip_network(part).is_private for part in environment["TRUSTED_PROXIES"].split(","))
 
 
-def test_only_caddy_publishes_ports() -> None:
-    assert [name for name, service in _services().items() if service.get("ports")] == ["caddy"]
+def test_only_caddy_publishes_ports_to_others() -> None:
+    published = {name: service["ports"] for name, service in _services().items() if service.get("ports")}
+    inside = {name for name, ports in published.items() if all(port.get("host_ip") == "127.0.0.1" for port in ports)}
+    assert published.keys() - inside == {"caddy"}
+    assert inside == {"prometheus", "alertmanager", "grafana"}
+
+
+def test_only_the_profile_starts_what_watches() -> None:
+    watching = {name for name, service in _services().items() if service.get("profiles")}
+    assert all(_services()[name]["profiles"] == ["monitoring"] for name in watching)
+    assert {"prometheus", "alertmanager", "grafana", "blackbox-exporter", "valkey-exporter"} <= watching
 
 
 def test_uploads_and_workers_share_one_file_system() -> None:

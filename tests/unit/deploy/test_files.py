@@ -1,11 +1,10 @@
-"""The Caddyfile, the Dockerfile and Prometheus's file, judged by the programs that read them."""
+"""The Caddyfile, the Dockerfiles and the scripts, judged by the programs that read them."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
@@ -39,9 +38,3 @@ def test_scripts_have_no_findings(tmp_path: Path) -> None:
 
 def _is_script(path: Path) -> bool:
     return path.suffix == ".sh" or path.read_bytes().startswith(b"#!")
-
-
-def test_prometheus_scrapes_the_metrics_of_web() -> None:
-    config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))
-    (job,) = config["scrape_configs"]
-    assert (job["metrics_path"], job["static_configs"]) == ("/metrics", [{"targets": ["web:8000"]}])
