@@ -91,9 +91,15 @@ def _work_on_next() -> bool:
 
 def _attempt(generation_id: int) -> bool:
     """Whether there was something to do. What fails each time is given up, so that nothing waits behind it for ever."""
-    attempts = _count_attempt(generation_id)
-    if not attempts:
+    ordered = _count_attempt(generation_id)
+    if ordered is None:
         return False
+    with structlog.contextvars.bound_contextvars(correlation_id=ordered.correlation_id):
+        _make_or_give_up(generation_id, ordered.attempts)
+    return True
+
+
+def _make_or_give_up(generation_id: int, attempts: int) -> None:
     try:
         with transaction.atomic():
             _give_up(generation_id) if attempts > MAX_ATTEMPTS else _make_slice(generation_id)
@@ -102,18 +108,17 @@ def _attempt(generation_id: int) -> bool:
         raise
     except Exception:
         logger.exception("generation_attempt_failed", extra={"generation": generation_id, "attempts": attempts})
-    return True
 
 
-def _count_attempt(generation_id: int) -> int:
-    """Attempts with this one; 0 when there is nothing to do any more."""
+def _count_attempt(generation_id: int) -> Generation | None:
+    """The order with this attempt; None when there is nothing to do any more."""
     with transaction.atomic():
         ordered = lock_generation(generation_id)
         if ordered is None or ordered.status != GenerationStatus.RUNNING:
-            return 0
+            return None
         ordered.attempts += 1
         ordered.save(update_fields=["attempts"])
-    return ordered.attempts
+    return ordered
 
 
 def _take_back_attempt(generation_id: int) -> None:
