@@ -12,6 +12,7 @@ from common.stores import ask_database
 from gateway.csvform import prefers_csv
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
+from gateway.scopes import KeyScope
 from rates.answers import CONTENT_TYPES, csv_body, etag_of, json_body
 from rates.averages import BATCH_SECONDS, read_rates
 from rates.parsing import read_rates_query
@@ -126,6 +127,7 @@ def _rates_endpoint(name: str, path: str, *, has_view: bool) -> HotEndpoint[Rate
         name=name,
         method="GET",
         path=path,
+        needs=KeyScope.READ,
         parse=parse_rates,
         run=answer_rates,
         reply=reply_rates,

@@ -32,7 +32,6 @@ HOT = {(endpoint.method, endpoint.path): endpoint for endpoint in hot_endpoints(
 def partner(settings: Settings) -> None:
     """Whose addresses say nothing to strangers."""
     settings.DB_LANES = 1
-    settings.WALLET_CLIENTS = ("shop",)
 
 
 def operations() -> Iterator[tuple[str, str, Any]]:

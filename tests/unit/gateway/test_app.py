@@ -15,6 +15,7 @@ from gateway.app import Gateway
 from gateway.drf import _view_class
 from gateway.hot import HotEndpoint
 from gateway.http import HotRequest, Message, Reply, Scope
+from gateway.scopes import KeyScope
 
 STORE = Circuit("example", lambda: None)
 CORRELATION_ID = "11111111-2222-4333-8444-555555555555"
@@ -35,6 +36,7 @@ DOUBLE: HotEndpoint[int, int] = HotEndpoint(
     name="double",
     method="POST",
     path="/double",
+    needs=KeyScope.READ,
     parse=parse,
     run=double,
     reply=lambda request, result: Reply(200, json.dumps({"doubled": result}).encode()),
