@@ -4,7 +4,7 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test check chaos stack bench dr-drill demo clean alert-drill
+.PHONY: help run dev test check audit chaos stack bench dr-drill demo clean alert-drill
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -27,6 +27,9 @@ check: $(INSTALLED) ## Lint, types, import contracts, missing migrations and tho
 	$(VENV)/bin/lint-imports
 	SECRET_KEY=unused $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(PY) -m pytest -q tests/integration/config/test_migrations.py
+
+audit: $(INSTALLED) ## Known vulnerabilities of our packages (exit 0 none, 1 some, 3 nobody could say)
+	@exec $(PY) .ci/audit.py
 
 chaos: $(INSTALLED) ## Kill parts of a stack under load and judge its promises (ARGS: --seed, --seconds)
 	@exec $(PY) -m tests.chaos $(ARGS)

@@ -12,7 +12,7 @@ import re
 import secrets
 import tempfile
 from datetime import date
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -21,7 +21,6 @@ from django.core.exceptions import ImproperlyConfigured
 BASE_DIR = Path(__file__).resolve().parent.parent
 MAX_RATE = 10_000_000  # requests a second
 _RATE = re.compile(r"([a-z0-9_]+)=([0-9]{1,8})")
-_ACCOUNT = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")  # as ApiKey.name
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 MAX_SOCKET_PATH = 100  # the kernel's limit is 107 bytes, PostgreSQL adds a suffix for its lock file
 
@@ -165,12 +164,19 @@ def _with_password(url: str, password: str) -> str:
     return parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{where}").geturl()
 
 
-def _accounts(name: str) -> tuple[str, ...]:
-    """Names of API keys; nothing that could stand for a request without one."""
-    listed = _listed(name, "")
-    if wrong := [account for account in listed if not _ACCOUNT.fullmatch(account)]:
-        raise ImproperlyConfigured(f"{name} must be names of API keys, by comma, like 'shop,kiosk', not {wrong[0]!r}")
-    return listed
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ip_address(host.strip("[]")).is_loopback
+    return host == "localhost"
+
+
+def _api_keys(name: str, bind_host: str) -> str:
+    """Whoever can reach a port that is not of this machine alone needs a key."""
+    is_local = _is_loopback(bind_host)
+    value = _one_of(name, "optional" if is_local else "required", ("optional", "required"))
+    if value == "optional" and not is_local:
+        raise ImproperlyConfigured(f"{name} must be 'required' where BIND_HOST is no loopback address: {bind_host!r}")
+    return value
 
 
 def _short_name(data_dir: Path) -> str:
@@ -240,6 +246,7 @@ COOKIES_SECURE = _switch("COOKIES_SECURE", default=False)
 ALLOWED_HOSTS = list(_listed("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]"))
 LOG_FORMAT = _one_of("LOG_FORMAT", "console", ("console", "json"))
 FLOODGATE_VERSION = _text("FLOODGATE_VERSION", "unknown")
+ACCESS_LOG = _one_of("ACCESS_LOG", "on" if LOG_FORMAT == "json" else "off", ("on", "off", "errors"))
 
 BIND_HOST = _text("BIND_HOST", "127.0.0.1")
 PORT = _int("PORT", 8000, at_least=1, at_most=65_535)
@@ -248,7 +255,7 @@ WEB_SURGE = _int("WEB_SURGE", 0)
 WEB_WORKERS = _int("WEB_WORKERS", 2, at_least=1)
 WSGI_THREADS = _int("WSGI_THREADS", 8, at_least=1)
 HOT_PATH = _switch("HOT_PATH", default=True)
-API_KEYS = _one_of("API_KEYS", "optional", ("optional", "required"))
+API_KEYS = _api_keys("API_KEYS", BIND_HOST)
 TRUSTED_PROXIES = _networks("TRUSTED_PROXIES")
 CORS_ALLOWED_ORIGINS = _origins("CORS_ALLOWED_ORIGINS")
 IDEMPOTENCY_TTL_SECONDS = _int("IDEMPOTENCY_TTL_SECONDS", 3600, at_least=1)
@@ -281,7 +288,6 @@ VOUCHER_GUESSES_PER_USER = _int("VOUCHER_GUESSES_PER_USER", 20, at_least=1)
 VOUCHER_GUESSES_PER_ADDRESS = _int("VOUCHER_GUESSES_PER_ADDRESS", 600, at_least=1)
 WALLET_URL = _http_url("WALLET_URL")
 WALLET_API_KEY = _token("WALLET_API_KEY")
-WALLET_CLIENTS = _accounts("WALLET_CLIENTS")
 ECB_RATES_FROM = _day("ECB_RATES_FROM", "1999-01-04")
 ECB_MAX_AGE_DAYS = _int("ECB_MAX_AGE_DAYS", 45)
 OPENEXCHANGERATES_MAX_AGE_DAYS = _int("OPENEXCHANGERATES_MAX_AGE_DAYS", 7)

@@ -128,7 +128,7 @@ def test_origins_are_as_browsers_write_them(tmp_path: Path, given: str, origins:
         ("CORS_ALLOWED_ORIGINS", origins)
         for origins in ("shop.example", "https://a.example/", "https://a:443", "http://a:80", "*,https://a", "null")
     ]
-    + [("WALLET_API_KEY", "two words"), ("WALLET_CLIENTS", "shop,10.0.0.1")]
+    + [("WALLET_API_KEY", "two words"), ("ACCESS_LOG", "maybe")]
     + [("ECB_RATES_FROM", "2026-02-30"), ("OPENEXCHANGERATES_APP_ID", "a b")],
 )
 def test_wrong_value_stops_the_start_and_is_named(tmp_path: Path, name: str, value: str) -> None:
@@ -152,8 +152,29 @@ def test_paths_can_be_added_to_the_wallets_address(tmp_path: Path) -> None:
     assert values(tmp_path, "WALLET_URL") == {"WALLET_URL": ""}
 
 
-def test_nobody_is_a_client_of_the_wallet_unless_named(tmp_path: Path) -> None:
-    assert values(tmp_path, "WALLET_CLIENTS") == {"WALLET_CLIENTS": []}
-    assert values(tmp_path, "WALLET_CLIENTS", WALLET_CLIENTS=" shop,,kiosk.2 ") == {
-        "WALLET_CLIENTS": ["shop", "kiosk.2"]
-    }
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "optional"),
+        ({"BIND_HOST": "::1"}, "optional"),
+        ({"BIND_HOST": "localhost", "API_KEYS": "optional"}, "optional"),
+        ({"API_KEYS": "required"}, "required"),
+        ({"BIND_HOST": "0.0.0.0"}, "required"),
+        ({"BIND_HOST": "10.0.0.7"}, "required"),
+    ],
+)
+def test_keys_are_optional_on_loopback_only(tmp_path: Path, given: dict[str, str], told: str) -> None:
+    assert values(tmp_path, "API_KEYS", **given) == {"API_KEYS": told}
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "[::]", "192.168.0.7", "web", "localhost.example"])
+def test_keys_that_are_optional_for_strangers_stop_the_start(tmp_path: Path, host: str) -> None:
+    said = refusal(tmp_path, BIND_HOST=host, API_KEYS="optional")
+    assert "API_KEYS must be 'required'" in said
+    assert host in said
+
+
+def test_requests_are_logged_where_logs_are_json(tmp_path: Path) -> None:
+    assert values(tmp_path, "ACCESS_LOG") == {"ACCESS_LOG": "off"}
+    assert values(tmp_path, "ACCESS_LOG", LOG_FORMAT="json") == {"ACCESS_LOG": "on"}
+    assert values(tmp_path, "ACCESS_LOG", ACCESS_LOG="errors") == {"ACCESS_LOG": "errors"}
