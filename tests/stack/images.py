@@ -18,13 +18,20 @@ BASE = "floodgate-stack-base"
 LABEL = "floodgate.stand-in"
 PACKAGES = (
     *("python3", "python3-pip", "ca-certificates", "wget", "procps", "redis-tools", "postgresql-client"),
-    *("prometheus", "prometheus-alertmanager", "prometheus-postgres-exporter", "prometheus-redis-exporter"),
+    *("prometheus", "prometheus-alertmanager", "prometheus-blackbox-exporter"),
+    *("prometheus-postgres-exporter", "prometheus-redis-exporter"),
 )
 NAMES = {
     "python": "python:3.11-slim",
     "postgres": "postgres:18.6",
     "valkey": "valkey/valkey:9.1.2",
     "caddy": "caddy:2.11.7",
+    "prometheus": "prom/prometheus:v3.16.0",
+    "alertmanager": "prom/alertmanager:v0.35.0",
+    "blackbox-exporter": "prom/blackbox-exporter:v0.27.0",
+    "postgres-exporter": "quay.io/prometheuscommunity/postgres-exporter:v0.17.1",
+    "grafana": "grafana/grafana:12.0.2",
+    "redis-exporter": "oliver006/redis_exporter:v1.74.0-alpine",
 }
 
 
@@ -46,7 +53,7 @@ def _build(recipe: str, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         context = Path(folder) / recipe
         shutil.copytree(RECIPES / recipe, context)
-        _INGREDIENTS[recipe](context)
+        _INGREDIENTS.get(recipe, _nothing)(context)
         label = f"{LABEL}={_fingerprint()}"
         run("docker", "build", "--quiet", "--label", label, "--tag", name, context, stdout=subprocess.DEVNULL)
 
@@ -55,13 +62,13 @@ def _is_here(image: str) -> bool:
     """As made from these files; those of another version of them are made again."""
     found = ["docker", "image", "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', image]
     done = subprocess.run(found, capture_output=True, text=True)
-    return done.returncode == 0 and (image == BASE or done.stdout.strip() == _fingerprint())
+    return done.returncode == 0 and done.stdout.strip() == _fingerprint()
 
 
 @cache
 def _fingerprint() -> str:
     files = [BASE_DIR / "constraints.txt", *sorted(path for path in RECIPES.rglob("*") if path.is_file())]
-    return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+    return sha256(b"".join(path.read_bytes() for path in files) + repr(PACKAGES).encode()).hexdigest()[:12]
 
 
 def _build_base() -> None:
@@ -69,7 +76,8 @@ def _build_base() -> None:
         include = f"--include={','.join(PACKAGES)}"
         run("debootstrap", "--variant=minbase", include, "bookworm", folder, stdout=subprocess.DEVNULL)
         with subprocess.Popen(["tar", "-C", folder, "-c", "."], stdout=subprocess.PIPE) as packing:
-            run("docker", "import", "-", BASE, stdin=packing.stdout, stdout=subprocess.DEVNULL)
+            label = f"--change=LABEL {LABEL}={_fingerprint()}"
+            run("docker", "import", label, "-", BASE, stdin=packing.stdout, stdout=subprocess.DEVNULL)
 
 
 def _wheels(context: Path) -> None:
@@ -90,6 +98,10 @@ def _valkey(context: Path) -> None:
 
 def _caddy(context: Path) -> None:
     shutil.copy(Path(sys.executable).parent / "caddy", context)
+
+
+def _nothing(context: Path) -> None:
+    """Debian's package is in the base."""
 
 
 _INGREDIENTS = {"python": _wheels, "postgres": _postgres, "valkey": _valkey, "caddy": _caddy}

@@ -9,11 +9,17 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
+
+import httpx
 
 from tests.stack.clients import PROMOTION, REDEMPTIONS, VOUCHER, Books, Site, load
 from tests.stack.judge import judge
+from tests.stack.manual import MONITORING, commands
 from tests.stack.operator import Operator
 
+PROMETHEUS = "http://127.0.0.1:9090"
+SCRAPED_SECONDS = 120.0
 STORES = ("postgres", "postgres-read", "valkey", "valkey-cache")
 OURS = ("web", "worker-imports", "worker-flush", "worker-batches", "worker-events", "beat")
 SETTLE_SECONDS = 3.0
@@ -72,6 +78,16 @@ class Deployment:
                 self._await_health()
                 time.sleep(SETTLE_SECONDS / 3)
             self._must_be_exact(f"kill -9 of {service}")
+
+    def scaling(self) -> None:
+        """Web to three containers and back, while clients work; what watches them finds each."""
+        self._operator.run(commands(self._clone, "Start", MONITORING)[0])
+        for replicas in (3, 1):
+            self._set("WEB_REPLICAS", str(replicas))
+            with load(self._site(), self._books):
+                self._operator.run("deploy/upgrade")
+                self._await_targets(replicas)
+            self._must_be_exact(f"{replicas} containers of web", failures=0)
 
     def upgrade(self) -> None:
         self._commit("docs/operations.md", lambda text: text + "\n")
@@ -143,6 +159,19 @@ class Deployment:
         """Until every container is healthy, as Compose sees it."""
         self._operator.run("docker compose up --detach --no-recreate --wait")
 
+    def _await_targets(self, web: int) -> None:
+        """Until Prometheus gets an answer of every target, and knows so many containers of web."""
+        seen: list[Any] = []
+        until = time.monotonic() + SCRAPED_SECONDS
+        while time.monotonic() < until:
+            seen = httpx.get(f"{PROMETHEUS}/api/v1/targets").json()["data"]["activeTargets"]
+            of_web = [target for target in seen if target["labels"]["job"] == "web"]
+            if len(of_web) == web and all(target["health"] == "up" for target in seen):
+                self._say(f"{len(seen)} targets of Prometheus are up, {web} of them web")
+                return
+            time.sleep(1)
+        raise AssertionError([(one["scrapeUrl"], one["health"], one["lastError"]) for one in seen])
+
     def _must_be_exact(self, what: str, *, failures: int | None = None) -> None:
         self._say(f"{what}: {self._books}")
         assert failures is None or self._books.failed.total() == failures, f"{what}: {dict(self._books.failed)}"
@@ -185,6 +214,7 @@ CHAPTERS: tuple[Callable[[Deployment], None], ...] = (
     Deployment.set_up,
     Deployment.tour,
     Deployment.kills,
+    Deployment.scaling,
     Deployment.upgrade,
     Deployment.failing_upgrade,
     Deployment.backup,
