@@ -6,6 +6,7 @@ import sys
 
 
 def main() -> None:
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)  # a command shares no counters, and the folder may not be there
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line

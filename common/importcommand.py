@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from common.audit import AuditedCommand
 from common.csvrows import RejectedRow
 from common.stores import DATABASE_AWAY
 from common.textfiles import NoText, as_predicate
@@ -17,7 +18,7 @@ REJECTS_TOLD = 20
 OnReject = Callable[[RejectedRow], object]
 
 
-class ImportCommand(BaseCommand):
+class ImportCommand(AuditedCommand):
     """Attributes: when_away: what to do, and what is there, when PostgreSQL did not answer."""
 
     when_away = "run it again"

@@ -2,19 +2,23 @@
 
 from django.conf import settings
 
+from config.tracing import start_tracing, traced
 from config.wsgi import application as django_application
 from gateway.app import Gateway
 from gateway.bridge import WSGIBridge
 from gateway.cors import with_cors
 from gateway.hot import hot_endpoints
 
-application = with_cors(
-    Gateway(
-        WSGIBridge(
-            django_application,
-            body_limits={"/process-csv": settings.UPLOAD_MAX_BYTES, "/rates/batches": settings.BATCH_MAX_BYTES},
-        ),
-        hot_endpoints(),
-        hot_path=settings.HOT_PATH,
+start_tracing("web")
+application = traced(
+    with_cors(
+        Gateway(
+            WSGIBridge(
+                django_application,
+                body_limits={"/process-csv": settings.UPLOAD_MAX_BYTES, "/rates/batches": settings.BATCH_MAX_BYTES},
+            ),
+            hot_endpoints(),
+            hot_path=settings.HOT_PATH,
+        )
     )
 )

@@ -1,7 +1,8 @@
 """The only place that reads the environment.
 
 Every name has one meaning for ``make run``, ``make test``, ``manage.py`` in another shell and production. A missing or
-malformed value stops the start and names the key.
+malformed value stops the start and names the key. An empty value is none. Any value may stand in a file that
+``<NAME>_FILE`` names, as containers get their secrets.
 """
 
 import contextlib
@@ -11,27 +12,39 @@ import re
 import secrets
 import tempfile
 from datetime import date
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 MAX_RATE = 10_000_000  # requests a second
 _RATE = re.compile(r"([a-z0-9_]+)=([0-9]{1,8})")
-_ACCOUNT = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")  # as ApiKey.name
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 MAX_SOCKET_PATH = 100  # the kernel's limit is 107 bytes, PostgreSQL adds a suffix for its lock file
 
 
+def _given(name: str) -> str | None:
+    value, path = os.environ.get(name) or None, os.environ.get(f"{name}_FILE")
+    if not path:
+        return value
+    if value is not None:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set; one of them is enough")
+    try:
+        return Path(path).read_text(encoding="utf-8").removesuffix("\n") or None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {exc}") from exc
+
+
 def _text(name: str, default: str) -> str:
     """The value as it stands: django-environ takes one that starts with ``$`` for the name of another variable."""
-    return os.environ.get(name, default)
+    value = _given(name)
+    return default if value is None else value
 
 
 def _path(name: str, default: Path) -> Path:
-    value = os.environ.get(name)
+    value = _given(name)
     return (BASE_DIR / value).resolve() if value else default
 
 
@@ -142,12 +155,28 @@ def _token(name: str) -> str:
     return value
 
 
-def _accounts(name: str) -> tuple[str, ...]:
-    """Names of API keys; nothing that could stand for a request without one."""
-    listed = _listed(name, "")
-    if wrong := [account for account in listed if not _ACCOUNT.fullmatch(account)]:
-        raise ImproperlyConfigured(f"{name} must be names of API keys, by comma, like 'shop,kiosk', not {wrong[0]!r}")
-    return listed
+def _with_password(url: str, password: str) -> str:
+    """A store's URL that names a user and no password gets this one."""
+    parts = urlsplit(url)
+    if not password or not parts.username or parts.password:
+        return url
+    where = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{where}").geturl()
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ip_address(host.strip("[]")).is_loopback
+    return host == "localhost"
+
+
+def _api_keys(name: str, bind_host: str) -> str:
+    """Whoever can reach a port that is not of this machine alone needs a key."""
+    is_local = _is_loopback(bind_host)
+    value = _one_of(name, "optional" if is_local else "required", ("optional", "required"))
+    if value == "optional" and not is_local:
+        raise ImproperlyConfigured(f"{name} must be 'required' where BIND_HOST is no loopback address: {bind_host!r}")
+    return value
 
 
 def _short_name(data_dir: Path) -> str:
@@ -183,7 +212,7 @@ def embedded_urls(data_dir: Path) -> dict[str, str]:
 
 def _secret_key(data_dir: Path) -> str:
     """SECRET_KEY, or on a developer's machine a random one kept in DATA_DIR; never a constant."""
-    if (given := os.environ.get("SECRET_KEY")) is not None:
+    if (given := _given("SECRET_KEY")) is not None:
         return given
     path = data_dir / "secret-key"
     try:
@@ -216,25 +245,35 @@ DEBUG = _switch("DEBUG", default=False)
 COOKIES_SECURE = _switch("COOKIES_SECURE", default=False)
 ALLOWED_HOSTS = list(_listed("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]"))
 LOG_FORMAT = _one_of("LOG_FORMAT", "console", ("console", "json"))
+FLOODGATE_VERSION = _text("FLOODGATE_VERSION", "unknown")
+ACCESS_LOG = _one_of("ACCESS_LOG", "on" if LOG_FORMAT == "json" else "off", ("on", "off", "errors"))
 
 BIND_HOST = _text("BIND_HOST", "127.0.0.1")
 PORT = _int("PORT", 8000, at_least=1, at_most=65_535)
+WEB_REPLICAS = _int("WEB_REPLICAS", 1, at_least=1)
+WEB_SURGE = _int("WEB_SURGE", 0)
 WEB_WORKERS = _int("WEB_WORKERS", 2, at_least=1)
 WSGI_THREADS = _int("WSGI_THREADS", 8, at_least=1)
 HOT_PATH = _switch("HOT_PATH", default=True)
-API_KEYS = _one_of("API_KEYS", "optional", ("optional", "required"))
+API_KEYS = _api_keys("API_KEYS", BIND_HOST)
 TRUSTED_PROXIES = _networks("TRUSTED_PROXIES")
 CORS_ALLOWED_ORIGINS = _origins("CORS_ALLOWED_ORIGINS")
 IDEMPOTENCY_TTL_SECONDS = _int("IDEMPOTENCY_TTL_SECONDS", 3600, at_least=1)
 RATE_LIMIT = _one_of("RATE_LIMIT", "on", ("on", "off", "shadow"))
 RATE_LIMIT_POLICIES = _rates("RATE_LIMIT_POLICIES")
+METRICS_PORT = _int("METRICS_PORT", 0, at_most=65_535)
+OTEL_EXPORTER_OTLP_ENDPOINT = _http_url("OTEL_EXPORTER_OTLP_ENDPOINT")
+SENTRY_DSN = _text("SENTRY_DSN", "")
+HEARTBEAT_FILE = _text("HEARTBEAT_FILE", "")
 PROMETHEUS_MULTIPROC_DIR = _path("PROMETHEUS_MULTIPROC_DIR", metrics_dir(DATA_DIR))
 
 _embedded = embedded_urls(DATA_DIR)
-DATABASE_URL = _text("DATABASE_URL", _embedded["DATABASE_URL"])
-READ_DATABASE_URL = _text("READ_DATABASE_URL", "")
-VALKEY_URL = _text("VALKEY_URL", _embedded["VALKEY_URL"])
-VALKEY_CACHE_URL = _text("VALKEY_CACHE_URL", _embedded["VALKEY_CACHE_URL"])
+DATABASE_PASSWORD = _text("DATABASE_PASSWORD", "")
+VALKEY_PASSWORD = _text("VALKEY_PASSWORD", "")
+DATABASE_URL = _with_password(_text("DATABASE_URL", _embedded["DATABASE_URL"]), DATABASE_PASSWORD)
+READ_DATABASE_URL = _with_password(_text("READ_DATABASE_URL", ""), DATABASE_PASSWORD)
+VALKEY_URL = _with_password(_text("VALKEY_URL", _embedded["VALKEY_URL"]), VALKEY_PASSWORD)
+VALKEY_CACHE_URL = _with_password(_text("VALKEY_CACHE_URL", _embedded["VALKEY_CACHE_URL"]), VALKEY_PASSWORD)
 CELERY_BROKER_URL = _text("CELERY_BROKER_URL", VALKEY_CACHE_URL.replace("unix://", "redis+socket://", 1))
 
 ARCHIVE_URL = _storage_url("ARCHIVE_URL", DATA_DIR / "archive")
@@ -249,7 +288,6 @@ VOUCHER_GUESSES_PER_USER = _int("VOUCHER_GUESSES_PER_USER", 20, at_least=1)
 VOUCHER_GUESSES_PER_ADDRESS = _int("VOUCHER_GUESSES_PER_ADDRESS", 600, at_least=1)
 WALLET_URL = _http_url("WALLET_URL")
 WALLET_API_KEY = _token("WALLET_API_KEY")
-WALLET_CLIENTS = _accounts("WALLET_CLIENTS")
 ECB_RATES_FROM = _day("ECB_RATES_FROM", "1999-01-04")
 ECB_MAX_AGE_DAYS = _int("ECB_MAX_AGE_DAYS", 45)
 OPENEXCHANGERATES_MAX_AGE_DAYS = _int("OPENEXCHANGERATES_MAX_AGE_DAYS", 7)

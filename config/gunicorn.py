@@ -7,7 +7,12 @@ import socket
 from typing import Any
 
 from config import env
+from config.settings.logging import LOGGING
 
+logconfig_dict = {
+    **LOGGING,
+    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["console"], "propagate": False}},
+}
 bind = f"{env.BIND_HOST}:{env.PORT}"
 workers = env.WEB_WORKERS
 worker_class = "config.worker.Worker"
@@ -23,6 +28,9 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(env.PROMETHEUS_MULTIPROC_DIR)
 
 def on_starting(server: Any) -> None:
     """Counters of an earlier run would add up with ours."""
+    from common.instance import begin_instance
+
+    begin_instance()
     shutil.rmtree(env.PROMETHEUS_MULTIPROC_DIR, ignore_errors=True)
     env.PROMETHEUS_MULTIPROC_DIR.mkdir(mode=0o700, parents=True)
 

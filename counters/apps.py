@@ -2,6 +2,7 @@ from http import HTTPStatus
 
 from django.apps import AppConfig
 
+from common.stores import TRUTH
 from gateway.health import register_check
 from gateway.metrics import register_collector
 from gateway.problems import register_codes
@@ -12,9 +13,10 @@ class CountersConfig(AppConfig):
 
     def ready(self) -> None:
         from counters.health import staleness_seconds
-        from counters.metrics import counters_metrics  # models are there only now
+        from counters.metrics import buffer_metrics, flush_metrics  # models are there only now
 
-        register_collector(counters_metrics)
+        register_collector(buffer_metrics, TRUTH.name)
+        register_collector(flush_metrics)
         register_check("counters:staleness", staleness_seconds, required=False)
         register_codes(
             {

@@ -16,6 +16,7 @@ from counters.services import increment_counters
 from counters.types import MAX_VALUE, Counted, CounterValue, Submission
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
+from gateway.scopes import KeyScope
 
 
 @extend_schema_serializer(examples=[OpenApiExample("One", {"key": EXAMPLE_UUID, "value": 1})])
@@ -79,6 +80,7 @@ register(
         name="increment",
         method="POST",
         path="/increment",
+        needs=KeyScope.COUNTERS_WRITE,
         parse=parse_one,
         run=increment_counters,
         reply=reply_counted,
@@ -92,6 +94,7 @@ register(
         name="increments",
         method="POST",
         path="/increments",
+        needs=KeyScope.COUNTERS_WRITE,
         parse=parse_bulk,
         parses_on_thread=True,  # 10,000 increments take 20 ms, which the event loop does not have
         run=increment_counters,
@@ -108,6 +111,7 @@ register(
         name="read_counter",
         method="GET",
         path="/counters/{key}",
+        needs=KeyScope.READ,
         parse=parse_key,
         run=read_counters,
         reply=reply_value,

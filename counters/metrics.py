@@ -35,14 +35,18 @@ def count_answers(answers: Sequence[bytes]) -> None:
             REFUSED.labels(reason).inc(count)
 
 
-def counters_metrics() -> Iterator[Metric]:
-    """Raises: RedisError, DatabaseError: a store is down; the scrape then leaves these metrics out."""
+def buffer_metrics() -> Iterator[Metric]:
+    """Raises: RedisError: the store is down; the scrape then leaves these metrics out."""
     backlog = read_backlog()
     yield GaugeMetricFamily("floodgate_counters_pending_keys", "Keys that wait for the database.", backlog.keys)
     yield GaugeMetricFamily("floodgate_counters_marks", "Idempotency-Keys that are remembered.", backlog.marks)
     yield GaugeMetricFamily(
         "floodgate_counters_staleness_seconds", "Age of the oldest delta that waits.", backlog.age_seconds
     )
+
+
+def flush_metrics() -> Iterator[Metric]:
+    """Raises: DatabaseError: the database is down; the scrape then leaves these metrics out."""
     totals = FlushTotals.objects.aggregate(
         flushes=Sum("flushes", default=0), rows=Sum("rows", default=0), seconds=Sum("seconds", default=0.0)
     )

@@ -13,7 +13,7 @@ usage() {
 require() {
     missing=""
     for name in "$@"; do
-        eval "value=\${$name:-}"
+        eval "value=\${$name:-\${${name}_FILE:-}}"
         [ -n "$value" ] || missing="$missing $name"
     done
     [ -z "$missing" ] && return
@@ -24,6 +24,8 @@ require() {
 migrate() {
     python manage.py migrate --noinput
     [ -z "${READ_DATABASE_URL:-}" ] || python manage.py migrate --noinput --database read
+    # What the app makes, changes and drops itself is the app's own.
+    [ -z "${APP_ROLE:-}" ] || python manage.py hand_over_tables "$APP_ROLE"
     exec python manage.py load_exchange_rates
 }
 
@@ -49,9 +51,9 @@ require SECRET_KEY DATABASE_URL VALKEY_URL VALKEY_CACHE_URL
 
 case "$role" in
     web) exec gunicorn -c config/gunicorn.py config.asgi:application ;;
-    worker) exec celery -A config worker -Q "$1" -n "$1@%h" --concurrency "$processes" --loglevel INFO \
+    worker) exec celery -q -A config.celeryprocess worker -Q "$1" -n "$1@%h" --concurrency "$processes" --loglevel INFO \
         --without-gossip --without-mingle --without-heartbeat ;;
-    beat) exec celery -A config beat --loglevel INFO --pidfile= ;;
+    beat) exec celery -q -A config.celeryprocess beat --loglevel INFO --pidfile= ;;
     migrate) migrate ;;
     manage) exec python manage.py "$@" ;;
 esac

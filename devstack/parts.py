@@ -11,6 +11,9 @@ from devstack.process import Part
 HOST = "127.0.0.1"
 
 
+CELERY_PARTS = ("worker-imports", "worker-flush", "worker-batches", "worker-events", "beat")
+
+
 def application_parts(*, reload: bool) -> list[Part]:
     """Parts in start order; all need the stores. ``reload`` is for `make dev`."""
     return [
@@ -44,11 +47,16 @@ def _celery(name: str, *arguments: str, orphan_signal: signal.Signals = signal.S
     """Without a supervisor the stores go too: do not wait for tasks."""
     return Part(
         name=name,
-        command=[sys.executable, "-m", "celery", "-A", "config", *arguments],
+        command=[*_metrics_port(name), sys.executable, "-m", "celery", "-A", "config.celeryprocess", *arguments],
         orphan_signal=orphan_signal,
         restarts_on_change=True,
         stops_beside_others=True,
     )
+
+
+def _metrics_port(name: str) -> list[str]:
+    """METRICS_PORT is the first one's; the others have those behind it."""
+    return ["env", f"METRICS_PORT={env.METRICS_PORT + CELERY_PARTS.index(name)}"] if env.METRICS_PORT else []
 
 
 def _answers_200(path: str) -> bool:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -18,6 +19,8 @@ from django.conf import settings
 
 from common.errors import FloodgateError, Overloaded
 from common.stores import CACHE
+from gateway.accesslog import AccessLog
+from gateway.addresses import Address, address_of
 from gateway.batcher import Batcher
 from gateway.batches import run_batch
 from gateway.bulkheads import bulkheads
@@ -41,12 +44,12 @@ from gateway.http import (
 )
 from gateway.idempotency import mark_of
 from gateway.metrics import Tally, render
-from gateway.problems import STATUS_BY_CODE, problem_reply
+from gateway.problems import problem_reply
 from gateway.ratelimits.limiter import Limiter
 from gateway.ratelimits.policies import django_route, limited_routes
 from gateway.ratelimits.shared import LIMITS
 from gateway.ratelimits.verdicts import Asked
-from gateway.refusals import has_body, refuse_strange
+from gateway.refusals import METHODS, has_body, refuse_strange
 from gateway.router import AnyEndpoint, Match, Router
 
 logger = logging.getLogger(__name__)
@@ -56,6 +59,26 @@ LIMIT_QUEUE = 20_000
 LIMIT_BATCH = 1_000
 BODY_ROOM_BYTES = 128 * 2**20  # for bodies that come slowly, of this process
 NO_CORRELATION_ID = "00000000-0000-0000-0000-000000000000"
+NOBODY = Client("")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request, as metrics and the access log tell it when it is answered. Attributes: started: by perf_counter."""
+
+    method: str
+    address: Address
+    started: float
+    correlation_id: str = NO_CORRELATION_ID
+    client: Client = NOBODY
+
+
+async def _admit(exchange: Exchange, scope: Scope) -> None:
+    """Find out who asks, and whether they may. Raises FloodgateError."""
+    exchange.correlation_id = correlation_id_of(scope["headers"])
+    refuse_strange(scope["method"], scope["headers"])
+    exchange.client = await identify(scope, is_public=exchange.address.is_public)
+    exchange.client.require(exchange.address.needs)
 
 
 class Gateway:
@@ -70,6 +93,7 @@ class Gateway:
         endpoints = tuple(endpoints)
         self._django = django
         self._hot_path = hot_path
+        self._batcher_class = _batcher_class()
         self._router = Router(endpoints)
         self._direct: dict[str, Direct] = {**health_routes(), "/metrics": self._metrics}
         self._threads = bulkheads(endpoints)
@@ -77,6 +101,7 @@ class Gateway:
         self._limit_threads = ThreadPoolExecutor(LIMIT_THREADS, thread_name_prefix="limit")
         self._in_flight: Counter[str] = Counter()
         self._room = Room(BODY_ROOM_BYTES)
+        self._access = AccessLog(settings.ACCESS_LOG)
         self.tally = Tally({CACHE, LIMITS, *self._threads})
         self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
@@ -94,7 +119,7 @@ class Gateway:
         }
 
     def _batcher(self, endpoint: AnyEndpoint, run: Callable[[list[Any]], Sequence[Any]]) -> Batcher[Any, Any]:
-        return Batcher(
+        return self._batcher_class(
             run,
             self._threads[endpoint.store],
             endpoint.store,
@@ -131,13 +156,15 @@ class Gateway:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        flushing = asyncio.create_task(self.tally.flush_every_second())
+        flushing = [asyncio.create_task(one.flush_every_second()) for one in (self.tally, self._access)]
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        flushing.cancel()
+        for task in flushing:
+            task.cancel()
         self.tally.flush()
-        for threads in (self._parser, *self._threads.values(), self._limit_threads):
-            await asyncio.get_running_loop().run_in_executor(None, threads.shutdown)
+        ends = [threads.shutdown for threads in (self._parser, *self._threads.values(), self._limit_threads)]
+        for end in (*ends, self._access.close):
+            await asyncio.get_running_loop().run_in_executor(None, end)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -145,45 +172,56 @@ class Gateway:
         if direct is not None:
             await send_reply(send, await direct(), NO_CORRELATION_ID, is_head=scope["method"] == "HEAD")
             return
-        correlation_id = NO_CORRELATION_ID
-        try:
-            correlation_id = correlation_id_of(scope["headers"])
-            refuse_strange(scope["method"], scope["headers"])
-            client = await identify(scope)
-        except FloodgateError as error:
-            await send_reply(send, problem_reply(error, correlation_id), correlation_id)
-            self.tally.request("refused", "any", STATUS_BY_CODE[error.code], 0.0)
-            return
         match = self._router.match(scope["method"], scope["path"])
-        if match and self._hot_path:
-            await self._answer_hot(match, scope, receive, send, correlation_id, client)
+        exchange = Exchange(scope["method"], match.endpoint.address if match else address_of(scope), perf_counter())
+        try:
+            await _admit(exchange, scope)
+        except FloodgateError as error:
+            await self._refuse(send, exchange, error)
             return
-        started = perf_counter()
-        if refusal := await self._limit_of_django(match, scope["path"], client):
-            await send_reply(
-                send, problem_reply(refusal, correlation_id), correlation_id, is_head=scope["method"] == "HEAD"
-            )
-            self.tally.request("django", scope["method"], STATUS_BY_CODE[refusal.code], perf_counter() - started)
+        if match and self._hot_path:
+            await self._answer_hot(match, scope, receive, send, exchange)
+        elif refusal := await self._limit_of_django(match, scope["path"], exchange.client):
+            await self._reply(send, exchange, "django", problem_reply(refusal, exchange.correlation_id))
         else:
-            await self._pass_to_django(scope, receive, send, correlation_id, client)
+            await self._pass_to_django(scope, receive, send, exchange)
 
-    async def _answer_hot(
-        self, match: Match, scope: Scope, receive: Receive, send: Send, correlation_id: str, client: Client
-    ) -> None:
-        started = perf_counter()
-        endpoint = match.endpoint
-        request = HotRequest(match.param, scope["query_string"], scope["headers"], correlation_id)
+    async def _refuse(self, send: Send, exchange: Exchange, error: FloodgateError) -> None:
+        """Before anybody looked at it; its method may be an invented one."""
+        reply = problem_reply(error, exchange.correlation_id)
+        await send_reply(send, reply, exchange.correlation_id, is_head=exchange.method == "HEAD")
+        self.tally.request("refused", "any", reply.status, 0.0)
+        self._log(exchange, reply.status, len(reply.body))
+
+    async def _reply(self, send: Send, exchange: Exchange, route: str, reply: Reply) -> None:
+        await send_reply(send, reply, exchange.correlation_id, is_head=exchange.method == "HEAD")
+        self._count(exchange, route, reply.status, len(reply.body))
+
+    def _count(self, exchange: Exchange, route: str, status: int, size: int) -> None:
+        self.tally.request(route, exchange.method, status, perf_counter() - exchange.started)
+        self._log(exchange, status, size)
+
+    def _log(self, exchange: Exchange, status: int, size: int) -> None:
+        if status >= self._access.from_status:
+            method = exchange.method if exchange.method in METHODS else "-"
+            seconds = perf_counter() - exchange.started
+            where = exchange.address.template
+            self._access.add(exchange.client.account, method, where, status, seconds, size, exchange.correlation_id)
+
+    async def _answer_hot(self, match: Match, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
+        endpoint, client = match.endpoint, exchange.client
+        request = HotRequest(match.param, scope["query_string"], scope["headers"], exchange.correlation_id)
         request.address, request.account = client.address, client.account
         try:
             self._limiter.refuse_known(self._limited_routes[endpoint.name], client.name)
             reply = await self._run_hot(endpoint, request, receive, client)
         except FloodgateError as error:
-            reply = problem_reply(error, correlation_id)
+            reply = problem_reply(error, exchange.correlation_id)
         except Exception:
-            logger.exception("hot_endpoint_failed", extra={"endpoint": endpoint.name, "correlation_id": correlation_id})
-            reply = problem_reply(FloodgateError(), correlation_id)
-        await send_reply(send, reply, correlation_id)
-        self.tally.request(endpoint.name, endpoint.method, reply.status, perf_counter() - started)
+            fields = {"endpoint": endpoint.name, "correlation_id": exchange.correlation_id}
+            logger.exception("hot_endpoint_failed", extra=fields)
+            reply = problem_reply(FloodgateError(), exchange.correlation_id)
+        await self._reply(send, exchange, endpoint.name, reply)
 
     async def _run_hot(self, endpoint: AnyEndpoint, request: HotRequest, receive: Receive, client: Client) -> Reply:
         self._refuse_beyond_limit(endpoint)
@@ -226,7 +264,7 @@ class Gateway:
         """Why a request to Django is refused before its body is read, if it is; ``match`` keeps its own limit."""
         if self._limiter.is_off:
             return None
-        route = self._limited_routes[match.endpoint.name if match else django_route(path, client.account)]
+        route = self._limited_routes[match.endpoint.name if match else django_route(path)]
         try:
             self._limiter.refuse_known(route, client.name)
             refusal = await self._django_limits.submit((route, client.name))
@@ -234,25 +272,32 @@ class Gateway:
             return error
         return refusal if isinstance(refusal, RateLimited) else None  # limits must not take the rest down
 
-    async def _pass_to_django(
-        self, scope: Scope, receive: Receive, send: Send, correlation_id: str, client: Client
-    ) -> None:
-        started = perf_counter()
-        status = 499  # the client went away before an answer
+    async def _pass_to_django(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
+        status, size = 499, 0  # the client went away before an answer
 
         async def send_with_correlation_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *correlation_headers(correlation_id)]
+                message["headers"] = [*message["headers"], *correlation_headers(exchange.correlation_id)]
+            size += len(message.get("body", b""))
             await send(message)
 
-        await self._django(_as_django_sees_it(scope, correlation_id, client), receive, send_with_correlation_id)
-        self.tally.request("django", scope["method"], status, perf_counter() - started)
+        seen = _as_django_sees_it(scope, exchange.correlation_id, exchange.client)
+        await self._django(seen, receive, send_with_correlation_id)
+        self._count(exchange, "django", status, size)
 
     async def _metrics(self) -> Reply:
         self.tally.flush()
         return await asyncio.to_thread(render)
+
+
+def _batcher_class() -> type[Batcher[Any, Any]]:
+    if not settings.IS_TRACED:
+        return Batcher
+    from gateway.tracing import TracedBatcher
+
+    return TracedBatcher
 
 
 # Django is told these by the gateway; a client's own are dropped.

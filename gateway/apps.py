@@ -1,5 +1,7 @@
 from django.apps import AppConfig
 
+from common.stores import TRUTH
+
 
 class GatewayConfig(AppConfig):
     name = "gateway"
@@ -7,5 +9,9 @@ class GatewayConfig(AppConfig):
     def ready(self) -> None:
         from gateway import checks  # noqa: F401  (registers the system checks)
         from gateway.health import register_stores
+        from gateway.metrics import register_collector
+        from gateway.watching import disk_metrics, heartbeat_metrics
 
         register_stores()
+        register_collector(heartbeat_metrics, TRUTH.name)
+        register_collector(disk_metrics, "disk")

@@ -1,7 +1,7 @@
-"""What must be true of the stores before this deployment may promise anything.
+"""What must be true of the stores, and of addresses, before this deployment may promise anything.
 
-Under the ``database`` tag, so they run in ``migrate`` and ``check --database default``, not in every command. A store
-that does not answer is readiness's business, not a wrong setting: it is a warning here.
+Those of stores are under the ``database`` tag, so they run in ``migrate`` and ``check --database default``, not in
+every command. A store that does not answer is readiness's business, not a wrong setting: it is a warning here.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from redis.exceptions import RedisError
 
+from gateway.addresses import undeclared
 from gateway.batcher import ANSWER_SECONDS
 from gateway.bulkheads import threads_by_store
 from gateway.hot import hot_endpoints
@@ -67,7 +68,8 @@ def check_max_connections(databases: Sequence[str] | None = None, **kwargs: Any)
     needed = connections_needed()
     if allowed >= needed:
         return []
-    hint = "Raise max_connections, or lower WEB_WORKERS, WSGI_THREADS, IMPORT_WORKERS or FLUSH_WORKERS."
+    lower = "WEB_REPLICAS, WEB_WORKERS, WSGI_THREADS, IMPORT_WORKERS or FLUSH_WORKERS"
+    hint = f"Raise max_connections (POSTGRES_MAX_CONNECTIONS in .env), or lower {lower}."
     return [Error(f"PostgreSQL allows {allowed} connections; up to {needed} are used.", hint=hint, id="floodgate.E002")]
 
 
@@ -75,7 +77,8 @@ def connections_needed() -> int:
     """Most connections that all processes together open to the write store's server."""
     aliases = ["default"] if settings.READ_STORE_IS_SEPARATE else ["default", "read"]
     batches = sum(threads for store, threads in threads_by_store(hot_endpoints()).items() if store.database in aliases)
-    web = settings.WEB_WORKERS * (batches + settings.WSGI_THREADS * len(aliases) + WATCHING_THREADS)
+    web_worker = batches + settings.WSGI_THREADS * len(aliases) + WATCHING_THREADS
+    web = settings.WEB_SERVERS * settings.WEB_WORKERS * web_worker
     workers = settings.IMPORT_WORKERS * len(aliases) + settings.FLUSH_WORKERS + OTHER_WORKERS
     return int(web + workers + SPARE_CONNECTIONS)
 
@@ -93,3 +96,23 @@ def check_time_of_batches(databases: Sequence[str] | None = None, **kwargs: Any)
         for endpoint in hot_endpoints()
         if endpoint.batch_seconds > most_seconds
     ]
+
+
+@register(Tags.security)
+def check_scopes(**kwargs: Any) -> list[CheckMessage]:
+    """Every address says what an API key must have for it, or is public."""
+    return [
+        Error(
+            f"{where} names no scope, so any API key may ask for it.",
+            hint="Name it in `scopes` of its StrictView, or make the address public in gateway/addresses.py.",
+            id="floodgate.E005",
+        )
+        for where in undeclared()
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_keys_are_required(**kwargs: Any) -> list[CheckMessage]:
+    if settings.API_KEYS_REQUIRED:
+        return []
+    return [Error("API_KEYS is 'optional': whoever reaches this port may do all.", id="floodgate.E006")]

@@ -5,7 +5,7 @@ further left was written by the client. It ends at a hop that cannot be read, wi
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
@@ -13,9 +13,10 @@ from typing import NamedTuple
 from django.conf import settings
 
 from gateway.apikeys import KEYS
-from gateway.errors import Unauthorized
+from gateway.errors import InsufficientScope, Unauthorized
 from gateway.headers import find_header, joined
 from gateway.http import Scope
+from gateway.scopes import ALL_SCOPES, KeyScope
 
 ACCOUNT_HEADER = b"x-floodgate-account"  # from the gateway to Django
 LONGEST_ADDRESS = 45  # characters of an IPv6 address with an IPv4 one in it
@@ -25,15 +26,14 @@ _HOP = re.compile(
     r'(?P<quote>"?)(?:\[([^\]]*:[^\]]*)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}|([^\[\]"]+))(?P=quote)', re.ASCII
 )
 PREFIX_BITS = 64  # of IPv6: what a provider gives to one customer at least
-_OPEN = frozenset({"/", "/docs", "/openapi.json", "/admin"})
-_OPEN_FOLDERS = ("/static/", "/admin/")
 
 
 class Client(NamedTuple):
-    """Attributes: address: IP address; account: name of its API key, empty without one."""
+    """Attributes: address: IP address; account: that of its API key, empty without one; scopes: of that key."""
 
     address: str
     account: str = ""
+    scopes: Collection[str] = ALL_SCOPES
 
     @property
     def name(self) -> str:
@@ -43,30 +43,29 @@ class Client(NamedTuple):
         """
         return self.account or network_of(self.address)
 
+    def require(self, needed: KeyScope | None) -> None:
+        """Raises InsufficientScope."""
+        if needed is not None and needed not in self.scopes:
+            raise InsufficientScope(needed.value)
+
 
 def account_of(headers: Mapping[str, str]) -> str:
-    """Of a request in Django, as the gateway says: the name of its API key, empty without one."""
+    """Of a request in Django, as the gateway says: the account of its API key, empty without one."""
     return headers.get(ACCOUNT_HEADER.decode(), "")
 
 
-async def identify(scope: Scope) -> Client:
-    """The client of a request.
+async def identify(scope: Scope, *, is_public: bool) -> Client:
+    """The client of a request. Without a key it may do all, where keys are optional.
 
     Raises: Unauthorized: its key is wrong, or it has none where one is required; StoreUnavailable: keys can't be read.
     """
     authorization = find_header(scope["headers"], b"authorization")
     if authorization is not None:
-        return Client(client_address(scope), await KEYS.account_of(authorization))
-    if settings.API_KEYS_REQUIRED and not needs_no_key(scope["path"]):
+        grant = await KEYS.grant_of(authorization)
+        return Client(client_address(scope), grant.account, grant.scopes)
+    if settings.API_KEYS_REQUIRED and not is_public:
         raise Unauthorized
     return Client(client_address(scope))
-
-
-def needs_no_key(path: str) -> bool:
-    """Whether the address is for people's browsers and does without a key: shells without data, and the admin, which
-    has a login of its own. Health and metrics never get here.
-    """
-    return path in _OPEN or path.startswith(_OPEN_FOLDERS)
 
 
 def client_address(scope: Scope) -> str:

@@ -40,7 +40,12 @@ def hot_urlpatterns() -> list[URLPattern]:
 
 def _view_class(endpoints: list[HotEndpoint[Any, Any]]) -> type[APIView]:
     handlers = {endpoint.method.lower(): twin_of(endpoint) for endpoint in endpoints}
-    return type(f"{endpoints[0].name.title().replace('_', '')}View", (ExactView,), handlers)
+    scopes = {endpoint.method.lower(): endpoint.needs for endpoint in endpoints}
+    return type(
+        f"{endpoints[0].name.title().replace('_', '')}View",
+        (ExactView,),
+        {**handlers, "scopes": scopes, "is_audited": False},
+    )
 
 
 def twin_of(endpoint: HotEndpoint[Any, Any]) -> Any:
@@ -54,6 +59,7 @@ def twin_of(endpoint: HotEndpoint[Any, Any]) -> Any:
             raise StoreUnavailable(NOTHING_DONE)
         return as_http_response(endpoint.answer(hot_request, _final(endpoint, item)))
 
+    handle.stores = () if endpoint.answers_without_store else (endpoint.store,)  # type: ignore[attr-defined]
     described = extend_schema(
         operation_id=endpoint.name,
         tags=[endpoint.parse.__module__.partition(".")[0]],

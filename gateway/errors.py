@@ -4,9 +4,12 @@ FloodgateError
 ├── InvalidInput
 │   └── InvalidCorrelationId
 ├── Unauthorized
-├── ApiKeyExists
+│   └── KeyRefused
+├── InsufficientScope
+├── TooManyKeys
 ├── NotFound
 ├── RateLimited
+├── LoginLocked
 ├── UnknownMethod
 ├── ForeignHost
 ├── CrossSiteRequest
@@ -25,7 +28,7 @@ FloodgateError
 """
 
 import math
-from typing import Self
+from typing import Any, Self
 
 from common.errors import FieldError, FloodgateError, InvalidInput, Unavailable
 
@@ -36,16 +39,39 @@ class InvalidCorrelationId(InvalidInput):
         super().__init__(FieldError("correlationId", help_text))
 
 
+CHALLENGE = 'Bearer realm="floodgate"'  # RFC 6750
+
+
 class Unauthorized(FloodgateError):
+    """Attributes: challenge: the value of WWW-Authenticate."""
+
     code = "unauthorized"
     default_detail = "Send an API key that is valid as `Authorization: Bearer fg_...`."
+    challenge = CHALLENGE
 
 
-class ApiKeyExists(FloodgateError):
-    code = "api-key-exists"
+class KeyRefused(Unauthorized):
+    default_detail = "This API key is unknown, revoked or expired; send one that is valid."
+    challenge = f'{CHALLENGE}, error="invalid_token", error_description="The key is unknown, revoked or expired."'
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"There is, or was, a key of the name {name!r}; choose another name.")
+
+class InsufficientScope(FloodgateError):
+    code = "insufficient-scope"
+
+    def __init__(self, needed: str) -> None:
+        super().__init__(f"Your API key lacks the scope `{needed}`, which this needs; nothing was done.")
+        self.needed = needed
+        self.challenge = f'{CHALLENGE}, error="insufficient_scope", scope="{needed}"'
+
+    def members(self) -> dict[str, Any]:
+        return {"scope": self.needed}
+
+
+class TooManyKeys(FloodgateError):
+    code = "too-many-api-keys"
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"{account!r} has two keys that are valid, which is the most; revoke one of them first.")
 
 
 class NotFound(FloodgateError):
@@ -123,6 +149,17 @@ class RateLimited(FloodgateError):
         self.quota = quota
         self.window_seconds = window_seconds
         self.retry_after_seconds = max(1, math.ceil(wait_seconds))
+
+
+class LoginLocked(FloodgateError):
+    """Attributes: retry_after_seconds: since the last failure that counted."""
+
+    code = "login-locked"
+    default_detail = "Too many wrong passwords for this user from where you are; try again after Retry-After seconds."
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__()
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UnknownMethod(FloodgateError):

@@ -12,9 +12,11 @@ from rest_framework.serializers import BaseSerializer, Serializer
 from common.circuits import Circuit
 from common.errors import FloodgateError
 from common.idempotency import Replayed
+from gateway.addresses import Address
 from gateway.http import HotRequest, Reply
 from gateway.idempotency import REPLAYED_HEADER
 from gateway.refusals import NO_BODY_BYTES, refuse_body, refuse_query
+from gateway.scopes import KeyScope
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -30,6 +32,7 @@ class HotEndpoint(Generic[Item, Result]):
     Attributes:
         name: as metrics and OpenAPI call it.
         method, path: ``{param}`` may stand for the last path segment.
+        needs: the scope that an API key must have.
         parse: makes the item; raises InvalidInput. Sees no body and no query where none is declared: see ``item``.
         run: the app's bulk function, answering in input order; items of concurrent requests come as one list. Among
             its results a FloodgateError is answered as a problem, and a Replayed with ``Idempotency-Replayed``.
@@ -56,6 +59,7 @@ class HotEndpoint(Generic[Item, Result]):
     name: str
     method: str
     path: str
+    needs: KeyScope
     parse: Callable[[HotRequest], Item]
     run: Callable[[list[Item]], Sequence[Result | Replayed[Result] | FloodgateError]]
     reply: Callable[[HotRequest, Result], Reply]
@@ -73,6 +77,10 @@ class HotEndpoint(Generic[Item, Result]):
     request_serializer: type[Serializer[Any]] | BaseSerializer[Any] | None = None
     parameters: tuple[OpenApiParameter | type[Serializer[Any]], ...] = ()
     description: str = ""
+
+    @cached_property
+    def address(self) -> Address:
+        return Address(self.path, self.needs, is_public=False)
 
     @cached_property
     def takes_query(self) -> bool:

@@ -99,7 +99,9 @@ def _as_sent(answer: Response, request: Request) -> HttpResponse:
     renderer = request.accepted_renderer
     body = b"" if answer.data is None else renderer.render(answer.data, request.accepted_media_type)
     headers = {**answer.headers, "Content-Type": renderer.media_type}
-    return HttpResponse(body, status=answer.status_code, headers=headers)
+    sent = HttpResponse(body, status=answer.status_code, headers=headers)
+    sent.data = answer.data  # type: ignore[attr-defined]  # for the audit, which names what was made
+    return sent
 
 
 def _keep(mark: IdempotencyMark, response: HttpResponse) -> None:

@@ -7,7 +7,6 @@ Prometheus once a second, before a scrape of this process, and at shutdown.
 
 import asyncio
 import logging
-import os
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
@@ -16,12 +15,13 @@ from functools import cache
 from typing import NamedTuple
 
 from django.db import connections
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from common.circuits import Circuit
+from common.instance import instance_registry
+from common.stores import WRITE_STORE
 from gateway.http import Reply
 
 logger = logging.getLogger(__name__)
@@ -149,28 +149,28 @@ class Tally:
             self.flush()
 
 
-_sources: list[MetricsSource] = []
+class _Source(NamedTuple):
+    ask: MetricsSource
+    store: str
 
 
-def register_collector(source: MetricsSource) -> None:
-    """Have ``source`` asked at each scrape, on a thread; when it raises or is too slow, its metrics are left out."""
-    _sources.append(source)
+_sources: list[_Source] = []
+
+
+def register_collector(source: MetricsSource, store: str = WRITE_STORE.name) -> None:
+    """Have ``source`` asked at each scrape, on a thread; when it raises or is too slow, its metrics are left out.
+
+    Args: store: what it waits for, whose hanging then costs no metrics of another.
+    """
+    _sources.append(_Source(source, store))
 
 
 def render() -> Reply:
     """The answer to GET /metrics; takes up to COLLECT_SECONDS, so call it on a thread."""
     registry = CollectorRegistry()
     registry.register(_Collected(_ask_sources()))
-    body = generate_latest(_own_registry()) + generate_latest(registry)
+    body = generate_latest(instance_registry()) + generate_latest(registry)
     return Reply(200, body, content_type=CONTENT_TYPE_PLAIN_0_0_4.encode())
-
-
-def _own_registry() -> CollectorRegistry:
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return REGISTRY
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return registry
 
 
 class _Collected:
@@ -184,13 +184,16 @@ class _Collected:
 
 
 @cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(2, thread_name_prefix="metrics")
+def _threads(store: str) -> ThreadPoolExecutor:
+    """A bulkhead per store, as for batches."""
+    return ThreadPoolExecutor(2 if store == WRITE_STORE.name else 1, thread_name_prefix=f"metrics-{store}")
 
 
 def _ask_sources() -> list[Metric]:
-    asked = [_threads().submit(_ask, source) for source in _sources]
-    done = wait(asked, timeout=COLLECT_SECONDS).done
+    asked = [_threads(source.store).submit(_ask, source.ask) for source in _sources]
+    done, late = wait(asked, timeout=COLLECT_SECONDS)
+    for future in late:  # those that have not begun would only hold up the next scrape
+        future.cancel()
     return [metric for future in asked if future in done for metric in _result(future)]
 
 

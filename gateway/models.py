@@ -1,13 +1,22 @@
 """What the gateway keeps in PostgreSQL: API keys, answers under an Idempotency-Key, and a proof of writing."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import Q
+from django.utils import timezone
 
 
 class ApiKey(models.Model):
-    """An account. A revoked one stays, so that nobody gets its name and with it its Idempotency-Keys."""
+    """A key of an account, which has at most one in each slot that is not revoked.
+
+    A revoked one stays: the account's Idempotency-Keys are not another's.
+    """
+
+    SLOTS = (1, 2)  # the key in use, and the next one while clients change over
 
     name = models.TextField(
+        "account",
         validators=[
             RegexValidator(
                 r"\A[A-Za-z][A-Za-z0-9._-]{0,63}\Z",
@@ -16,21 +25,33 @@ class ApiKey(models.Model):
         ],
         help_text="The account, in limits and logs; starts with a letter, so that it never looks like an address.",
     )
+    # The defaults are for the release before, which knows neither: its keys may do nothing here.
+    slot = models.PositiveSmallIntegerField(db_default=1)
     digest = models.BinaryField(help_text="SHA-256 of the key.")
-    prefix = models.TextField(help_text="How the key begins, to recognise it.")
+    prefix = models.TextField("key", help_text="How the key begins, to recognise it.")
+    scopes = ArrayField(models.TextField(), db_default=[], help_text="KeyScopes: what it may do.")
     created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Refused from then on; empty: never.")
     revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, help_text="To a minute or two.")
 
     class Meta:
         verbose_name = "API key"
-        ordering = ["name"]
+        ordering = ["name", "id"]
         constraints = [
-            models.UniqueConstraint(fields=["name"], name="api_key_name"),
+            models.UniqueConstraint(fields=["name", "slot"], condition=Q(revoked_at=None), name="api_key_slot"),
             models.UniqueConstraint(fields=["digest"], name="api_key_digest"),
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return f"{self.name} {self.prefix}"
+
+    @property
+    def state(self) -> str:
+        """active, expired or revoked."""
+        if self.revoked_at:
+            return "revoked"
+        return "expired" if self.expires_at and self.expires_at <= timezone.now() else "active"
 
 
 class IdempotencyRecord(models.Model):

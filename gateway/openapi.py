@@ -1,10 +1,14 @@
 """What OpenAPI says of all operations alike: whose they are, and how they refuse."""
 
-from typing import Any
+from typing import Any, cast
 
+from django.conf import settings
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+
+from gateway.scopes import KeyScope
+from gateway.strictview import StrictView
 
 CONDITIONAL = (
     OpenApiParameter("If-None-Match", location="header", description="An ETag that the client has, or several."),
@@ -35,10 +39,14 @@ PROBLEM = {
     },
     "required": ["type", "title", "status", "detail", "code", "correlation_id"],
 }
+KEYS = "An API key, with one or more of these scopes:\n\n" + "\n".join(
+    f"- `{scope.value}`: {scope.label}" for scope in KeyScope
+)
 CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 COMMON = {
     "400": "The request is wrong; `errors` names each field.",
     "401": "The API key is missing or not valid.",
+    "403": "The API key lacks the scope that `scope` names.",
     "429": "Too many requests; Retry-After says when to come again.",
     "503": "A store does not answer, or too much waits. Unknown whether it happened: repeat with the same key.",
     "default": "Any other refusal; `code` says which.",
@@ -51,10 +59,15 @@ OF_KEYS = {
 
 
 class AppSchema(AutoSchema):
-    """Operations are grouped by app."""
+    """Operations are grouped by app, and name the scope that an API key needs."""
 
     def get_tags(self) -> list[str]:
         return [self.view.__module__.partition(".")[0]]
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        view = cast(StrictView, self.view)
+        needed = [{"apiKey": [view.scopes[self.method.lower()].value]}]
+        return needed if settings.API_KEYS_REQUIRED else [*needed, {}]
 
 
 def describe_refusals(result: Any, generator: Any, request: Any, public: bool) -> Any:
@@ -63,12 +76,14 @@ def describe_refusals(result: Any, generator: Any, request: Any, public: bool) -
     Of those that it does, a sentence is enough: their content is a problem too.
     """
     components = result["components"]
+    components["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer", "description": KEYS}}
     components["schemas"]["Problem"] = PROBLEM
     components["responses"] = {
         f"Problem-{status}": {"description": sentence, "content": CONTENT}
         for status, sentence in (COMMON | OF_ADDRESSES | OF_KEYS).items()
     }
     for operation in (operation for path in result["paths"].values() for operation in path.values()):
+        operation["description"] += f"\n\nScope: `{operation['security'][0]['apiKey'][0]}`."
         for status in _refusals(operation):
             operation["responses"].setdefault(status, {"$ref": f"#/components/responses/Problem-{status}"})
         for status, response in operation["responses"].items():

@@ -23,7 +23,7 @@ from rest_framework.response import Response
 from common.errors import FieldError, FloodgateError, InvalidInput, StoreUnavailable, Unavailable
 from common.exactjson import dump_exactly
 from common.stores import STORE_AWAY
-from gateway.errors import EncodedBody, ForeignHost, RateLimited, Unauthorized
+from gateway.errors import EncodedBody, ForeignHost, InsufficientScope, LoginLocked, RateLimited, Unauthorized
 from gateway.http import Reply
 
 logger = logging.getLogger(__name__)
@@ -42,9 +42,11 @@ STATUS_BY_CODE: dict[str, HTTPStatus] = {
     "unknown-transfer-coding": HTTPStatus.NOT_IMPLEMENTED,
     "shutting-down": HTTPStatus.SERVICE_UNAVAILABLE,
     "unauthorized": HTTPStatus.UNAUTHORIZED,
-    "api-key-exists": HTTPStatus.CONFLICT,
+    "insufficient-scope": HTTPStatus.FORBIDDEN,
+    "too-many-api-keys": HTTPStatus.CONFLICT,
     "not-found": HTTPStatus.NOT_FOUND,
     "rate-limited": HTTPStatus.TOO_MANY_REQUESTS,
+    "login-locked": HTTPStatus.TOO_MANY_REQUESTS,
     "unknown-method": HTTPStatus.NOT_IMPLEMENTED,
     "foreign-host": HTTPStatus.BAD_REQUEST,
     "cross-site-request": HTTPStatus.FORBIDDEN,
@@ -77,8 +79,8 @@ def problem_reply(error: FloodgateError, correlation_id: str) -> Reply:
 
 def _problem_headers(error: FloodgateError) -> tuple[tuple[bytes, bytes], ...]:
     """What a client needs to do better; for a limit the fields of draft-ietf-httpapi-ratelimit-headers-10."""
-    if isinstance(error, Unauthorized):
-        return ((b"www-authenticate", b"Bearer"),)
+    if isinstance(error, Unauthorized | InsufficientScope):
+        return ((b"www-authenticate", error.challenge.encode()),)
     if isinstance(error, EncodedBody):
         return ((b"accept-encoding", b"identity"),)
     if isinstance(error, RateLimited):
@@ -88,7 +90,9 @@ def _problem_headers(error: FloodgateError) -> tuple[tuple[bytes, bytes], ...]:
             (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (policy, error.quota, error.window_seconds)),
             (b"ratelimit", b'"%b";r=0;t=%d' % (policy, seconds)),
         )
-    return ((b"retry-after", b"%d" % error.retry_after_seconds),) if isinstance(error, Unavailable) else ()
+    if isinstance(error, Unavailable | LoginLocked):
+        return ((b"retry-after", b"%d" % error.retry_after_seconds),)
+    return ()
 
 
 def problem_body(

@@ -3,6 +3,7 @@
 Django hands many values on to the database as they came. NUL characters end in ``middleware.RefuseNul`` already.
 """
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +15,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from common.audit import audit
 from common.errors import FieldError, InvalidInput
 
 if TYPE_CHECKING:
@@ -51,6 +53,24 @@ class StrictAdmin(Page):  # type: ignore[misc]
         if not all(_is_id(self.opts.model, chosen) for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             raise InvalidInput(FieldError(ACTION_CHECKBOX_NAME, "Must be ids of rows."))
         return cast("HttpResponseBase | None", super().response_action(request, queryset))
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._audit(request, "add", obj, message)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._audit(request, "change", obj, message)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for obj in queryset:
+            self._audit(request, "delete", obj)
+        return super().log_deletions(request, queryset)
+
+    def _audit(self, request: HttpRequest, what: str, obj: Any, message: Any = "") -> None:
+        """Forms say which fields they changed, as a list."""
+        said = message if isinstance(message, str) else json.dumps(message)
+        audit(f"user:{request.user.get_username()}", f"{what} {obj._meta.label_lower}", obj.pk, said=said)
 
 
 def _is_id(model: Any, text: str) -> bool:

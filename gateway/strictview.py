@@ -5,6 +5,7 @@ read as ``Shape``, as hot endpoints do, and what they do not say is not read.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, ClassVar, TypeVar
 
 from django.http import HttpRequest, QueryDict
@@ -12,9 +13,15 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from common.audit import DONE, audit
+from common.circuits import Circuit
 from common.errors import FieldError, InvalidInput
+from common.stores import WRITE_STORE
+from gateway.addresses import template_of
+from gateway.clients import account_of
 from gateway.fields import Shape, read_query
 from gateway.refusals import refuse_body
+from gateway.scopes import KeyScope
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -28,13 +35,19 @@ def reads_request_itself(handler: Handler) -> Handler:
 class StrictView(APIView):
     """Attributes:
     parser_classes: of the body of a POST; without any, as here, it has none. No other method has one.
+    scopes: by method in lower case, what an API key must have for it; the gateway looks.
+    stores: without whose answer there is none; a handler may have others, as ``drf.twin_of`` says.
     queries: by method in lower case, what its query may have; a method that is not in it has no query.
     query: the fields of this request's query.
+    is_audited: whether a POST changes what somebody may ask about later.
     """
 
     parser_classes: Sequence[type[BaseParser]] = []
+    scopes: ClassVar[Mapping[str, KeyScope]] = {}
+    stores: ClassVar[tuple[Circuit, ...]] = (WRITE_STORE,)
     queries: ClassVar[Mapping[str, Shape]] = {}
     query: dict[str, Any]
+    is_audited: ClassVar[bool] = True
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Raises InvalidInput."""
@@ -46,6 +59,30 @@ class StrictView(APIView):
         self.query = read_query(query_of(request), self.queries.get(method, {}))
         if method == "get" or not self.parser_classes:
             refuse_body(request._request.body)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Also of what was refused."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if self.is_audited and request.method == "POST":
+            _audit(request, response, kwargs)
+        return response
+
+
+def _audit(request: Request, response: Any, parameters: Mapping[str, Any]) -> None:
+    """The thing is what the address names, or what was made: an id either way."""
+    account, match, made = account_of(request.headers), request.resolver_match, getattr(response, "data", None)
+    audit(
+        f"account:{account}" if account else "anybody",
+        f"POST {template_of(match.route if match else '')}",
+        next(iter(parameters.values()), "") or (made.get("id", "") if isinstance(made, dict) else ""),
+        _outcome(response),
+    )
+
+
+def _outcome(response: Any) -> str:
+    if response.status_code >= HTTPStatus.BAD_REQUEST:
+        return f"refused {response.status_code}"
+    return "replayed" if response.has_header("Idempotency-Replayed") else DONE
 
 
 def query_of(request: HttpRequest | Request) -> bytes:

@@ -18,10 +18,12 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from common.errors import FieldError, InvalidInput
+from common.stores import READ_STORE, WRITE_STORE
 from gateway.exactview import ExactJSONParser
 from gateway.fields import Field, Shape, read_fields, whole
 from gateway.idempotent import idempotent
 from gateway.multipart import WholeMultiPartParser
+from gateway.scopes import KeyScope
 from gateway.spool import storage_full_named
 from gateway.strictview import StrictView, single_values
 from promotions.models import Import, Reject, Version
@@ -57,6 +59,7 @@ SOURCE: Shape = {"filename": Field(_file_name, is_required=False), "file": Field
 class ProcessCsvView(StrictView):
     """Replace the served promotions with a file: one under IMPORT_ROOT by name, or an upload."""
 
+    scopes = {"post": KeyScope.PROMOTIONS_WRITE}
     parser_classes = [FormParser, WholeMultiPartParser, ExactJSONParser]
 
     @extend_schema(operation_id="process_csv", request=ProcessCsvSerializer, responses={202: SubmittedSerializer})
@@ -97,6 +100,7 @@ PAGE: Shape = {  # checked before the paginator reads them again, which takes an
 class ImportListView(StrictView, GenericAPIView[Import]):
     """Imports, the newest first."""
 
+    scopes = {"get": KeyScope.READ}
     queries = {"get": PAGE}
     queryset = Import.objects.all()
     pagination_class = ImportPagination
@@ -111,6 +115,8 @@ class ImportListView(StrictView, GenericAPIView[Import]):
 class ImportView(StrictView):
     """Progress of an import."""
 
+    scopes = {"get": KeyScope.READ}
+
     @extend_schema(operation_id="get_import", responses=ImportSerializer)
     def get(self, request: Request, import_id: int) -> Response:
         return Response(ImportSerializer(import_progress(import_id)).data)
@@ -118,6 +124,8 @@ class ImportView(StrictView):
 
 class CancelImportView(StrictView):
     """Stop an import that has not ended."""
+
+    scopes = {"post": KeyScope.OPERATE}
 
     @extend_schema(operation_id="cancel_import", request=None, responses=ImportSerializer)
     @idempotent
@@ -128,6 +136,8 @@ class CancelImportView(StrictView):
 
 class RejectsView(StrictView):
     """Rows that were not loaded, and duplicates that a later line replaced, as CSV."""
+
+    scopes = {"get": KeyScope.READ}
 
     @extend_schema(
         operation_id="get_rejects",
@@ -168,6 +178,7 @@ def _reject_lines(import_id: int) -> Iterator[str]:
 class VersionListView(StrictView, ListAPIView[Version]):
     """Published versions, the newest first."""
 
+    scopes = {"get": KeyScope.READ}
     queries = {"get": PAGE}
     queryset = Version.objects.all()
     pagination_class = ImportPagination
@@ -178,6 +189,9 @@ class ActivateVersionView(StrictView):
     """Serve a version again. 202 when that is decided but not delivered: the read store or the cache does not answer,
     or the request has an Idempotency-Key, whose answer is kept before the delivery starts.
     """
+
+    scopes = {"post": KeyScope.OPERATE}
+    stores = (WRITE_STORE, READ_STORE)
 
     @extend_schema(
         operation_id="activate_version", request=None, responses={200: VersionSerializer, 202: VersionSerializer}

@@ -2,6 +2,7 @@ from http import HTTPStatus
 
 from django.apps import AppConfig
 
+from common.stores import READ_STORE
 from gateway.metrics import register_collector
 from gateway.problems import register_codes
 
@@ -10,9 +11,10 @@ class PromotionsConfig(AppConfig):
     name = "promotions"
 
     def ready(self) -> None:
-        from promotions.metrics import promotions_metrics  # models are there only now
+        from promotions.metrics import pointer_metrics, promotions_metrics  # models are there only now
 
         register_collector(promotions_metrics)
+        register_collector(pointer_metrics, READ_STORE.name)
         register_codes(
             {
                 "promotions-error": HTTPStatus.INTERNAL_SERVER_ERROR,

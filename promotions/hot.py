@@ -14,6 +14,7 @@ from gateway.fields import Field, read_query
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 from gateway.openapi import CONDITIONAL, NOT_MODIFIED
+from gateway.scopes import KeyScope
 from promotions.selectors import find_promotion_lists, find_promotions
 from promotions.types import Found, FoundList
 
@@ -100,6 +101,7 @@ register(
         name="find_promotion",
         method="GET",
         path="/promotions/{id}",
+        needs=KeyScope.READ,
         parse=parse_id,
         run=find_promotions,
         reply=reply_promotion,
@@ -114,6 +116,7 @@ register(
         name="find_promotions",
         method="GET",
         path="/promotions",
+        needs=KeyScope.READ,
         parse=parse_ids,
         run=find_promotion_lists,
         reply=reply_promotions,

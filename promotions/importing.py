@@ -16,8 +16,8 @@ from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import QuerySet
-from structlog.contextvars import bound_contextvars
 
+from common.afterwork import working_for
 from common.sqlstate import sqlstate
 from common.stores import is_temporary
 from promotions.beginnings import count_beginning, refuse_deadly, take_back_beginning
@@ -92,16 +92,16 @@ def _work_on(number: int, waiting: QuerySet[Piece], work: Callable[[Piece], None
     begun = count_beginning(waiting, number)
     if begun is None:
         return False
-    try:
-        refuse_deadly(begun)
-        with transaction.atomic():
-            piece = lock_work(waiting, number)
-            if piece is not None:
-                with _logging_of(piece.source_import):
+    with _working_for(begun.source_import):
+        try:
+            refuse_deadly(begun)
+            with transaction.atomic():
+                piece = lock_work(waiting, number)
+                if piece is not None:
                     work(piece)
-    except Exception as error:
-        take_back_beginning(begun)
-        _settle(begun.source_import, error)
+        except Exception as error:
+            take_back_beginning(begun)
+            _settle(begun.source_import, error)
     return True
 
 
@@ -119,20 +119,19 @@ def _advance(import_id: int) -> bool:
     step = _STEPS.get(found.status)
     if step is None:
         return False
-    try:
-        if planned is not None:
-            refuse_deadly(planned)
-        with _logging_of(found):
+    with _working_for(found):
+        try:
+            if planned is not None:
+                refuse_deadly(planned)
             return step(found)
-    except Exception as error:
-        take_back_beginning(found)
-        _settle(found, error)
-        return True
+        except Exception as error:
+            take_back_beginning(found)
+            _settle(found, error)
+            return True
 
 
-def _logging_of(found: Import) -> AbstractContextManager[object]:
-    """Log lines of the work carry the correlation id of the request that asked for it."""
-    return bound_contextvars(correlation_id=found.correlation_id, import_id=found.id)
+def _working_for(found: Import) -> AbstractContextManager[object]:
+    return working_for(found.correlation_id, f"import: {found.status}", import_id=found.id)
 
 
 def _settle(found: Import, error: Exception) -> None:
@@ -150,8 +149,7 @@ def _settle(found: Import, error: Exception) -> None:
     elif is_temporary(error) or _attempts(found.id) < MAX_ATTEMPTS:
         raise error
     else:
-        with _logging_of(found):
-            logger.error("import_failed", exc_info=error)
+        logger.error("import_failed", exc_info=error)
         _end(found, ImportStatus.FAILED, f"Gave up after {MAX_ATTEMPTS} attempts: {error}")
 
 

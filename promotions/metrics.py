@@ -1,12 +1,15 @@
 """Metrics of imports, read from the database at scrape: exact after restarts, and the same from every process."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from django.db import connection
+from django.db.models import Min, Q
+from django.utils import timezone
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from promotions.models import ImportStatus
+from promotions.models import ACTIVE, Import, ImportStatus, Publication
 from promotions.pointer import stored_pointer
 
 OUTCOMES = ("loaded", "rejected", "blank", "duplicate")
@@ -41,6 +44,43 @@ def promotions_metrics() -> Iterator[Metric]:
         for name in names:
             family.add_metric([name], counts.get(name, 0))
         yield family
+    yield from _ages()
+    yield from _publication()
+
+
+def _ages() -> Iterator[Metric]:
+    active = Import.objects.filter(status__in=ACTIVE).aggregate(
+        oldest=Min("created_at"), queued=Min("created_at", filter=Q(status=ImportStatus.QUEUED))
+    )
+    yield GaugeMetricFamily(
+        "floodgate_import_age_seconds", "Age of the oldest import that has not ended.", _age(active["oldest"])
+    )
+    yield GaugeMetricFamily(
+        "floodgate_import_queued_seconds", "Age of the oldest import that nobody has begun.", _age(active["queued"])
+    )
+
+
+def _age(instant: datetime | None) -> float:
+    return (timezone.now() - instant).total_seconds() if instant else 0.0
+
+
+def _publication() -> Iterator[Metric]:
+    due = Publication.objects.filter(delivered_at=None).aggregate(oldest=Min("decided_at"))
+    yield GaugeMetricFamily(
+        "floodgate_promotions_undelivered_seconds",
+        "Age of the oldest decision to serve a version that not all readers follow yet.",
+        _age(due["oldest"]),
+    )
+    last = Publication.objects.exclude(delivered_at=None).order_by("-epoch").first()
+    yield GaugeMetricFamily(
+        "floodgate_promotions_publish_seconds",
+        "From the decision to its readers, of the newest publication that has them.",
+        (last.delivered_at - last.decided_at).total_seconds() if last and last.delivered_at else 0.0,
+    )
+
+
+def pointer_metrics() -> Iterator[Metric]:
+    """Raises: DatabaseError: the read store is down; the scrape then leaves these metrics out."""
     live = stored_pointer()
     yield GaugeMetricFamily("floodgate_promotions_live_version", "The version that readers get.", live.version)
     yield GaugeMetricFamily("floodgate_promotions_epoch", "Publishes and rollbacks so far.", live.epoch)

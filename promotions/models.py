@@ -188,6 +188,7 @@ class Publication(models.Model):
     version = models.ForeignKey(Version, models.PROTECT, related_name="publications")
     decided_at = models.DateTimeField(auto_now_add=True)
     delivered_at = models.DateTimeField(null=True, help_text="When the read store and the cache carried it.")
+    correlation_id = models.TextField(db_default="", help_text="Of the request that led to it.")
 
     class Meta:
         ordering = ["-epoch"]

@@ -9,6 +9,7 @@ import logging
 import time
 from itertools import takewhile
 
+import structlog
 from django.conf import settings
 from django.db import connections, transaction
 from django.db.models import Max
@@ -103,7 +104,8 @@ def reopen_delivery_if_behind() -> None:
 
 def _decide(version: Version) -> None:
     last = Publication.objects.aggregate(last=Max("epoch", default=0))["last"]  # exact: we hold the publishing lock
-    Publication.objects.create(epoch=last + 1, version=version)
+    correlation_id = structlog.contextvars.get_contextvars().get("correlation_id") or ""
+    Publication.objects.create(epoch=last + 1, version=version, correlation_id=correlation_id)
     Version.objects.filter(retired_at=None).update(retired_at=timezone.now())
     version.retired_at = None
     version.save(update_fields=["retired_at"])
@@ -118,6 +120,11 @@ def _supersede_overlapping(newer: Import) -> None:
 
 
 def _deliver(publication: Publication) -> bool:
+    with structlog.contextvars.bound_contextvars(correlation_id=publication.correlation_id):
+        return _carry(publication)
+
+
+def _carry(publication: Publication) -> bool:
     version = publication.version
     live = LiveVersion(publication.epoch, version.number, version.table_count)
     try:

@@ -11,6 +11,7 @@ from common.errors import FloodgateError
 from gateway.drf import twin_of
 from gateway.exactview import ExactView
 from gateway.idempotent import idempotent
+from gateway.scopes import KeyScope
 from rates.hot import READ_RATES
 from rates.parsing import read_upload
 from rates.types import PriceRange, Upload, Uploaded
@@ -43,6 +44,7 @@ class UploadedSerializer(UploadSerializer):
 class RatesView(ExactView):
     """Averages per day, and an upload of a price."""
 
+    scopes = {"get": KeyScope.READ, "post": KeyScope.RATES_WRITE}
     get = twin_of(READ_RATES)
 
     @extend_schema(

@@ -13,6 +13,7 @@ from gateway.csvform import prefers_csv
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 from gateway.openapi import CONDITIONAL, NOT_MODIFIED
+from gateway.scopes import KeyScope
 from rates.answers import CONTENT_TYPES, csv_body, etag_of, json_body
 from rates.averages import BATCH_SECONDS, read_rates
 from rates.parsing import read_rates_query
@@ -122,6 +123,7 @@ def _rates_endpoint(name: str, path: str, *, has_view: bool) -> HotEndpoint[Rate
         name=name,
         method="GET",
         path=path,
+        needs=KeyScope.READ,
         parse=parse_rates,
         run=answer_rates,
         reply=reply_rates,

@@ -2,6 +2,7 @@ from http import HTTPStatus
 
 from django.apps import AppConfig
 
+from common.stores import TRUTH
 from gateway.health import register_check
 from gateway.metrics import register_collector
 from gateway.problems import register_codes
@@ -15,8 +16,9 @@ class TimestampsConfig(AppConfig):
         from timestamps.health import lag_seconds
         from timestamps.metrics import archive_metrics, log_metrics, records_metrics  # models are there only now
 
-        for source in (log_metrics, archive_metrics, records_metrics):
-            register_collector(source)
+        register_collector(log_metrics, TRUTH.name)
+        register_collector(archive_metrics, "archive")
+        register_collector(records_metrics)
         register_check("timestamps:lag", lag_seconds, required=False)
         register_codes(
             {

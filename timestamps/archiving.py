@@ -28,6 +28,8 @@ from timestamps.types import Entry, Position
 
 logger = logging.getLogger(__name__)
 
+LEASE_WAIT_SECONDS = 5  # a segment of the usual size takes less
+
 
 @archive.read_anew_after_trouble
 def archive_step() -> bool:
@@ -44,16 +46,39 @@ def archive_step() -> bool:
         return trim_segment() or has_written
 
 
+@archive.read_anew_after_trouble
+def archive_waiting() -> int | None:
+    """Archive whatever waits at the call, however little and young; how many entries that are.
+
+    Returns: None while another archiver works; call again.
+    Raises:  as archive_step.
+    """
+    through = stream.state().last
+    with archiver_lease(wait_seconds=LEASE_WAIT_SECONDS) as is_mine:
+        if not is_mine:
+            return None
+        found = archive.current()
+        before = found.newest().total_entries
+        while (newest := found.newest()).last < through and _write_next(found, newest):
+            pass
+        return newest.total_entries - before
+
+
 def write_due_segment() -> bool:
     """Write what waits as one segment when it is enough or old enough; whether it was."""
     found = archive.current()
     newest = found.newest()
-    if not _is_due(found, newest):
-        return False
-    if not found.is_begun():  # the first segment in a folder that is not mounted
+    return _is_due(found, newest) and _write_next(found, newest)
+
+
+def _write_next(found: Archive, newest: Manifest) -> bool:
+    """Whether there was anything to write."""
+    lines = _next_lines(newest.last, _segment_entries())
+    if lines and not found.is_begun():  # the first segment in a folder that is not mounted
         raise ArchiveIsBroken("There is no archive at ARCHIVE_URL, and there was one. Is it mounted?")
-    _write_segment(found, newest, _next_lines(newest.last, _segment_entries()))
-    return True
+    if lines:
+        _write_segment(found, newest, lines)
+    return bool(lines)
 
 
 def _is_due(found: Archive, newest: Manifest) -> bool:

@@ -12,6 +12,7 @@ from common.uuids import parse_uuid
 from common.valkey import PATIENT_TIMEOUT_SECONDS
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
+from gateway.scopes import KeyScope
 from timestamps.instants import now
 from timestamps.parsing import parse_instant, parse_instants, parse_wait, refuse_instant
 from timestamps.selectors import read_timestamps
@@ -90,6 +91,7 @@ def _append_endpoint(
         description=description,
         method="POST",
         path=path,
+        needs=KeyScope.TIMESTAMPS_WRITE,
         parse=parse,
         run=append_timestamps,
         reply=reply_ticket,
@@ -110,6 +112,7 @@ register(
         description="Append many instants to the log in one step: all or none.",
         method="POST",
         path="/api/v1/timestamps",
+        needs=KeyScope.TIMESTAMPS_WRITE,
         parse=parse_bulk,
         parses_on_thread=True,  # 10,000 instants take longer than the event loop has
         run=append_timestamps,
@@ -127,6 +130,7 @@ register(
         description="An instant by the id that was handed out for it.",
         method="GET",
         path="/api/v1/timestamp/{timestamp}",
+        needs=KeyScope.READ,
         parse=parse_query,
         run=read_timestamps,
         reply=reply_timestamp,

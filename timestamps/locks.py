@@ -19,9 +19,9 @@ def consumer_lease(*, wait_seconds: float = 0.0) -> AbstractContextManager[bool]
     return lease(CONSUMER, 0, seconds=CONSUMER_LEASE_SECONDS, wait_seconds=wait_seconds)
 
 
-def archiver_lease() -> AbstractContextManager[bool]:
+def archiver_lease(*, wait_seconds: float = 0.0) -> AbstractContextManager[bool]:
     """Whether this connection alone writes segments and trims the stream."""
-    return lease(ARCHIVER, 0, seconds=WORK_LEASE_SECONDS)
+    return lease(ARCHIVER, 0, seconds=WORK_LEASE_SECONDS, wait_seconds=wait_seconds)
 
 
 def replay_lease() -> AbstractContextManager[bool]:

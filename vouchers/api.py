@@ -22,6 +22,7 @@ from gateway.fields import Shape, read_fields, read_query
 from gateway.idempotent import idempotent
 from gateway.jsonbody import load_json
 from gateway.refusals import refuse_body
+from gateway.scopes import KeyScope
 from gateway.strictview import query_of, reads_request_itself
 from vouchers.creating import create_vouchers
 from vouchers.errors import WalletElsewhere
@@ -86,6 +87,7 @@ def _answer(outcome: Any, status: int = 200) -> Response:
 class VouchersView(ExactView):
     """Vouchers one by one."""
 
+    scopes = {"get": KeyScope.READ, "post": KeyScope.VOUCHERS_ADMIN}
     get = twin_of(READ_VOUCHER)
 
     @extend_schema(operation_id="create_voucher", request=WantedVoucherSerializer, responses={201: VoucherSerializer})
@@ -99,6 +101,8 @@ class VouchersView(ExactView):
 
 class GenerateView(ExactView):
     """Have many vouchers made, with random codes."""
+
+    scopes = {"post": KeyScope.VOUCHERS_ADMIN}
 
     @extend_schema(
         operation_id="generate_vouchers",
@@ -119,6 +123,8 @@ class GenerateView(ExactView):
 class GenerationView(ExactView):
     """Where an order for vouchers stands."""
 
+    scopes = {"get": KeyScope.READ}
+
     @extend_schema(operation_id="get_generation", responses=GenerationSerializer)
     def get(self, request: Request, generation_id: int) -> Response:
         return _answer(read_generation(generation_id))
@@ -127,6 +133,7 @@ class GenerationView(ExactView):
 class CancelGenerationView(ExactView):
     """Stop making vouchers. Those that exist stay."""
 
+    scopes = {"post": KeyScope.OPERATE}
     parser_classes = []  # takes no body
 
     @extend_schema(operation_id="cancel_generation", request=None, responses=GenerationSerializer)
@@ -137,6 +144,8 @@ class CancelGenerationView(ExactView):
 
 class GeneratedCodesView(ExactView):
     """The vouchers of an order that has ended, as CSV that import_vouchers takes."""
+
+    scopes = {"get": KeyScope.VOUCHERS_ADMIN}
 
     @extend_schema(operation_id="get_generated_codes", responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR)})
     def get(self, request: Request, generation_id: int) -> StreamingHttpResponse:
@@ -160,6 +169,8 @@ class ReportView(ExactView):
     """Live redemptions of a voucher in the order in which they were made: a page, or for `Accept: text/csv` all of
     them. The fields come as query or as JSON body.
     """
+
+    scopes = {"get": KeyScope.VOUCHERS_ADMIN}
 
     @reads_request_itself
     @extend_schema(
@@ -209,6 +220,8 @@ def _fields(request: Request, shape: Shape) -> dict[str, Any]:
 class ReverseView(ExactView):
     """Take a redemption back: its place is free again, and the amount leaves the wallet."""
 
+    scopes = {"post": KeyScope.VOUCHERS_ADMIN}
+
     @extend_schema(operation_id="reverse_redemption", request=None, responses=ReversedRedemptionSerializer)
     @idempotent
     def post(self, request: Request, redemption_id: str) -> Response:
@@ -218,6 +231,8 @@ class ReverseView(ExactView):
 
 class ProfilesView(ExactView):
     """Open a profile, with a balance or empty."""
+
+    scopes = {"post": KeyScope.WALLET_ADMIN}
 
     @extend_schema(operation_id="open_profile", request=WantedProfileSerializer, responses=ProfileSerializer)
     @idempotent
@@ -230,6 +245,8 @@ class ProfilesView(ExactView):
 class TransactionsView(ExactView):
     """Deposit, or with a negative amount withdraw."""
 
+    scopes = {"post": KeyScope.WALLET_ADMIN}
+
     @extend_schema(operation_id="move_money", request=MovementSerializer, responses=MovedSerializer)
     @idempotent
     def post(self, request: Request) -> Response:
@@ -240,6 +257,7 @@ class TransactionsView(ExactView):
 class StatementView(ExactView):
     """A user's transfers, the newest first."""
 
+    scopes = {"get": KeyScope.READ}
     queries = {"get": STATEMENT}
 
     @extend_schema(operation_id="read_statement", parameters=[StatementQuerySerializer], responses=StatementSerializer)

@@ -34,7 +34,6 @@ class VouchersConfig(AppConfig):
                 "profile-exists": HTTPStatus.CONFLICT,
                 "balance-too-low": HTTPStatus.UNPROCESSABLE_ENTITY,
                 "wallet-elsewhere": HTTPStatus.CONFLICT,
-                "not-a-wallet-client": HTTPStatus.FORBIDDEN,
                 "wallet-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
                 "wallet-behind": HTTPStatus.SERVICE_UNAVAILABLE,
                 "wallet-orders-stranded": HTTPStatus.SERVICE_UNAVAILABLE,

@@ -17,7 +17,6 @@ FloodgateError
 ├── ProfileExists
 ├── BalanceTooLow
 ├── WalletElsewhere             money is moved in the deployment that keeps the wallets
-├── NotAWalletClient            whose account may not move money for another deployment
 └── Unavailable
     ├── WalletUnavailable       that deployment did not answer
     ├── WalletIsBehind          for long: it has not credited a redemption
@@ -150,15 +149,6 @@ class BalanceTooLow(FloodgateError):
 class WalletElsewhere(FloodgateError):
     code = "wallet-elsewhere"
     default_detail = "Another deployment keeps the wallets, and moves their money; ask there. Nothing was done."
-
-
-class NotAWalletClient(FloodgateError):
-    code = "not-a-wallet-client"
-    default_detail = "Only deployments that keep their wallets here may ask; nothing was done."
-
-    def __init__(self, account: str) -> None:
-        who = f"`{account}`, the account of your API key" if account else "the account of an API key, and send that key"
-        super().__init__(f"{self.default_detail} To be one, have WALLET_CLIENTS of this deployment name {who}.")
 
 
 class WalletUnavailable(Unavailable):

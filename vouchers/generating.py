@@ -15,6 +15,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from common.afterwork import working_for
 from common.stores import is_temporary
 from common.wakeups import wake
 from vouchers.creating import insert_vouchers
@@ -91,9 +92,15 @@ def _work_on_next() -> bool:
 
 def _attempt(generation_id: int) -> bool:
     """Whether there was something to do. What fails each time is given up, so that nothing waits behind it for ever."""
-    attempts = _count_attempt(generation_id)
-    if not attempts:
+    ordered = _count_attempt(generation_id)
+    if ordered is None:
         return False
+    with working_for(ordered.correlation_id, "generation: slice"):
+        _make_or_give_up(generation_id, ordered.attempts)
+    return True
+
+
+def _make_or_give_up(generation_id: int, attempts: int) -> None:
     try:
         if attempts > MAX_ATTEMPTS:
             _give_up(generation_id)
@@ -104,18 +111,17 @@ def _attempt(generation_id: int) -> bool:
             _take_back_attempt(generation_id)
             raise
         logger.exception("generation_attempt_failed", extra={"generation": generation_id, "attempts": attempts})
-    return True
 
 
-def _count_attempt(generation_id: int) -> int:
-    """Attempts with this one; 0 when there is nothing to do any more."""
+def _count_attempt(generation_id: int) -> Generation | None:
+    """The order with this attempt; None when there is nothing to do any more."""
     with transaction.atomic():
         ordered = _lock_running(generation_id)
         if ordered is None:
-            return 0
+            return None
         ordered.attempts += 1
         ordered.save(update_fields=["attempts"])
-    return ordered.attempts
+    return ordered
 
 
 def _take_back_attempt(generation_id: int) -> None:

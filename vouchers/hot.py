@@ -11,6 +11,7 @@ from common.stores import WRITE_STORE
 from gateway.fields import read_body, read_query
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
+from gateway.scopes import KeyScope
 from vouchers.admission import redeem_admitted, refuse_known
 from vouchers.lookups import look_up_vouchers, refuse_known_lookup
 from vouchers.parsing import BY_CODE, REDEEM, read_phone_number
@@ -61,6 +62,7 @@ READ_VOUCHER = HotEndpoint(
     name="read_voucher",
     method="GET",
     path="/api/vouchers",
+    needs=KeyScope.READ,
     parse=parse_lookup,
     run=look_up_vouchers,
     reply=reply_voucher,
@@ -75,6 +77,7 @@ register(
         name="redeem_voucher",
         method="POST",
         path="/api/vouchers/redeem",
+        needs=KeyScope.VOUCHERS_REDEEM,
         parse=parse_redeem,
         run=redeem_admitted,
         reply=reply_redeemed,
@@ -90,6 +93,7 @@ register(
         name="read_profile",
         method="GET",
         path="/api/profiles/{phone_number}",
+        needs=KeyScope.READ,
         parse=parse_phone_number,
         run=read_wallets,
         reply=reply_profile,

@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import Metric
 
 from common.errors import FloodgateError
 from common.idempotency import Replayed
-from vouchers.models import OrderState, Redemption, RedemptionState, WalletOrder
+from vouchers.models import Generation, GenerationStatus, OrderState, Redemption, RedemptionState, WalletOrder
 
 REDEEMED = Counter("floodgate_vouchers_redeemed", "Redemptions.")
 REFUSED = Counter("floodgate_vouchers_refused", "Requests to redeem that were refused.", ["reason"])
@@ -54,3 +54,9 @@ def vouchers_metrics() -> Iterator[Metric]:
     yield GaugeMetricFamily("floodgate_vouchers_ledger_lag_seconds", "Age of the oldest of them.", lag_seconds)
     orders = WalletOrder.objects.filter(state=OrderState.WAITING).count()
     yield GaugeMetricFamily("floodgate_vouchers_wallet_orders_waiting", "Orders without an answer.", orders)
+    running = Generation.objects.filter(status=GenerationStatus.RUNNING).aggregate(
+        count=Count("id"), oldest=Min("created_at")
+    )
+    age_seconds = (timezone.now() - running["oldest"]).total_seconds() if running["oldest"] else 0.0
+    yield GaugeMetricFamily("floodgate_vouchers_generations_waiting", "Generations not done.", running["count"])
+    yield GaugeMetricFamily("floodgate_vouchers_generation_age_seconds", "Age of the oldest of them.", age_seconds)

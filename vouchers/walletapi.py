@@ -4,18 +4,16 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.errors import FieldError, InvalidInput
-from gateway.clients import account_of
 from gateway.exactview import ExactView
 from gateway.fields import Field, Shape, read_fields
 from gateway.idempotent import idempotent
+from gateway.scopes import KeyScope
 from vouchers.api import StatementView, refuse_elsewhere
-from vouchers.errors import NotAWalletClient
 from vouchers.models import TransferKind
 from vouchers.orders import ORDERS_MAX, apply_orders, transfers_of
 from vouchers.parsing import CENT, money, phone_number, read_redemption_id, uuid
@@ -59,13 +57,7 @@ ORDER: Shape = {
 
 
 class WalletView(ExactView):
-    """For the accounts of settings.WALLET_CLIENTS only."""
-
-    def check_permissions(self, request: Request) -> None:
-        """Raises NotAWalletClient. The gateway alone writes the header."""
-        account = account_of(request.headers)
-        if account not in settings.WALLET_CLIENTS:
-            raise NotAWalletClient(account)
+    scopes = dict.fromkeys(["get", "post"], KeyScope.WALLET_ADMIN)
 
 
 class WalletOrdersView(WalletView):
@@ -85,6 +77,8 @@ class WalletOrdersView(WalletView):
 class WalletTransfersView(WalletView):
     """What this ledger has of redemptions, so that their deployment can compare."""
 
+    is_audited = False
+
     @extend_schema(
         operation_id="read_wallet_transfers",
         request={"application/json": {"type": "array", "items": {"type": "string", "format": "uuid"}}},
@@ -98,6 +92,8 @@ class WalletTransfersView(WalletView):
 
 class WalletProfilesView(WalletView):
     """Profiles of phone numbers, in order; null where there is none."""
+
+    is_audited = False
 
     @extend_schema(
         operation_id="read_wallet_profiles",

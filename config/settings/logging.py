@@ -1,10 +1,24 @@
-"""Logs: JSON with the correlation id in production, readable lines in development."""
+"""Logs: JSON with the correlation id in production, readable lines in development.
 
+Tracebacks come without the values of variables: those are passwords and phone numbers, and to show one may ask a
+database that does not answer while all other threads wait to log.
+"""
+
+from logging import captureWarnings
 from typing import Any
 
 import structlog
 
 from config import env
+from config.redaction import redact_event, redact_line
+
+captureWarnings(True)
+
+
+def _named(value: object) -> str:
+    """In place of what JSON does not have."""
+    return f"<{type(value).__name__}>"
+
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -14,8 +28,15 @@ _SHARED: list[Any] = [
     structlog.stdlib.ExtraAdder(),
 ]
 _RENDERERS: dict[str, list[Any]] = {
-    "json": [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()],
-    "console": [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)],
+    "json": [
+        structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+        redact_event,
+        structlog.processors.JSONRenderer(default=_named),
+    ],
+    "console": [
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        redact_line,
+    ],
 }
 
 structlog.configure(

@@ -16,6 +16,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Floodgate",
     "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.1",  # from 3.1 on any scheme may name what it needs, as OAuth 2 does
     "DESCRIPTION": "Bulk writes with exact answers.",
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": [
@@ -24,10 +25,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "IncrementStatus": ["added", "refused"],
+        "ImportStatus": "promotions.models.ImportStatus",
+        "GenerationStatus": "vouchers.models.GenerationStatus",
+        "BatchStatus": "rates.models.BatchStatus",
         "WalletOrderKind": ["redemption", "reversal"],
     },
-    "APPEND_COMPONENTS": {"securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}}},
-    "SECURITY": [{"apiKey": []}, {}],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

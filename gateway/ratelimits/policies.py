@@ -45,7 +45,7 @@ def limited_routes(endpoints: Iterable[AnyEndpoint]) -> dict[str, LimitedRoute]:
     Raises: ImproperlyConfigured: a policy for a route that does not exist.
     """
     per_second = settings.RATE_LIMIT_POLICIES
-    of_django = [DJANGO, *(policy for policy, _, _ in settings.LIMITED_PATHS)]
+    of_django = [DJANGO, *(policy for policy, _ in settings.LIMITED_PATHS)]
     routes = {
         name: LimitedRoute(name, Policy(name, per_second[name]), is_open_without_store=False) for name in of_django
     }
@@ -60,9 +60,6 @@ def limited_routes(endpoints: Iterable[AnyEndpoint]) -> dict[str, LimitedRoute]:
     return routes
 
 
-def django_route(path: str, account: str) -> str:
+def django_route(path: str) -> str:
     """Name of the route that a request to Django counts under: one of settings.LIMITED_PATHS, or DJANGO."""
-    for policy, prefix, accounts in settings.LIMITED_PATHS:
-        if account in accounts and path.startswith(prefix):
-            return str(policy)
-    return DJANGO
+    return next((policy for policy, prefix in settings.LIMITED_PATHS if path.startswith(prefix)), DJANGO)

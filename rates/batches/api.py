@@ -20,6 +20,7 @@ from common.errors import FieldError, InvalidInput
 from gateway.errors import BodyTooLarge
 from gateway.fields import Field, Shape, instant
 from gateway.idempotent import idempotent
+from gateway.scopes import KeyScope
 from gateway.strictview import StrictView
 from rates.batches.bodies import BodyFormat
 from rates.batches.progress import batch_progress
@@ -73,6 +74,7 @@ DEADLINE: Shape = {"deadline": Field(instant, is_required=False)}
 class BatchesView(StrictView):
     """Store many prices, to be applied by workers. What is sent twice is there twice, but for an Idempotency-Key."""
 
+    scopes = {"post": KeyScope.RATES_WRITE}
     parser_classes = [ArrayParser, NdjsonParser, CsvParser]
     queries = {"post": DEADLINE}
 
@@ -107,6 +109,8 @@ class BatchesView(StrictView):
 class BatchView(StrictView):
     """Where a batch stands."""
 
+    scopes = {"get": KeyScope.READ}
+
     @extend_schema(operation_id="get_price_batch", responses=BatchSerializer)
     def get(self, request: Request, batch_id: int) -> Response:
         return Response(BatchSerializer(batch_progress(batch_id)).data)
@@ -114,6 +118,8 @@ class BatchView(StrictView):
 
 class CancelBatchView(StrictView):
     """Stop a batch that has not ended; what was applied stays."""
+
+    scopes = {"post": KeyScope.OPERATE}
 
     @extend_schema(operation_id="cancel_price_batch", request=None, responses=BatchSerializer)
     @idempotent
@@ -124,6 +130,8 @@ class CancelBatchView(StrictView):
 
 class BatchErrorsView(StrictView):
     """Rows of a batch that became no price, as CSV."""
+
+    scopes = {"get": KeyScope.READ}
 
     @extend_schema(
         operation_id="get_price_batch_errors",

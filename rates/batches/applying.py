@@ -9,11 +9,11 @@ import time
 from collections.abc import Sequence
 from math import inf
 
-import structlog
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from common.afterwork import working_for
 from common.stores import is_temporary
 from rates.batches.admission import waiting_chunks
 from rates.batches.locks import chunk_lease, lock_batch, lock_chunk
@@ -54,9 +54,15 @@ def _work_on_next() -> bool:
 
 def _attempt(chunk_id: int) -> bool:
     """Whether there was something to do."""
-    attempts = _count_attempt(chunk_id)
-    if not attempts:
+    chunk = _count_attempt(chunk_id)
+    if chunk is None:
         return False
+    with working_for(chunk.batch.correlation_id, "batch of prices: chunk"):
+        _apply_or_give_up(chunk_id, chunk.attempts)
+    return True
+
+
+def _apply_or_give_up(chunk_id: int, attempts: int) -> None:
     try:
         with transaction.atomic():
             _give_up(chunk_id) if attempts > MAX_ATTEMPTS else _apply(chunk_id)
@@ -65,20 +71,19 @@ def _attempt(chunk_id: int) -> bool:
             _take_back_attempt(chunk_id)
             raise
         logger.exception("batch_chunk_failed", extra={"chunk": chunk_id, "attempts": attempts})
-    return True
 
 
-def _count_attempt(chunk_id: int) -> int:
-    """Attempts with this one; 0 when there is nothing to do any more."""
+def _count_attempt(chunk_id: int) -> BatchChunk | None:
+    """The chunk with this attempt; None when there is nothing to do any more."""
     with transaction.atomic():
         chunk = lock_chunk(chunk_id)
         if chunk is None:
-            return 0
+            return None
         chunk.attempts += 1
         chunk.save(update_fields=["attempts"])
         queued = PriceBatch.objects.filter(pk=chunk.batch_id, status=BatchStatus.QUEUED)
         queued.update(status=BatchStatus.RUNNING, started_at=timezone.now())
-    return chunk.attempts
+    return chunk
 
 
 def _take_back_attempt(chunk_id: int) -> None:
@@ -96,10 +101,9 @@ def _apply(chunk_id: int) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
-    with structlog.contextvars.bound_contextvars(correlation_id=chunk.batch.correlation_id):
-        rejects = apply_rows(rows_of(chunk), chunk.batch.columns)
-        chunk.work_seconds = time.monotonic() - started
-        _finish(chunk, rejects)
+    rejects = apply_rows(rows_of(chunk), chunk.batch.columns)
+    chunk.work_seconds = time.monotonic() - started
+    _finish(chunk, rejects)
 
 
 def _give_up(chunk_id: int) -> None:

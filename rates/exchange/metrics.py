@@ -15,11 +15,11 @@ def exchange_metrics() -> Iterator[Metric]:
     euro = ExchangeRate.objects.filter(currency="EUR")  # every provider has it, and an index finds it
     newest = euro.values_list("provider").annotate(Max("rate_on")).order_by("provider")
     ages = GaugeMetricFamily(
-        "floodgate_exchange_rates_age_days", "Days since the newest rate of a provider.", labels=["provider"]
+        "floodgate_exchange_rates_age_seconds", "Since the day of the newest rate of a provider.", labels=["provider"]
     )
     today = timezone.now().date()
     for provider, rate_on in newest:
-        ages.add_metric([provider], (today - rate_on).days)
+        ages.add_metric([provider], (today - rate_on).total_seconds())
     yield ages
     doubts = DoubtfulRate.objects.count()
     yield GaugeMetricFamily("floodgate_exchange_rates_in_doubt", "Rates that gates keep out.", doubts)

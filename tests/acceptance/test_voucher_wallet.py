@@ -55,10 +55,8 @@ def manage(stack: Stack, *arguments: str, **variables: str) -> subprocess.Comple
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("wallet")
     with ExitStack() as running:
-        wallet = running.enter_context(
-            running_stack(folder / "wallet", API_KEYS="required", WALLET_CLIENTS="vouchers", **SMALL)
-        )
-        key = manage(wallet, "create_api_key", "vouchers").stdout.split()[-1]
+        wallet = running.enter_context(running_stack(folder / "wallet", API_KEYS="required", **SMALL))
+        key = manage(wallet, "create_api_key", "vouchers", "--scopes", "wallet:admin").stdout.split()[-1]
         proxy, address = running.enter_context(faulty_proxy(wallet.port))
         remote = {"WALLET_URL": address, "WALLET_API_KEY": key}
         vouchers = running.enter_context(running_stack(folder / "vouchers", **remote, **SMALL))

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from common.audit import AuditedCommand
 from common.stores import DATABASE_AWAY
 from rates.models import Level
 from rates.rebuilding import Proof, prove_rollup, repair_rollup
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     help = (
         "Make the rollups what the prices say, and the closure what the regions say; exit code 1 when --check differs."
     )

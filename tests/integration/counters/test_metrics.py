@@ -9,7 +9,7 @@ from counters import buffer, flushing
 from counters.errors import CountersAreStale
 from counters.flushing import flush_counters
 from counters.health import staleness_seconds
-from counters.metrics import counters_metrics
+from counters.metrics import buffer_metrics, flush_metrics
 from counters.standin import flush_if_late
 from tests.counters import committed, count, of_one_shard, pending, persisted
 
@@ -17,7 +17,7 @@ pytestmark = committed
 
 
 def samples() -> dict[str, float]:
-    families: list[Metric] = list(counters_metrics())
+    families: list[Metric] = [*buffer_metrics(), *flush_metrics()]
     return {sample.name.removeprefix("floodgate_counters_"): sample.value for f in families for sample in f.samples}
 
 

@@ -13,13 +13,12 @@ from prometheus_client import REGISTRY
 from pytest_django import Settings
 
 from common.circuits import Circuit
-from gateway import app as app_module
 from gateway import batches
 from gateway.app import Gateway
-from gateway.clients import Client
 from gateway.hot import HotEndpoint
 from gateway.http import Message, Reply, Scope
 from gateway.ratelimits import limiter as limiter_module
+from gateway.scopes import KeyScope
 
 STORE = Circuit("example", lambda: None)
 
@@ -29,6 +28,7 @@ def hot(name: str, method: str = "POST", run: Callable[[list[Any]], list[Any]] =
         name=name,
         method=method,
         path=f"/{name}",
+        needs=KeyScope.READ,
         parse=lambda request: request.body,
         run=run,
         reply=lambda request, result: Reply(200, result),
@@ -52,7 +52,7 @@ def limits(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small enough to be met; there is no database here."""
     settings.RATE_LIMIT = "on"
     settings.RATE_LIMIT_POLICIES = {"hot": 5, "add": 3, "django": 2, "orders": 4}
-    settings.LIMITED_PATHS = [("orders", "/partners/orders", ("shop",))]
+    settings.LIMITED_PATHS = [("orders", "/partners/orders")]
     monkeypatch.setattr(batches, "close_old_connections", lambda: None)
 
 
@@ -124,23 +124,12 @@ def test_routes_without_a_policy_of_their_own_share_one() -> None:
     assert statuses("POST", "/take", 1) == [200]
 
 
-@pytest.mark.parametrize(
-    ("account", "path", "limit"),
-    [("shop", "/partners/orders", 4), ("shop", "/partners", 2), ("stranger", "/partners/orders", 2)],
-)
-def test_path_has_a_policy_of_its_own_for_the_accounts_that_are_named(
-    account: str, path: str, limit: int, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name = f"{account}-{uuid4()}"
-
-    async def identified(scope: Scope) -> Client:
-        return Client("192.0.2.1", name)
-
-    monkeypatch.setattr(app_module, "identify", identified)
-    settings.LIMITED_PATHS = [("orders", "/partners/orders", (name,) * (account == "shop"))]
-    assert statuses("POST", path, limit + 1) == [299] * limit + [429]
-    if path == "/partners/orders" and account == "shop":  # counted apart from all else
-        assert statuses("POST", "/elsewhere", 1) == [299]
+@pytest.mark.parametrize(("path", "limit"), [("/partners/orders", 4), ("/partners", 2)])
+def test_path_may_have_a_policy_of_its_own_counted_apart_from_all_else(path: str, limit: int) -> None:
+    client = somebody()
+    assert statuses("POST", path, limit + 1, client=client) == [299] * limit + [429]
+    if path == "/partners/orders":
+        assert statuses("POST", "/elsewhere", 1, client=client) == [299]
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/metrics"])

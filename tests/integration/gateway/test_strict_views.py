@@ -9,7 +9,6 @@ import pytest
 from django.conf import settings as project
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
-from pytest_django import Settings
 
 from gateway.hot import hot_endpoints
 from gateway.strictview import StrictView
@@ -26,12 +25,6 @@ SAMPLES = {
 }
 INSTANT = "2018-08-04T05:32:31Z"
 HOT = {(endpoint.method, endpoint.path): endpoint for endpoint in hot_endpoints()}
-
-
-@pytest.fixture(autouse=True)
-def partner(settings: Settings) -> None:
-    """Whose addresses say nothing to strangers."""
-    settings.WALLET_CLIENTS = ("shop",)
 
 
 def operations() -> Iterator[tuple[str, str, Any]]:

@@ -80,6 +80,6 @@ def test_staff_without_rights_believe_nothing(client: Client) -> None:
 
 def test_metrics_tell_age_and_doubts() -> None:
     samples = {sample.name: sample for metric in exchange_metrics() for sample in metric.samples}
-    age = samples["floodgate_exchange_rates_age_days"]
-    assert (age.labels, age.value) == ({"provider": "ecb"}, (timezone.now().date() - FRIDAY).days)
+    age = samples["floodgate_exchange_rates_age_seconds"]
+    assert (age.labels, age.value) == ({"provider": "ecb"}, (timezone.now().date() - FRIDAY).total_seconds())
     assert samples["floodgate_exchange_rates_in_doubt"].value == 1

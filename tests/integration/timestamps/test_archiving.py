@@ -11,7 +11,7 @@ from tests.counters import side_by_side
 from tests.timestamps import append, committed, pretend_all_is_persisted, put_entry
 from timestamps import archive, archiving, log, stream
 from timestamps.archivestore import ArchiveStore
-from timestamps.archiving import archive_step
+from timestamps.archiving import archive_step, archive_waiting
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 from timestamps.locks import archiver_lease
 from timestamps.metrics import archive_metrics, log_metrics, records_metrics
@@ -59,6 +59,22 @@ def test_old_entries_do_not_wait_for_a_full_segment(settings: Settings) -> None:
     archive_all()
     assert segment_sizes() == [3]
     assert not archive_step()
+
+
+def test_what_waits_is_archived_on_demand_however_young_it_is() -> None:
+    everything = put(23)
+    assert archive_waiting() == 23
+    assert segment_sizes() == [10, 10, 3]
+    assert archive_waiting() == 0
+    assert log.read_after(START, 100) == everything
+
+
+def test_one_archives_at_a_time_on_demand_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archiving, "LEASE_WAIT_SECONDS", 0.1)
+    put(1)
+    with archiver_lease():
+        (archived,) = side_by_side(archive_waiting)
+    assert (archived, segment_sizes()) == (None, [])
 
 
 def test_persisted_segments_leave_the_stream() -> None:

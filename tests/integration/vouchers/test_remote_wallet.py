@@ -261,35 +261,8 @@ def test_same_order_twice_at_once_without_a_wallet_in_common_is_decided_once(
 SHOP = {"X_Floodgate_Account": "shop"}
 
 
-@pytest.fixture(autouse=True)
-def shop_is_a_client(settings: Settings) -> None:
-    settings.WALLET_CLIENTS = ("kiosk", "shop")
-
-
 def post_orders(*orders: Any) -> Answer:
     return django("POST", "/api/wallet/orders", dump_exactly([*orders]).encode(), **SHOP)
-
-
-@pytest.mark.parametrize(("account", "told"), [("", "and send that key"), ("stranger", "`stranger`")])
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/api/wallet/orders"),
-        ("POST", "/api/wallet/profiles"),
-        ("POST", "/api/wallet/transfers"),
-        ("GET", f"/api/wallet/profiles/{phone(1)}/transactions"),
-    ],
-)
-def test_only_named_accounts_may_ask_for_another_deployment(
-    method: str, path: str, account: str, told: str, settings: Settings
-) -> None:
-    refused = django(method, path, [], X_Floodgate_Account=account)
-    assert (refused.status, refused.json["code"]) == (403, "not-a-wallet-client")
-    assert told in refused.json["detail"]
-    assert "WALLET_CLIENTS" in refused.json["detail"]
-    assert django(method, path, [], **SHOP).status in (400, 404)
-    settings.WALLET_CLIENTS = ()
-    assert django(method, path, [], **SHOP).status == 403
 
 
 def test_view_answers_in_order() -> None:
@@ -853,8 +826,8 @@ def test_reconcile_command_compares_with_the_wallet(remote: Remote) -> None:
     with pytest.raises(CommandError) as ended:
         call_command("reconcile", stdout=out, stderr=errors)
     assert (ended.value.returncode, errors.getvalue().split(":")[0]) == (1, "wallet_has_the_transfer")
-    remote.respond = wrong({"code": "not-a-wallet-client"}, 403)
-    with pytest.raises(CommandError, match="403 not-a-wallet-client") as unknown:
+    remote.respond = wrong({"code": "insufficient-scope"}, 403)
+    with pytest.raises(CommandError, match="403 insufficient-scope") as unknown:
         call_command("reconcile", stdout=out)
     assert unknown.value.returncode == 2
 

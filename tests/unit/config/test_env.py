@@ -48,6 +48,47 @@ def test_allowed_hosts_are_split_at_commas(tmp_path: Path) -> None:
     }
 
 
+def test_any_value_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("secret\n")
+    (tmp_path / "workers").write_text("7")
+    found = values(
+        *(tmp_path, "SECRET_KEY", "WEB_WORKERS"),
+        SECRET_KEY_FILE=str(tmp_path / "key"),
+        WEB_WORKERS_FILE=str(tmp_path / "workers"),
+    )
+    assert found == {"SECRET_KEY": "secret", "WEB_WORKERS": 7}
+
+
+def test_a_file_that_cannot_be_read_or_stands_beside_a_value_stops_the_start(tmp_path: Path) -> None:
+    assert "SECRET_KEY_FILE names /none" in refusal(tmp_path, SECRET_KEY_FILE="/none")
+    assert "both set" in refusal(tmp_path, SECRET_KEY_FILE="/none", SECRET_KEY="a")
+
+
+def test_an_empty_value_is_none(tmp_path: Path) -> None:
+    empty = dict.fromkeys(["WEB_WORKERS", "LOG_FORMAT", "HOT_PATH", "IMPORT_MAX_REJECT_SHARE", "ECB_RATES_FROM"], "")
+    found = run(tmp_path, empty)
+    assert (found["WEB_WORKERS"], found["LOG_FORMAT"], found["HOT_PATH"]) == (2, "console", True)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgres://app@db:5432/x", "postgres://app:p%40%2Fss@db:5432/x"),
+        ("postgres://app:own@db/x", "postgres://app:own@db/x"),
+        ("postgres://app@/x?host=/run", "postgres://app:p%40%2Fss@/x?host=/run"),
+        ("postgres://db/x", "postgres://db/x"),
+    ],
+)
+def test_a_password_joins_a_user_without_one(tmp_path: Path, url: str, expected: str) -> None:
+    found = values(tmp_path, "DATABASE_URL", "READ_DATABASE_URL", DATABASE_URL=url, DATABASE_PASSWORD="p@/ss")
+    assert found == {"DATABASE_URL": expected, "READ_DATABASE_URL": ""}
+
+
+def test_the_broker_has_the_caches_password(tmp_path: Path) -> None:
+    found = values(tmp_path, "CELERY_BROKER_URL", VALKEY_CACHE_URL="redis://app@c:1/0", VALKEY_PASSWORD="x")
+    assert found == {"CELERY_BROKER_URL": "redis://app:x@c:1/0"}
+
+
 def refusal(data_dir: Path, **environment: str) -> str:
     with pytest.raises(ImproperlyConfigured) as caught:
         run(data_dir, environment)
@@ -87,7 +128,7 @@ def test_origins_are_as_browsers_write_them(tmp_path: Path, given: str, origins:
         ("CORS_ALLOWED_ORIGINS", origins)
         for origins in ("shop.example", "https://a.example/", "https://a:443", "http://a:80", "*,https://a", "null")
     ]
-    + [("WALLET_API_KEY", "two words"), ("WALLET_CLIENTS", "shop,10.0.0.1")]
+    + [("WALLET_API_KEY", "two words"), ("ACCESS_LOG", "maybe")]
     + [("ECB_RATES_FROM", "2026-02-30"), ("OPENEXCHANGERATES_APP_ID", "a b")],
 )
 def test_wrong_value_stops_the_start_and_is_named(tmp_path: Path, name: str, value: str) -> None:
@@ -111,8 +152,29 @@ def test_paths_can_be_added_to_the_wallets_address(tmp_path: Path) -> None:
     assert values(tmp_path, "WALLET_URL") == {"WALLET_URL": ""}
 
 
-def test_nobody_is_a_client_of_the_wallet_unless_named(tmp_path: Path) -> None:
-    assert values(tmp_path, "WALLET_CLIENTS") == {"WALLET_CLIENTS": []}
-    assert values(tmp_path, "WALLET_CLIENTS", WALLET_CLIENTS=" shop,,kiosk.2 ") == {
-        "WALLET_CLIENTS": ["shop", "kiosk.2"]
-    }
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "optional"),
+        ({"BIND_HOST": "::1"}, "optional"),
+        ({"BIND_HOST": "localhost", "API_KEYS": "optional"}, "optional"),
+        ({"API_KEYS": "required"}, "required"),
+        ({"BIND_HOST": "0.0.0.0"}, "required"),
+        ({"BIND_HOST": "10.0.0.7"}, "required"),
+    ],
+)
+def test_keys_are_optional_on_loopback_only(tmp_path: Path, given: dict[str, str], told: str) -> None:
+    assert values(tmp_path, "API_KEYS", **given) == {"API_KEYS": told}
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "[::]", "192.168.0.7", "web", "localhost.example"])
+def test_keys_that_are_optional_for_strangers_stop_the_start(tmp_path: Path, host: str) -> None:
+    said = refusal(tmp_path, BIND_HOST=host, API_KEYS="optional")
+    assert "API_KEYS must be 'required'" in said
+    assert host in said
+
+
+def test_requests_are_logged_where_logs_are_json(tmp_path: Path) -> None:
+    assert values(tmp_path, "ACCESS_LOG") == {"ACCESS_LOG": "off"}
+    assert values(tmp_path, "ACCESS_LOG", LOG_FORMAT="json") == {"ACCESS_LOG": "on"}
+    assert values(tmp_path, "ACCESS_LOG", ACCESS_LOG="errors") == {"ACCESS_LOG": "errors"}

@@ -36,15 +36,15 @@ def _enter(fakes: Path, *arguments: str, **environment: str) -> subprocess.Compl
         (["web"], "gunicorn -c config/gunicorn.py config.asgi:application"),
         (
             ["worker", "imports"],
-            "celery -A config worker -Q imports -n imports@%h --concurrency 2 --loglevel INFO"
+            "celery -q -A config.celeryprocess worker -Q imports -n imports@%h --concurrency 2 --loglevel INFO"
             " --without-gossip --without-mingle --without-heartbeat",
         ),
         (
             ["worker", "flush"],
-            "celery -A config worker -Q flush -n flush@%h --concurrency 2 --loglevel INFO"
+            "celery -q -A config.celeryprocess worker -Q flush -n flush@%h --concurrency 2 --loglevel INFO"
             " --without-gossip --without-mingle --without-heartbeat",
         ),
-        (["beat"], "celery -A config beat --loglevel INFO --pidfile="),
+        (["beat"], "celery -q -A config.celeryprocess beat --loglevel INFO --pidfile="),
         (["manage", "import_promotions", "a b.csv", "--wait"], "python manage.py import_promotions a b.csv --wait"),
     ],
 )
@@ -71,6 +71,11 @@ def test_separate_read_store_is_migrated_too(fakes: Path) -> None:
     assert _enter(fakes, "migrate", **REQUIRED).stdout.splitlines() == [plain, rates]
 
 
+def test_tables_of_the_app_become_its_own_where_another_role_migrates(fakes: Path) -> None:
+    done = _enter(fakes, "migrate", **REQUIRED, APP_ROLE="floodgate")
+    assert done.stdout.splitlines()[1] == "python manage.py hand_over_tables floodgate"
+
+
 def test_failed_migration_ends_the_role(fakes: Path) -> None:
     (fakes / "python").write_text('#!/bin/sh\necho "$*"\nexit 3\n', encoding="ascii")
     done = _enter(fakes, "migrate", **REQUIRED, READ_DATABASE_URL="r")
@@ -93,6 +98,11 @@ def test_wrong_role_is_a_usage_error(fakes: Path, arguments: list[str], message:
     assert (done.returncode, done.stdout) == (64, "")
     assert message in done.stderr
     assert "usage: entrypoint.sh web | worker QUEUE" in done.stderr
+
+
+def test_required_variables_may_stand_in_files(fakes: Path) -> None:
+    environment = {f"{name}_FILE": value for name, value in REQUIRED.items()}
+    assert _enter(fakes, "beat", **environment).returncode == 0
 
 
 def test_missing_variables_are_named_together(fakes: Path) -> None:

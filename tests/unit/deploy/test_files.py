@@ -1,10 +1,10 @@
-"""The Caddyfile, the Dockerfile and Prometheus's file, judged by the programs that read them."""
+"""The Caddyfile, the Dockerfiles and the scripts, judged by the programs that read them."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-import yaml
+import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
@@ -16,18 +16,25 @@ def _run(*command: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
 
 def test_caddyfile_is_valid(tmp_path: Path) -> None:
     done = _run(
-        BIN / "caddy", "validate", "--adapter", "caddyfile", "--config", ROOT / "deploy/Caddyfile", home=tmp_path
+        BIN / "caddy", "validate", "--adapter", "caddyfile", "--config", ROOT / "deploy/caddy/Caddyfile", home=tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert "not formatted" not in done.stderr
 
 
-def test_dockerfile_has_no_findings(tmp_path: Path) -> None:
-    done = _run(BIN / "hadolint", ROOT / "deploy/Dockerfile", home=tmp_path)
+@pytest.mark.parametrize("path", ["deploy/Dockerfile", "deploy/caddy/Dockerfile"])
+def test_dockerfile_has_no_findings(path: str, tmp_path: Path) -> None:
+    done = _run(BIN / "hadolint", ROOT / path, home=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_prometheus_scrapes_the_metrics_of_web() -> None:
-    config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))
-    (job,) = config["scrape_configs"]
-    assert (job["metrics_path"], job["static_configs"]) == ("/metrics", [{"targets": ["web:8000"]}])
+def test_scripts_have_no_findings(tmp_path: Path) -> None:
+    files = [path for path in sorted((ROOT / "deploy").rglob("*")) if path.is_file() and _is_script(path)]
+    named = {path.name for path in files}
+    assert {"entrypoint.sh", "init", "lib.sh", "upgrade", "backup", "restore", "rewind", "roles.sh"} <= named
+    done = _run(BIN / "shellcheck", "--external-sources", "--source-path=SCRIPTDIR", *files, home=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def _is_script(path: Path) -> bool:
+    return path.suffix == ".sh" or path.read_bytes().startswith(b"#!")

@@ -16,6 +16,7 @@ from gateway.app import Gateway
 from gateway.drf import _view_class
 from gateway.hot import HotEndpoint
 from gateway.http import HotRequest, Message, Reply, Room, Scope, read_body
+from gateway.scopes import KeyScope
 
 STORE = Circuit("example", lambda: None)
 CORRELATION_ID = "11111111-2222-4333-8444-555555555555"
@@ -36,6 +37,7 @@ DOUBLE: HotEndpoint[int, int] = HotEndpoint(
     name="double",
     method="POST",
     path="/double",
+    needs=KeyScope.READ,
     parse=parse,
     run=double,
     reply=lambda request, result: Reply(200, json.dumps({"doubled": result}).encode()),

@@ -21,6 +21,7 @@ from gateway.batcher import Batcher
 from gateway.batches import run_batch
 from gateway.hot import HotEndpoint
 from gateway.http import Reply
+from gateway.scopes import KeyScope
 
 BATCH_LIMIT, QUEUE_LIMIT = 4, 10
 WAIT_SECONDS = 5.0
@@ -373,6 +374,7 @@ def _endpoint(run: Callable[[list[Any]], list[Any]]) -> HotEndpoint[Any, Any]:
         name="gated",
         method="GET",
         path="/gated",
+        needs=KeyScope.READ,
         parse=lambda request: None,
         run=run,
         reply=lambda request, result: Reply(200, b""),

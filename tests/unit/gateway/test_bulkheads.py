@@ -14,6 +14,7 @@ from gateway.app import Gateway
 from gateway.bulkheads import bulkheads, threads_by_store
 from gateway.hot import HotEndpoint
 from gateway.http import Message, Reply, Scope
+from gateway.scopes import KeyScope
 
 HANGING, WELL = Circuit("hanging", lambda: 1 / 0), Circuit("well", lambda: None)
 
@@ -30,6 +31,7 @@ def endpoint(name: str, store: Circuit, run: Any = list, **options: Any) -> HotE
         name=name,
         method="GET",
         path=f"/{name}",
+        needs=KeyScope.READ,
         parse=lambda request: None,
         run=run,
         reply=lambda request, result: Reply(200),

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from gateway.addresses import address_of
 from gateway.app import _as_django_sees_it
-from gateway.clients import Client, client_address, identify, needs_no_key
+from gateway.clients import Client, client_address, identify
 from gateway.environ import wsgi_environ
 from gateway.errors import Unauthorized
 from gateway.spool import new_spool
@@ -115,7 +116,7 @@ def test_clients_are_counted_by_account_or_address(client: Client, name: str) ->
 @pytest.mark.usefixtures("proxied")
 def test_django_sees_the_same_address() -> None:
     asked = {**scope("203.0.113.9"), "method": "GET", "raw_path": b"/imports", "query_string": b"", "http_version": "1"}
-    client = asyncio.run(identify(asked))
+    client = asyncio.run(identify(asked, is_public=False))
     with new_spool() as body:
         environ = wsgi_environ(_as_django_sees_it(asked, "", client), body, 0)
     assert environ["REMOTE_ADDR"] == client.address == "203.0.113.9"
@@ -139,23 +140,23 @@ def test_django_sees_the_scheme_that_a_trusted_proxy_was_asked_with(said: list[s
     asked = {**scope(peer=peer), "method": "GET", "raw_path": b"/", "query_string": b"", "http_version": "1"}
     asked["headers"] += [(b"x-forwarded-proto", value.encode()) for value in said]
     with new_spool() as body:
-        environ = wsgi_environ(_as_django_sees_it(asked, "", asyncio.run(identify(asked))), body, 0)
+        environ = wsgi_environ(_as_django_sees_it(asked, "", asyncio.run(identify(asked, is_public=False))), body, 0)
     assert environ["wsgi.url_scheme"] == scheme
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/docs", "/openapi.json", "/static/gateway/console.js", "/admin", "/admin/login/"]
 )
-def test_pages_for_people_need_no_key(path: str, settings: Settings) -> None:
-    settings.API_KEYS_REQUIRED = True
-    assert asyncio.run(identify(scope(path=path))) == Client(PROXY)
+def test_pages_for_people_need_no_key(path: str) -> None:
+    assert address_of({"method": "GET", **scope(path=path)}).is_public
 
 
 @pytest.mark.parametrize(
-    "path", ["/imports", "/administration", "/static", "//", "", "/docs/", "/promotions/../admin/"]
+    "path", ["/imports", "/administration", "/static", "//", "/docs/", "/promotions/../admin/", "/Admin/"]
 )
 def test_everything_else_needs_a_key_where_keys_are_required(path: str, settings: Settings) -> None:
     settings.API_KEYS_REQUIRED = True
-    assert not needs_no_key(path)
+    assert not address_of({"method": "GET", **scope(path=path)}).is_public
+    assert asyncio.run(identify(scope(path=path), is_public=True)) == Client(PROXY)
     with pytest.raises(Unauthorized):
-        asyncio.run(identify(scope(path=path)))
+        asyncio.run(identify(scope(path=path), is_public=False))

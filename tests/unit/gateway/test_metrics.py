@@ -1,12 +1,13 @@
 import threading
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from common.stores import CACHE, READ_STORE
+from common.stores import CACHE, READ_STORE, TRUTH, WRITE_STORE
 from gateway import metrics
 from gateway.metrics import Tally
 
@@ -15,6 +16,7 @@ from gateway.metrics import Tally
 def _own_sources(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "_sources", [])
     monkeypatch.setattr(metrics, "COLLECT_SECONDS", 0.2)
+    monkeypatch.setattr(metrics, "_threads", cache(metrics._threads.__wrapped__))  # none that an earlier test holds up
 
 
 @pytest.fixture
@@ -103,3 +105,21 @@ def test_a_source_that_hangs_is_left_out_at_the_deadline(stuck: threading.Event)
     metrics.register_collector(rows)
     assert b"example_rows 5.0" in metrics.render().body
     assert not stuck.is_set()
+
+
+def test_a_store_that_hangs_costs_no_metrics_of_another(stuck: threading.Event) -> None:
+    begun = []
+
+    def hanging() -> Iterable[Metric]:
+        begun.append(1)
+        stuck.wait()
+        return []
+
+    for _ in range(9):
+        metrics.register_collector(hanging, WRITE_STORE.name)
+    metrics.register_collector(rows, TRUTH.name)
+    for _ in range(3):
+        assert b"example_rows 5.0" in metrics.render().body
+    stuck.set()
+    metrics._threads(WRITE_STORE.name).shutdown()
+    assert len(begun) == 2  # one per thread: nothing piles up behind them

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_a_part_of_an_address_has_one_name(schema: Any) -> None:
 def test_every_operation_says_how_it_refuses(schema: Any) -> None:
     found = operations(schema)
     for operation in found.values():
-        assert {"400", "401", "429", "503", "default"} <= set(operation["responses"])
+        assert {"400", "401", "403", "429", "503", "default"} <= set(operation["responses"])
     assert {"409", "422"} <= set(found["redeem_voucher"]["responses"])
     assert "404" in found["read_profile"]["responses"]
     assert "404" not in found["increment"]["responses"]
@@ -91,3 +92,26 @@ def test_profile_may_come_without_a_balance(schema: Any) -> None:
 
 def test_batch_is_accepted_in_one_way(schema: Any) -> None:
     assert {status for status in operations(schema)["submit_price_batch"]["responses"] if status < "300"} == {"202"}
+
+
+def test_every_operation_names_the_scope_that_it_needs(schema: Any) -> None:
+    needed = {name: operation["security"][0]["apiKey"] for name, operation in operations(schema).items()}
+    assert all(len(scopes) == 1 for scopes in needed.values())
+    assert (needed["redeem_voucher"], needed["create_voucher"]) == (["vouchers:redeem"], ["vouchers:admin"])
+    assert (needed["move_money"], needed["read_voucher"], needed["cancel_import"]) == (
+        *(["wallet:admin"], ["read"]),
+        ["operate"],
+    )
+    assert "Scope: `operate`." in operations(schema)["cancel_import"]["description"]
+    told = schema["components"]["securitySchemes"]["apiKey"]
+    assert (told["type"], told["scheme"]) == ("http", "bearer")
+    assert all(f"`{scopes[0]}`" in told["description"] for scopes in needed.values())
+
+
+@pytest.mark.parametrize(("required", "more"), [(False, [{}]), (True, [])])
+def test_operations_may_do_without_a_key_where_keys_are_optional(
+    settings: Settings, required: bool, more: list[Any]
+) -> None:
+    settings.API_KEYS_REQUIRED = required
+    for operation in operations(Client().get("/openapi.json").json()).values():
+        assert operation["security"][1:] == more

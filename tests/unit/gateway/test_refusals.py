@@ -12,11 +12,13 @@ from gateway.app import Gateway
 from gateway.headers import ALONE, JOINED_BY, Headers, joined
 from gateway.hot import HotEndpoint
 from gateway.http import HotRequest, Message, Reply, Scope
+from gateway.scopes import KeyScope
 
 HOT: HotEndpoint[HotRequest, HotRequest] = HotEndpoint(
     name="example",
     method="POST",
     path="/hot",
+    needs=KeyScope.READ,
     parse=lambda request: request,
     run=lambda items: items,
     reply=lambda request, result: Reply(200, b"hot"),

@@ -8,6 +8,7 @@ from common.circuits import Circuit
 from gateway.hot import HotEndpoint
 from gateway.http import Reply
 from gateway.router import Router
+from gateway.scopes import KeyScope
 
 
 def endpoint(method: str, path: str, **options: Any) -> HotEndpoint[Any, Any]:
@@ -15,6 +16,7 @@ def endpoint(method: str, path: str, **options: Any) -> HotEndpoint[Any, Any]:
         name=f"{method} {path}",
         method=method,
         path=path,
+        needs=KeyScope.READ,
         parse=lambda request: None,
         run=lambda items: items,
         reply=lambda request, result: Reply(200, b""),

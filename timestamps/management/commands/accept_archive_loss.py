@@ -3,8 +3,9 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from common.audit import AuditedCommand
 from common.errors import FloodgateError
 from common.stores import STORE_AWAY
 from config import env
@@ -12,7 +13,7 @@ from timestamps.locks import archiver_lease
 from timestamps.losses import Plan, described, plan_repair, records_of, repair
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     help = (
         "Say what the archive of timestamps has lost; with --yes, record it there, so that archiving and rebuilds go"
         " on without it. Put files back from a copy instead, if there is one."

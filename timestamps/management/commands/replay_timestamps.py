@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from common.audit import AuditedCommand
 from common.errors import FloodgateError
 from common.rfc3339 import NotAnInstant, read_instant
 from common.stores import STORE_AWAY
@@ -30,7 +31,7 @@ _NAME = "replay"
 _ALL = "all would be replayed, from the log's beginning"
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     help = "Build the table of records anew from the log, beside the live one, prove the counts, and switch to it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

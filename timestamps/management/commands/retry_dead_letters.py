@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from common.audit import AuditedCommand
 from common.errors import FloodgateError
 from common.stores import STORE_AWAY
 from timestamps.settling import retry_dead_letters
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     help = (
         "Write dead letters into the tables of records, if they are not refused any more; exit code 1 if any are left."
     )

@@ -1,0 +1,122 @@
+"""The Celery app as workers and beat run it: ``celery -A config.celeryprocess``, with metrics and signs of life.
+
+Web and commands import ``config.celery`` alone. Like config/gunicorn.py this must come before prometheus_client, which
+decides when it is imported whether the processes of a worker share their counters.
+"""
+
+import atexit
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from celery import bootsteps
+from celery.app.amqp import AMQP
+from celery.beat import PersistentScheduler
+from celery.signals import beat_init, worker_init, worker_process_init
+from kombu import Connection
+
+from config import env
+from config.celery import app
+
+__all__ = ["app"]
+
+
+def _share_counters(folder: Path) -> None:
+    """Those of an earlier run would add up with ours."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # children end without it
+
+
+if env.METRICS_PORT:  # one folder each where several run on one machine
+    _share_counters(Path(f"{env.PROMETHEUS_MULTIPROC_DIR}-{env.METRICS_PORT}"))
+
+from common.heartbeats import BEAT_SECONDS, Heart  # noqa: E402
+from common.instance import begin_instance, instance_registry  # noqa: E402
+from config import taskmetrics  # noqa: E402, F401  (counts what tasks do)
+from config.tracing import start_tracing  # noqa: E402
+
+_hearts: list[Heart] = []
+os.register_at_fork(after_in_child=_hearts.clear)  # the children say nothing about the loop
+
+
+def _beat() -> None:
+    for heart in _hearts:
+        heart.beat()
+
+
+class Scheduler(PersistentScheduler):
+    """Beat's loop: a tick sends at most one task."""
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        _beat()
+        return super().tick(*args, **kwargs)
+
+
+class BeatingConnection(Connection):
+    """Whoever waits for a broker that is away lives: there is nothing better to do."""
+
+    def _ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
+        callback: Callable[[], object] | None = kwargs.pop("callback", None)
+
+        def wait() -> None:
+            _beat()
+            if callback:
+                callback()
+
+        kwargs["callback"] = wait
+        return super()._ensure_connection(*args, **kwargs)
+
+
+class BeatingAMQP(AMQP):
+    Connection = BeatingConnection
+
+
+class BeatingLoop(bootsteps.StartStopStep):
+    """The loop of a worker's first process, which gives tasks to the others."""
+
+    requires = ("celery.worker.components:Timer",)
+
+    def start(self, worker: Any) -> None:
+        worker.timer.call_repeatedly(BEAT_SECONDS, _beat)
+
+
+app.conf.beat_scheduler = Scheduler
+app.amqp_cls = "config.celeryprocess:BeatingAMQP"
+app.steps["worker"].add(BeatingLoop)
+
+
+@worker_init.connect
+def _begin_worker(sender: Any, **_: object) -> None:
+    _begin(f"worker-{sender.hostname.partition('@')[0]}")
+
+
+@beat_init.connect
+def _begin_beat(**_: object) -> None:
+    _begin("beat")
+    start_tracing("beat")
+
+
+@worker_process_init.connect
+def _begin_work(**_: object) -> None:
+    start_tracing("worker")
+
+
+def _begin(role: str) -> None:
+    begin_instance()
+    heart = Heart(role, Path(env.HEARTBEAT_FILE) if env.HEARTBEAT_FILE else None)
+    _hearts.append(heart)
+    heart.start()
+    if env.METRICS_PORT:
+        _serve_metrics()
+
+
+def _serve_metrics() -> None:
+    """On a thread: a scrape is answered whatever the loop and the stores do."""
+    from prometheus_client import start_http_server
+
+    server, _ = start_http_server(env.METRICS_PORT, addr=env.BIND_HOST, registry=instance_registry())
+    os.register_at_fork(after_in_child=server.socket.close)

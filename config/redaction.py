@@ -1,0 +1,51 @@
+"""What must not get into logs: secrets, personal data, and rows that PostgreSQL quotes in its errors."""
+
+import re
+from typing import Any
+
+from config import env
+
+_SECRETS = list(
+    filter(
+        None,
+        (
+            *(env.SECRET_KEY, env.DATABASE_PASSWORD, env.VALKEY_PASSWORD),
+            *(env.WALLET_API_KEY, env.OPENEXCHANGERATES_APP_ID),
+        ),
+    )
+)
+_PATTERNS: list[tuple[re.Pattern[str], str]] = [
+    (re.compile("|".join(map(re.escape, _SECRETS))), "[secret]"),
+    (re.compile(r"(://[^\s:/@]*:)[^\s@]+@"), r"\1[secret]@"),
+    (re.compile(r"\bfg_[A-Za-z0-9_-]{8,}"), "[API key]"),
+    (re.compile(r"(?:\+|%2[Bb])[1-9][0-9]{6,14}\b"), "[phone number]"),
+    # "Failing row contains (...)", "Key (code)=(...) exists", "COPY of line 3: ...", and the statement with its values.
+    (re.compile(r"^(DETAIL|CONTEXT|LINE \d+):.*$", re.MULTILINE), r"\1: [left out]"),
+]
+
+
+def redact(text: str) -> str:
+    for pattern, instead in _PATTERNS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def redact_event(logger: object, method: str, event: Any) -> Any:
+    """A processor of structlog, before the event is rendered as JSON."""
+    return redacted(event)
+
+
+def redact_line(logger: object, method: str, line: str) -> str:
+    """The same for an event that is rendered already."""
+    return redact(line)
+
+
+def redacted(value: Any) -> Any:
+    """The same of everything that is in it."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {name: redacted(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(inner) for inner in value]
+    return value

@@ -1,0 +1,27 @@
+"""Operator's door to API keys: revoking."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from common.audit import AuditedCommand
+from gateway.apikeys import revoke_api_keys
+from gateway.keycommands import KeyCommand
+from gateway.models import ApiKey
+
+
+class Command(AuditedCommand, KeyCommand):
+    help = "Refuse an account's keys from now on, within 5 s everywhere. It cannot be taken back."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="The account.")
+        parser.add_argument("key", nargs="?", default="", help="The one that begins so, as listed; default: all.")
+
+    def run(self, options: dict[str, Any]) -> None:
+        name, key = options["name"], options["key"]
+        found = ApiKey.objects.filter(name=name, prefix__startswith=key[:7], revoked_at=None)
+        revoked = revoke_api_keys([one.pk for one in found])
+        if not revoked:
+            raise CommandError(f"There is no active key of the name {name!r}{f' that begins {key!r}' if key else ''}.")
+        self.stdout.write(f"{revoked} key{'s' * (revoked > 1)} of {name} revoked; within 5 s refused everywhere.")

@@ -1,0 +1,64 @@
+"""Whether what clients were promised is what the service answers now."""
+
+import time
+from collections.abc import Iterable
+
+import httpx
+
+from tests.stack.clients import PROMOTION, REDEMPTIONS, VOUCHER, Books, Site
+
+WAIT_SECONDS = 60.0
+
+
+def judge(site: Site, books: Books, *, since: Books | None = None) -> str:
+    """A line of what was compared.
+
+    Args: since: the books at a backup; what was promised later may be there or not.
+    Raises: AssertionError: a promise was broken.
+    """
+    promised = since or books
+    with site.client() as client:
+        _check_increments(client, promised, books)
+        _check_timestamps(client, promised.timestamps)
+        redeemed = _check_redemptions(client, promised, books)
+        assert _get(client, f"/promotions/{PROMOTION}").status_code == 200
+    return (
+        f"{len(promised.increments):,} counters, {len(promised.timestamps):,} timestamps and {redeemed:,} redemptions"
+        " are exactly what was answered"
+    )
+
+
+def _get(client: httpx.Client, path: str) -> httpx.Response:
+    """The answer, asked again while a store is away or the client is too fast."""
+    until = time.monotonic() + WAIT_SECONDS
+    while (answer := client.get(path)).status_code in (429, 502, 503) and time.monotonic() < until:
+        time.sleep(0.2)
+    return answer
+
+
+def _check_increments(client: httpx.Client, promised: Books, books: Books) -> None:
+    """Every key is incremented once, by 3."""
+    for key in books.increments | books.unknown_increments:
+        answer = _get(client, f"/counters/{key}")
+        value = answer.json()["value"] if answer.status_code == 200 else 0
+        allowed = {3} if key in promised.increments else {0, 3}
+        assert value in allowed, f"counter {key} is {value} and not {allowed}: {answer.text}"
+
+
+def _check_timestamps(client: httpx.Client, ids: Iterable[str]) -> None:
+    for command_id in ids:
+        answer = _get(client, f"/api/v1/timestamp/{command_id}")
+        assert answer.status_code == 200, f"timestamp {command_id}: {answer.status_code} {answer.text}"
+
+
+def _check_redemptions(client: httpx.Client, promised: Books, books: Books) -> int:
+    """How many there are: as many as credited wallets, each of them once."""
+    credited = 0
+    for user in books.redeemers + books.unknown_redeemers:
+        answer = _get(client, f"/api/profiles/{user}")
+        balance = answer.json()["balance"] if answer.status_code == 200 else 0
+        assert balance in ((1,) if user in set(promised.redeemers) else (0, 1)), f"{user} has {balance}"
+        credited += balance == 1
+    remaining = _get(client, f"/api/vouchers?code={VOUCHER}").json()["remaining"]
+    assert REDEMPTIONS - remaining == credited, f"{REDEMPTIONS - remaining} redemptions, {credited} credits"
+    return credited

@@ -1,0 +1,84 @@
+"""Lines of logs as machines and people get them."""
+
+import json
+import logging
+from logging.config import dictConfig
+from typing import Any
+
+import pytest
+import structlog
+
+from config import env, redaction
+from config.settings import logging as settings
+
+PHONE, KEY, PASSWORD = "+4915112345671", "fg_0123456789abcdefghijklmnopqrstuv", "hunter2-of-postgres"
+DRIVER_SAYS = (
+    f'duplicate key value violates unique constraint "x"\nDETAIL:  Key (phone_number)=({PHONE}) already exists.'
+)
+
+
+class Lazy:
+    def __repr__(self) -> str:
+        raise AssertionError("asked what it is")
+
+
+def formatter(form: str) -> logging.Formatter:
+    processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *settings._RENDERERS[form]]
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=settings._SHARED, processors=processors)
+
+
+def line_of(form: str, message: str, **extra: Any) -> str:
+    """What a record of an error becomes whose frames hold secrets and whose message quotes a row."""
+    secret, lazy = PASSWORD, Lazy()
+    try:
+        raise ValueError(DRIVER_SAYS)
+    except ValueError as error:
+        assert secret
+        assert lazy
+        record = logging.LogRecord(
+            "gateway", logging.ERROR, __file__, 1, message, (), (ValueError, error, error.__traceback__)
+        )
+    record.__dict__.update(extra)
+    return formatter(form).format(record)
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_secret_and_no_personal_data_is_in_a_line(form: str) -> None:
+    line = line_of(
+        form,
+        "failed",
+        error=DRIVER_SAYS,
+        url=f"postgres://floodgate:{PASSWORD}@postgres:5432/floodgate",
+        path=f"/api/profiles/{PHONE}?again=%2B4915112345671",
+        nested={"headers": [f"Bearer {KEY}"]},
+    )
+    for secret in (PASSWORD, PHONE, "4915112345671", KEY):
+        assert secret not in line
+    assert "duplicate key value violates unique constraint" in line
+    assert "postgres:5432/floodgate" in line
+
+
+def test_json_has_a_traceback_without_locals_and_the_fields_of_the_record() -> None:
+    event = json.loads(line_of("json", "failed", items=3, odd=Lazy()))
+    assert (event["event"], event["level"], event["logger"], event["items"], event["odd"]) == (
+        *("failed", "error", "gateway"),
+        3,
+        "<Lazy>",
+    )
+    (exception,) = event["exception"]
+    assert exception["exc_type"] == "ValueError"
+    assert not any(frame.get("locals") for frame in exception["frames"])
+
+
+def test_known_secrets_are_left_out_wherever_they_stand() -> None:
+    assert env.SECRET_KEY not in redaction.redact(f"key={env.SECRET_KEY}!")
+
+
+@pytest.mark.parametrize("text", ["2026-11-30T10:00:00+01:00", "1+2", "a+12345", "+1.5", "https://host/path?a=b@c"])
+def test_other_text_stays(text: str) -> None:
+    assert redaction.redact(text) == text
+
+
+def test_warnings_of_python_are_lines_of_the_log() -> None:
+    dictConfig(settings.LOGGING)
+    assert logging.getLogger("py.warnings").propagate
