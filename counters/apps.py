@@ -2,7 +2,7 @@ from http import HTTPStatus
 
 from django.apps import AppConfig
 
-from gateway.health import register_check
+from gateway.health import TRUTH, register_check, register_group
 from gateway.metrics import register_collector
 from gateway.problems import register_codes
 
@@ -16,6 +16,7 @@ class CountersConfig(AppConfig):
 
         register_collector(counters_metrics)
         register_check("counters:staleness", staleness_seconds, required=False)
+        register_group("counters", TRUTH)
         register_codes(
             {
                 "too-many-increments": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

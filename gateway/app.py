@@ -26,6 +26,7 @@ from gateway.bulkheads import bulkheads
 from gateway.clients import ACCOUNT_HEADER, Client, identify, scheme_of
 from gateway.correlation import correlation_id_of
 from gateway.errors import RateLimited
+from gateway.hangs import OF_DJANGO
 from gateway.health import health_routes
 from gateway.hot import ASK_AGAIN_SECONDS, BATCH_SECONDS
 from gateway.http import (
@@ -97,7 +98,7 @@ class Gateway:
         self._limit_threads = ThreadPoolExecutor(LIMIT_THREADS, thread_name_prefix="limit")
         self._in_flight: Counter[str] = Counter()
         self._access = AccessLog(settings.ACCESS_LOG)
-        self.tally = Tally({CACHE, LIMITS, *self._threads})
+        self.tally = Tally({CACHE, LIMITS, *self._threads, *OF_DJANGO.values()})
         self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
         self._django_limits: Batcher[Asked, None] = self._limit_batcher()

@@ -5,7 +5,7 @@ class GatewayConfig(AppConfig):
     name = "gateway"
 
     def ready(self) -> None:
-        from gateway import checks  # noqa: F401  (registers the system checks)
+        from gateway import checks, logins  # noqa: F401  (registers the system checks, and listens for logins)
         from gateway.health import register_stores
 
         register_stores()

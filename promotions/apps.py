@@ -2,6 +2,7 @@ from http import HTTPStatus
 
 from django.apps import AppConfig
 
+from gateway.health import MIGRATIONS, WRITE_STORE, register_group
 from gateway.metrics import register_collector
 from gateway.problems import register_codes
 
@@ -13,6 +14,7 @@ class PromotionsConfig(AppConfig):
         from promotions.metrics import promotions_metrics  # models are there only now
 
         register_collector(promotions_metrics)
+        register_group("promotions", WRITE_STORE, MIGRATIONS)
         register_codes(
             {
                 "promotions-error": HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -2,7 +2,7 @@ from http import HTTPStatus
 
 from django.apps import AppConfig
 
-from gateway.health import register_check
+from gateway.health import TRUTH, register_check, register_group
 from gateway.metrics import register_collector
 from gateway.problems import register_codes
 
@@ -12,12 +12,14 @@ class TimestampsConfig(AppConfig):
 
     def ready(self) -> None:
         from timestamps import checks  # noqa: F401  (registers the system check)
-        from timestamps.health import lag_seconds
+        from timestamps.health import lag_seconds, require_open_log
         from timestamps.metrics import archive_metrics, log_metrics, records_metrics  # models are there only now
 
         for source in (log_metrics, archive_metrics, records_metrics):
             register_collector(source)
         register_check("timestamps:lag", lag_seconds, required=False)
+        register_check("timestamps:log", require_open_log, required=False)
+        register_group("timestamps", TRUTH, "timestamps:log")
         register_codes(
             {
                 "too-many-timestamps": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
