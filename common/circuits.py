@@ -27,7 +27,7 @@ class Circuit:
     def __init__(self, name: str, probe: Callable[[], object], database: str = "") -> None:
         self.name = name
         self.database = database
-        self._probe = probe
+        self.probe = probe
         renew_after_fork(self, Circuit._begin)
 
     def _begin(self) -> None:
@@ -54,7 +54,7 @@ class Circuit:
 
     def _answers(self) -> bool:
         try:
-            self._probe()
+            self.probe()
         except Exception:  # whatever the driver raises means: not yet
             logger.debug("probe_failed", exc_info=True)
             return False

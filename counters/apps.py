@@ -3,7 +3,7 @@ from http import HTTPStatus
 from django.apps import AppConfig
 
 from common.stores import TRUTH
-from gateway.health import register_check
+from gateway.health import TRUTH_CHECK, register_check, register_group
 from gateway.metrics import register_collector
 from gateway.problems import register_codes
 
@@ -18,6 +18,7 @@ class CountersConfig(AppConfig):
         register_collector(buffer_metrics, TRUTH.name)
         register_collector(flush_metrics)
         register_check("counters:staleness", staleness_seconds, required=False)
+        register_group("counters", TRUTH_CHECK)
         register_codes(
             {
                 "too-many-increments": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -36,7 +36,7 @@ REFRESH_SECONDS = 2.0
 RETRY_SECONDS = 1.0  # between reads, whatever keys come
 # A revoked key is refused after at most this and the wait: 5 s.
 TRUSTED_SECONDS = 4.0
-WAIT_SECONDS = 1.0
+WAIT_SECONDS = 0.4  # a request that waits for a store afterwards is refused within 2 s all the same
 NOTED_SECONDS = 60.0  # between two notes of a key's last use
 NOT_CHECKED = "API keys cannot be checked now; nothing was done."
 

@@ -27,6 +27,7 @@ from gateway.bulkheads import bulkheads
 from gateway.clients import ACCOUNT_HEADER, Client, identify, scheme_of
 from gateway.correlation import correlation_id_of, fresh_id
 from gateway.errors import RateLimited, ShuttingDown
+from gateway.hangs import OF_DJANGO
 from gateway.health import health_routes
 from gateway.hot import ASK_AGAIN_SECONDS, BATCH_SECONDS
 from gateway.http import (
@@ -102,7 +103,7 @@ class Gateway:
         self._in_flight: Counter[str] = Counter()
         self._room = Room(BODY_ROOM_BYTES)
         self._access = AccessLog(settings.ACCESS_LOG)
-        self.tally = Tally({CACHE, LIMITS, *self._threads})
+        self.tally = Tally({CACHE, LIMITS, *self._threads, *OF_DJANGO.values()})
         self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
         self._django_limits: Batcher[Asked, None] = self._limit_batcher()

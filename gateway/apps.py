@@ -7,7 +7,7 @@ class GatewayConfig(AppConfig):
     name = "gateway"
 
     def ready(self) -> None:
-        from gateway import checks  # noqa: F401  (registers the system checks)
+        from gateway import checks, logins  # noqa: F401  (registers the system checks, and listens for logins)
         from gateway.health import register_stores
         from gateway.metrics import register_collector
         from gateway.watching import disk_metrics, heartbeat_metrics

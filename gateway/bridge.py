@@ -11,12 +11,15 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 
 from common.errors import FloodgateError, Overloaded, StoreUnavailable
+from gateway.addresses import address_of
 from gateway.environ import wsgi_environ
+from gateway.hangs import Watch, refuse_known
 from gateway.headers import Headers, find_header
 from gateway.http import Receive, Reply, Scope, Send
 from gateway.metrics import WSGI_IN_FLIGHT
@@ -27,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 PERMIT_WAIT_SECONDS = 1.0
-ANSWER_SECONDS = 10.0  # as long as a statement may take; only a store that hangs takes longer
+ANSWER_SECONDS = 10.0  # as long as a statement may take
 PARSED_BYTES_PER_SECOND = 20e6  # of an upload, by Django; 115 MB/s on an idle machine (2026-11)
 SEND_STALL_SECONDS = 10.0
 
@@ -42,6 +45,38 @@ class SpooledResponse:
     size: int
 
 
+class Lane:
+    """Threads for some of the requests: those of people hold up none of machines, and the other way round."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"wsgi-{name}")
+        self._permits = asyncio.Semaphore(threads)
+
+    async def run(self, work: Callable[[], SpooledResponse]) -> SpooledResponse:
+        """Raises Overloaded: no thread was free; and what the work raises."""
+        async with self._permit():
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    @asynccontextmanager
+    async def _permit(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(PERMIT_WAIT_SECONDS):
+                await self._permits.acquire()
+        except TimeoutError as exc:
+            raise Overloaded from exc
+        try:
+            with WSGI_IN_FLIGHT.track_inprogress():
+                yield
+        finally:
+            self._permits.release()
+
+
+def lanes(threads: int) -> tuple[int, int]:
+    """How many of WSGI_THREADS are for people, and for machines: a quarter for the former, one at least for each."""
+    people = max(1, threads // 4)
+    return people, max(1, threads - people)
+
+
 class WSGIBridge:
     """ASGI application that answers through a WSGI application.
 
@@ -52,8 +87,9 @@ class WSGIBridge:
     def __init__(self, app: WSGIApp, body_limits: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._body_limits = body_limits or {}
-        self._threads = ThreadPoolExecutor(settings.WSGI_THREADS, thread_name_prefix="wsgi")
-        self._permits = asyncio.Semaphore(settings.WSGI_THREADS)
+        people, machines = lanes(settings.WSGI_THREADS)
+        self._lanes = {True: Lane("people", people), False: Lane("machines", machines)}
+        self._watch = Watch()
         self._calls: set[asyncio.Task[SpooledResponse]] = set()
         settings.SPOOL_DIR.mkdir(parents=True, exist_ok=True)
 
@@ -70,39 +106,23 @@ class WSGIBridge:
                 await _send_response(send, scope, response)
 
     async def _respond(self, scope: Scope, receive: Receive) -> SpooledResponse:
+        address = address_of(scope)
+        refuse_known(address.stores)
         limit_bytes = self._body_limits.get(scope["path"], settings.BODY_LIMIT_BYTES)
         body, size = await spool_body(receive, scope["headers"], limit_bytes)
-        call = asyncio.create_task(self._call(wsgi_environ(scope, body, size), body))
+        call = asyncio.create_task(self._call(self._lanes[address.is_public], wsgi_environ(scope, body, size), body))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS + size / PARSED_BYTES_PER_SECOND):
-                return await asyncio.shield(call)  # a thread can't be stopped: it keeps its permit until it is done
-        except TimeoutError as exc:
-            call.add_done_callback(_close_unwanted)
-            raise StoreUnavailable from exc
-        except asyncio.CancelledError:
+        try:  # a thread can't be stopped: it keeps its permit until it is done
+            await self._watch.wait(call, address.stores, ANSWER_SECONDS + size / PARSED_BYTES_PER_SECOND)
+        except (StoreUnavailable, asyncio.CancelledError):
             call.add_done_callback(_close_unwanted)
             raise
+        return call.result()
 
-    async def _call(self, environ: dict[str, Any], body: Spool) -> SpooledResponse:
+    async def _call(self, lane: Lane, environ: dict[str, Any], body: Spool) -> SpooledResponse:
         with body:
-            async with self._permit():
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._threads, run_wsgi, self._app, environ)
-
-    @asynccontextmanager
-    async def _permit(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(PERMIT_WAIT_SECONDS):
-                await self._permits.acquire()
-        except TimeoutError as exc:
-            raise Overloaded from exc
-        try:
-            with WSGI_IN_FLIGHT.track_inprogress():
-                yield
-        finally:
-            self._permits.release()
+            return await lane.run(partial(run_wsgi, self._app, environ))
 
 
 def run_wsgi(app: WSGIApp, environ: dict[str, Any]) -> SpooledResponse:

@@ -15,12 +15,13 @@ from redis.exceptions import RedisError
 
 from gateway.addresses import undeclared
 from gateway.batcher import ANSWER_SECONDS
+from gateway.bridge import lanes
 from gateway.bulkheads import threads_by_store
 from gateway.hot import hot_endpoints
 from gateway.proofs import TRUTH_POLICY, wrong_truth_policy
 from gateway.ratelimits.policies import limited_routes
 
-WATCHING_THREADS = 8  # health checks, metrics and API keys of one web worker
+WATCHING_THREADS = 8  # health checks, metrics, API keys and hanging stores, of one web worker
 OTHER_WORKERS = 5  # two of each of the queues batches and events, and the consumer's stand-in
 SPARE_CONNECTIONS = 15  # beat, commands, psql, reserved for superusers
 LEAST_WAIT_SECONDS = 0.3  # of a request for its batch, while another one runs
@@ -77,7 +78,7 @@ def connections_needed() -> int:
     """Most connections that all processes together open to the write store's server."""
     aliases = ["default"] if settings.READ_STORE_IS_SEPARATE else ["default", "read"]
     batches = sum(threads for store, threads in threads_by_store(hot_endpoints()).items() if store.database in aliases)
-    web_worker = batches + settings.WSGI_THREADS * len(aliases) + WATCHING_THREADS
+    web_worker = batches + sum(lanes(settings.WSGI_THREADS)) * len(aliases) + WATCHING_THREADS
     web = settings.WEB_SERVERS * settings.WEB_WORKERS * web_worker
     workers = settings.IMPORT_WORKERS * len(aliases) + settings.FLUSH_WORKERS + OTHER_WORKERS
     return int(web + workers + SPARE_CONNECTIONS)

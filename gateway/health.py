@@ -10,9 +10,9 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal
 
 from django.core.exceptions import ImproperlyConfigured
@@ -28,6 +28,10 @@ logger = logging.getLogger(__name__)
 CHECK_SECONDS = 1.0
 CACHE_SECONDS = 0.5
 CONTENT_TYPE = b"application/health+json"
+# Checks that groups name.
+WRITE_STORE_CHECK = "write-store:responseTime"
+TRUTH_CHECK = "valkey-truth:responseTime"
+MIGRATIONS_CHECK = "migrations:applied"
 Status = Literal["pass", "warn", "fail"]
 Check = Callable[[], object]
 
@@ -54,6 +58,7 @@ class _Registered:
 
 
 _checks: dict[str, _Registered] = {}
+_groups: dict[str, tuple[str, ...]] = {}
 
 
 def register_check(name: str, ask: Check, *, required: bool = True) -> None:
@@ -66,10 +71,20 @@ def register_check(name: str, ask: Check, *, required: bool = True) -> None:
     _checks[name] = _Registered(name, ask, required)
 
 
+def register_group(name: str, *checks: str) -> None:
+    """Have ``/health/ready/<name>`` say whether these checks pass: those without which its routes take no writes.
+
+    So a balancer decides for each group of routes, while reads go on. Warnings count as failures there.
+    """
+    _groups[name] = checks
+
+
 def health_routes() -> dict[str, Callable[[], Awaitable[Reply]]]:
     """What the gateway answers itself, by path."""
     readiness = Readiness()
-    return {"/health": readiness.reply, "/health/ready": readiness.reply, "/health/live": live, "/healthz": alive}
+    groups = {f"/health/ready/{name}": partial(readiness.group, name) for name in _groups}
+    whole = dict.fromkeys(["/health", "/health/ready"], readiness.reply)
+    return {**whole, **groups, "/health/live": live, "/healthz": alive}
 
 
 async def live() -> Reply:
@@ -87,16 +102,28 @@ class Readiness:
 
     def __init__(self) -> None:
         self._asking = asyncio.Lock()
-        self._reply = Reply(503)
-        self._asked_at = -CACHE_SECONDS
+        self._found: dict[str, Finding] = {}
+        self._asked_at = float("-inf")
 
     async def reply(self) -> Reply:
         """200 when every required check passes, else 503."""
+        return _as_reply(await self._findings())
+
+    async def group(self, name: str) -> Reply:
+        """200 when all checks of a group pass, else 503."""
+        findings = await self._findings()
+        return _as_reply({check: _counted(findings[check]) for check in _groups[name]})
+
+    async def _findings(self) -> dict[str, Finding]:
         async with self._asking:
             if time.monotonic() - self._asked_at >= CACHE_SECONDS:
-                self._reply = _as_reply(await _ask_all())
+                self._found = await _ask_all()
                 self._asked_at = time.monotonic()
-            return self._reply
+            return self._found
+
+
+def _counted(finding: Finding) -> Finding:
+    return finding if finding.status == "pass" else replace(finding, status="fail")
 
 
 async def _ask_all() -> dict[str, Finding]:
@@ -157,8 +184,8 @@ def register_stores() -> None:
     """Those that everything needs; called when models are there."""
     from gateway.proofs import write_to_cache, write_to_database, write_to_truth
 
-    register_check("write-store:responseTime", write_to_database)
+    register_check(WRITE_STORE_CHECK, write_to_database)
     register_check("read-store:responseTime", lambda: ask_database("read"))
-    register_check("valkey-truth:responseTime", write_to_truth)
+    register_check(TRUTH_CHECK, write_to_truth)
     register_check("valkey-cache:responseTime", write_to_cache, required=False)
-    register_check("migrations:applied", _migrations_are_applied)
+    register_check(MIGRATIONS_CHECK, _migrations_are_applied)

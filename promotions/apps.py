@@ -3,6 +3,7 @@ from http import HTTPStatus
 from django.apps import AppConfig
 
 from common.stores import READ_STORE
+from gateway.health import MIGRATIONS_CHECK, WRITE_STORE_CHECK, register_group
 from gateway.metrics import register_collector
 from gateway.problems import register_codes
 
@@ -15,6 +16,7 @@ class PromotionsConfig(AppConfig):
 
         register_collector(promotions_metrics)
         register_collector(pointer_metrics, READ_STORE.name)
+        register_group("promotions", WRITE_STORE_CHECK, MIGRATIONS_CHECK)
         register_codes(
             {
                 "promotions-error": HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -2,6 +2,7 @@ from http import HTTPStatus
 
 from django.apps import AppConfig
 
+from gateway.health import MIGRATIONS_CHECK, WRITE_STORE_CHECK, register_group
 from gateway.metrics import register_collector
 from gateway.problems import register_codes
 
@@ -17,6 +18,7 @@ class RatesConfig(AppConfig):
         register_collector(rates_metrics)
         register_collector(exchange_metrics)
         register_collector(batch_metrics)
+        register_group("rates", WRITE_STORE_CHECK, MIGRATIONS_CHECK)
         register_codes(
             {
                 "place-not-found": HTTPStatus.NOT_FOUND,

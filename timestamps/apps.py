@@ -3,7 +3,7 @@ from http import HTTPStatus
 from django.apps import AppConfig
 
 from common.stores import TRUTH
-from gateway.health import register_check
+from gateway.health import TRUTH_CHECK, register_check, register_group
 from gateway.metrics import register_collector
 from gateway.problems import register_codes
 
@@ -13,13 +13,15 @@ class TimestampsConfig(AppConfig):
 
     def ready(self) -> None:
         from timestamps import checks  # noqa: F401  (registers the system check)
-        from timestamps.health import lag_seconds
+        from timestamps.health import lag_seconds, require_open_log
         from timestamps.metrics import archive_metrics, log_metrics, records_metrics  # models are there only now
 
         register_collector(log_metrics, TRUTH.name)
         register_collector(archive_metrics, "archive")
         register_collector(records_metrics)
         register_check("timestamps:lag", lag_seconds, required=False)
+        register_check("timestamps:log", require_open_log, required=False)
+        register_group("timestamps", TRUTH_CHECK, "timestamps:log")
         register_codes(
             {
                 "too-many-timestamps": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -9,13 +9,18 @@ from timestamps.lagging import is_behind, read_lag
 LATE_SECONDS = 10.0
 
 
+def require_open_log() -> None:
+    """Raises LogNotOpen: appends are refused."""
+    if not stream.state().is_open:
+        raise LogNotOpen
+
+
 def lag_seconds() -> float:
     """Age of the oldest entry that is not in the database.
 
     Raises: LogNotOpen; ConsumerIsLate; Rebuilding: the database lacks what it had once.
     """
-    if not stream.state().is_open:
-        raise LogNotOpen
+    require_open_log()
     seconds = read_lag(time.time()).seconds
     if seconds > LATE_SECONDS:
         raise ConsumerIsLate

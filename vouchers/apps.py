@@ -2,7 +2,7 @@ from http import HTTPStatus
 
 from django.apps import AppConfig
 
-from gateway.health import register_check
+from gateway.health import MIGRATIONS_CHECK, WRITE_STORE_CHECK, register_check, register_group
 from gateway.metrics import register_collector
 from gateway.problems import register_codes
 
@@ -17,6 +17,7 @@ class VouchersConfig(AppConfig):
 
         register_collector(vouchers_metrics)
         register_check("vouchers:walletLag", wallet_lag_seconds, required=False)
+        register_group("vouchers", WRITE_STORE_CHECK, MIGRATIONS_CHECK)
         register_codes(
             {
                 "voucher-unavailable": HTTPStatus.NOT_FOUND,

@@ -6,3 +6,4 @@ from config.settings.databases import *  # noqa: F403
 from config.settings.floodgate import *  # noqa: F403
 from config.settings.logging import *  # noqa: F403
 from config.settings.rest import *  # noqa: F403
+from config.settings.security import *  # noqa: F403

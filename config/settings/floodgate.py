@@ -31,6 +31,7 @@ RATE_LIMIT_POLICIES = {  # per client and second
     "django": 50,
     "wallet_orders": 1_000,
     "wallet_reads": 1_000,
+    "login": 5,
 } | env.RATE_LIMIT_POLICIES
 IDEMPOTENCY_TTL_SECONDS = env.IDEMPOTENCY_TTL_SECONDS
 
@@ -48,7 +49,7 @@ WALLET_API_KEY = env.WALLET_API_KEY
 
 # Policy, and how its paths begin. Reads of other deployments must not hold up their deliveries, and each try of a
 # password takes a processor for a third of a second.
-LIMITED_PATHS = [("wallet_orders", "/api/wallet/orders"), ("wallet_reads", "/api/wallet/")]
+LIMITED_PATHS = [("wallet_orders", "/api/wallet/orders"), ("wallet_reads", "/api/wallet/"), ("login", "/admin/login/")]
 
 ARCHIVE_URL = env.ARCHIVE_URL  # a folder, or an address that fsspec has a driver for
 TIMESTAMPS_SEGMENT_ENTRIES = env.TIMESTAMPS_SEGMENT_ENTRIES

@@ -62,6 +62,7 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         "django.request": {"level": "ERROR"},  # a 404 is an answer
+        "axes": {"level": "ERROR"},  # the log `audit` tells what it does, in fewer words
         "celery.worker.strategy": {"level": "WARNING"},  # one line per wake-up otherwise
         "celery.worker.request": {"level": "WARNING"},  # one line per wake-up that nobody needed
         "celery.app.trace": {"level": "WARNING"},

@@ -11,9 +11,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from common import valkey
-from gateway.health import Readiness
+from gateway.health import Readiness, health_routes
 from gateway.proofs import TRUTH_POLICY, write_to_database
 from tests.valkeys import own_truth, own_valkey
+from timestamps.opening import open_log
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])
 TRUTH, WRITE_STORE, CACHE = "valkey-truth:responseTime", "write-store:responseTime", "valkey-cache:responseTime"
@@ -83,3 +84,42 @@ def test_readiness_leaves_one_row_however_often_it_is_asked() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM gateway_writeproof")
         assert cursor.fetchone() == (1,)
+
+
+def groups() -> dict[str, int]:
+    """Status of each group of routes."""
+    prefix = "/health/ready/"
+
+    async def ask() -> dict[str, int]:
+        routes = {path: answer for path, answer in health_routes().items() if path.startswith(prefix)}
+        return {path.removeprefix(prefix): (await answer()).status for path, answer in routes.items()}
+
+    return asyncio.run(ask())
+
+
+GROUPS = {"promotions", "counters", "vouchers", "timestamps", "rates"}
+
+
+@pytest.fixture
+def opened(truth: Any) -> Any:
+    open_log()
+    return truth
+
+
+def test_groups_are_ready_as_the_stores_of_their_writes_are(opened: Any) -> None:
+    assert groups() == dict.fromkeys(GROUPS, 200)
+    opened.config_set("appendonly", "no")
+    assert groups() == dict.fromkeys(GROUPS, 200) | {"counters": 503, "timestamps": 503}
+
+
+@pytest.mark.usefixtures("opened")
+def test_groups_that_write_to_the_database_are_not_ready_while_it_takes_no_writes(
+    request: pytest.FixtureRequest,
+) -> None:
+    request.getfixturevalue("read_only_database")
+    assert groups() == dict.fromkeys(GROUPS, 503) | {"counters": 200, "timestamps": 200}
+
+
+def test_group_of_timestamps_is_not_ready_before_its_log_is_open(truth: Any) -> None:
+    assert groups()["timestamps"] == 503
+    assert groups()["counters"] == 200

@@ -10,7 +10,7 @@ from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
-settings.WSGI_THREADS = 2
+settings.WSGI_THREADS = 3  # two of them for what is not a page for people
 settings.BODY_LIMIT_BYTES = 100_000
 settings.UPLOAD_MAX_BYTES = 50_000_000
 

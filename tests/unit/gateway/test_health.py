@@ -97,3 +97,22 @@ def test_live_needs_no_store() -> None:
     health.register_check("store", fail)
     status, body = as_json(asyncio.run(health.live()))
     assert (status, body) == (200, {"status": "pass"})
+
+
+def test_group_is_ready_while_the_checks_that_it_names_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_groups", {})
+    health.register_check("store", lambda: None)
+    health.register_check("other", fail)
+    health.register_check("log", fail, required=False)
+    health.register_group("rates", "store")
+    health.register_group("timestamps", "store", "log")
+    routes = health.health_routes()
+
+    async def ask(path: str) -> Reply:
+        return await routes[path]()
+
+    assert as_json(asyncio.run(ask("/health/ready")))[0] == 503
+    status, body = as_json(asyncio.run(ask("/health/ready/rates")))
+    assert (status, body["status"], list(body["checks"])) == (200, "pass", ["store"])
+    status, body = as_json(asyncio.run(ask("/health/ready/timestamps")))
+    assert (status, body["status"], list(body["checks"])) == (503, "fail", ["store", "log"])
