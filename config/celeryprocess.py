@@ -5,14 +5,17 @@ decides when it is imported whether the processes of a worker share their counte
 """
 
 import atexit
+import json
 import os
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from celery import bootsteps
 from celery.app.amqp import AMQP
+from celery.apps import worker
 from celery.beat import PersistentScheduler
 from celery.signals import beat_init, worker_init, worker_process_init
 from kombu import Connection
@@ -41,6 +44,17 @@ from config.tracing import start_tracing  # noqa: E402
 
 _hearts: list[Heart] = []
 os.register_at_fork(after_in_child=_hearts.clear)  # the children say nothing about the loop
+
+
+def _say(message: str, *_: object) -> None:
+    """In the form of the log, from a handler of signals, which must not log. Celery would write plain text."""
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    fields = {"timestamp": now, "level": "info", "logger": worker.__name__, "event": message.strip()}
+    os.write(2, (json.dumps(fields) + "\n").encode())
+
+
+if env.LOG_FORMAT == "json":
+    worker.safe_say = _say  # type: ignore[attr-defined]  # it is imported there without a name of its own
 
 
 def _beat() -> None:
