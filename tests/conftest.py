@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import threading
 from collections.abc import Iterator
 from importlib import import_module
 
@@ -16,6 +17,7 @@ from tests.counters import forget_everything
 hypothesis.settings.register_profile("floodgate", deadline=None)
 hypothesis.settings.load_profile("floodgate")
 
+WAIT_SECONDS = 10.0
 KEPT = {"django_content_type", "auth_permission"}  # what `migrate` writes of the code
 # Refuse TRUNCATE, with which tests are cleaned up after.
 TRUNCATE_GUARDS = {"vouchers_transfer": "transfers_stay_all", "vouchers_profile": "profiles_stay_all"}
@@ -47,10 +49,18 @@ def _empty_tables(find: str) -> None:
 
     That truncates every table and makes all content types and permissions anew: half a second, not milliseconds.
     """
+    _await_readers()
     with connection.cursor() as cursor:
         cursor.execute(find)
         if filled := [name for (name,) in cursor.fetchall()]:
             cursor.execute(f"TRUNCATE {', '.join(filled)} CASCADE")
+
+
+def _await_readers() -> None:
+    """Threads that look after a test has its answer, which no later one may meet."""
+    for thread in threading.enumerate():
+        if thread.name == "promotions-pointer":
+            thread.join(WAIT_SECONDS)
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ class Books:
     failed: Counter[str] = field(default_factory=Counter)
     last_success: dict[str, float] = field(default_factory=dict)
     gaps: Counter[str] = field(default_factory=Counter)
+    earlier: tuple[int, int, int] = (0, 0, 0)  # increments, timestamps and redeemers before this chapter
 
     def note(self, kind: str, outcome: str) -> None:
         """``outcome`` is "" for a success. A kind's gap is the longest time between two of them, in milliseconds."""
@@ -51,6 +52,7 @@ class Books:
     def begin_chapter(self) -> None:
         """Count answers, failures and gaps anew; what was promised stays."""
         self.answered, self.failed, self.gaps, self.last_success = Counter(), Counter(), Counter(), {}
+        self.earlier = (len(self.increments), len(self.timestamps), len(self.redeemers))
 
     def __str__(self) -> str:
         failed = f"failed: {dict(self.failed)}" if self.failed else "0 failed"

@@ -1,7 +1,7 @@
 """Whether what clients were promised is what the service answers now."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 import httpx
 
@@ -10,20 +10,24 @@ from tests.stack.clients import PROMOTION, REDEMPTIONS, VOUCHER, Books, Site
 WAIT_SECONDS = 60.0
 
 
-def judge(site: Site, books: Books, *, since: Books | None = None) -> str:
-    """A line of what was compared.
+def judge(site: Site, books: Books, *, since: Books | None = None, is_whole: bool = False) -> str:
+    """Of this chapter's promises, and of all that nobody knows; a line of what was compared.
 
-    Args: since: the books at a backup; what was promised later may be there or not.
+    Args: since: the books at a backup; what was promised later may be there or not. All before is looked at.
+          is_whole: all promises are looked at, also those of earlier chapters.
     Raises: AssertionError: a promise was broken.
     """
     promised = since or books
+    increments, timestamps, redeemers = (0, 0, 0) if since or is_whole else books.earlier
     with site.client() as client:
-        _check_increments(client, promised, books)
-        _check_timestamps(client, promised.timestamps)
-        redeemed = _check_redemptions(client, promised, books)
+        keys = [*list(books.increments)[increments:], *books.unknown_increments]
+        _check_increments(client, keys, promised)
+        _check_timestamps(client, promised.timestamps[timestamps:])
+        users = books.redeemers[redeemers:] + books.unknown_redeemers
+        _check_redemptions(client, users, set(promised.redeemers), redeemers)
         assert _get(client, f"/promotions/{PROMOTION}").status_code == 200
     return (
-        f"{len(promised.increments):,} counters, {len(promised.timestamps):,} timestamps and {redeemed:,} redemptions"
+        f"{len(keys):,} counters, {len(promised.timestamps) - timestamps:,} timestamps and {len(users):,} redemptions"
         " are exactly what was answered"
     )
 
@@ -36,9 +40,9 @@ def _get(client: httpx.Client, path: str) -> httpx.Response:
     return answer
 
 
-def _check_increments(client: httpx.Client, promised: Books, books: Books) -> None:
+def _check_increments(client: httpx.Client, keys: Iterable[str], promised: Books) -> None:
     """Every key is incremented once, by 3."""
-    for key in books.increments | books.unknown_increments:
+    for key in keys:
         answer = _get(client, f"/counters/{key}")
         value = answer.json()["value"] if answer.status_code == 200 else 0
         allowed = {3} if key in promised.increments else {0, 3}
@@ -51,14 +55,13 @@ def _check_timestamps(client: httpx.Client, ids: Iterable[str]) -> None:
         assert answer.status_code == 200, f"timestamp {command_id}: {answer.status_code} {answer.text}"
 
 
-def _check_redemptions(client: httpx.Client, promised: Books, books: Books) -> int:
-    """How many there are: as many as credited wallets, each of them once."""
-    credited = 0
-    for user in books.redeemers + books.unknown_redeemers:
+def _check_redemptions(client: httpx.Client, users: Iterable[str], promised: Set[str], earlier: int) -> None:
+    """There are as many as credited wallets, each of them once; ``earlier`` ones were looked at before."""
+    credited = earlier
+    for user in users:
         answer = _get(client, f"/api/profiles/{user}")
         balance = answer.json()["balance"] if answer.status_code == 200 else 0
-        assert balance in ((1,) if user in set(promised.redeemers) else (0, 1)), f"{user} has {balance}"
+        assert balance in ((1,) if user in promised else (0, 1)), f"{user} has {balance}"
         credited += balance == 1
     remaining = _get(client, f"/api/vouchers?code={VOUCHER}").json()["remaining"]
     assert REDEMPTIONS - remaining == credited, f"{REDEMPTIONS - remaining} redemptions, {credited} credits"
-    return credited

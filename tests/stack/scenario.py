@@ -141,6 +141,7 @@ class Deployment:
         self._must_be_exact("a rewind")
 
     def end(self) -> None:
+        self._say(judge(self._site(), self._books, is_whole=True))
         self._no_secret_in_logs()
 
     def remove(self) -> None:
