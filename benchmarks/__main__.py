@@ -66,10 +66,14 @@ def main() -> int:
                 measure_appends(stack, report, seconds=arguments.seconds, rounds=arguments.rounds)
             if "rates" in arguments.parts:
                 measure_rates(stack, report, rows=arguments.rows, rounds=arguments.rounds, seconds=arguments.seconds)
-            if "outages" in arguments.parts:
-                measure_outages(stack, report)
             if "memory" in arguments.parts:
                 measure_memory(stack, report, sizes=(1_000_000, 4 * arguments.rows))
+    if "outages" in arguments.parts:
+        with (
+            tempfile.TemporaryDirectory(prefix="fg-bench-") as folder,
+            running_stack(Path(folder) / "data", LOG_FORMAT="json", **LIMITS) as stack,
+        ):
+            measure_outages(stack, report)
     return 0 if report.show() else 1
 
 
