@@ -201,7 +201,8 @@ class Deployment:
     def _no_secret_in_logs(self) -> None:
         """Nor a telephone number; and every line of ours is JSON."""
         logs = self._operator.run("docker compose logs --no-color --no-log-prefix")
-        secrets = [file.read_text() for file in (self._clone / "secrets").iterdir() if "acl" not in file.name]
+        files = [file for file in (self._clone / "secrets").iterdir() if "acl" not in file.name]
+        secrets = filter(None, (file.read_text() for file in files))  # there may be no address for alerts
         personal = self._books.redeemers + self._books.unknown_redeemers
         found = [word for word in (*secrets, *self._keys, PASSWORD, *personal) if word in logs]
         assert not found, f"in the logs: {found[:3]}"
