@@ -11,8 +11,11 @@ def main() -> None:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
+    from common.audit import auditing_commands_of_others
+
     try:
-        execute_from_command_line(sys.argv)
+        with auditing_commands_of_others("".join(sys.argv[1:2])):
+            execute_from_command_line(sys.argv)
     except ImproperlyConfigured as exc:
         sys.exit(f"error: {exc}")
 

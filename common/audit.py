@@ -6,6 +6,8 @@ thing is named by its kind and id, never by a phone number or a code.
 
 import getpass
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -16,6 +18,7 @@ logger = logging.getLogger("audit")
 
 DONE = "done"
 ONLY_LOOKS = ("check", "dry_run")  # options of commands
+OF_OTHERS = ("createsuperuser", "changepassword")
 
 
 def audit(actor: str, action: str, thing: object = "", outcome: str = DONE, said: str = "") -> None:
@@ -33,8 +36,25 @@ def audit(actor: str, action: str, thing: object = "", outcome: str = DONE, said
         write()
 
 
+@contextmanager
+def auditing_commands_of_others(name: str) -> Iterator[None]:
+    """Around a command that may be one of Django's that change something."""
+    outcome = "refused"
+    try:
+        yield
+        outcome = DONE
+    finally:
+        if name in OF_OTHERS:
+            audit(f"command:{_user()}", name, outcome=outcome)
+
+
 class AuditedCommand(BaseCommand):
-    """A command that changes something. Its actor is the user of the operating system."""
+    """A command that changes something. Its actor is the user of the operating system.
+
+    Attributes: said: what the line says of it in words.
+    """
+
+    said = ""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Raises what the command raises."""
@@ -48,7 +68,7 @@ class AuditedCommand(BaseCommand):
         finally:
             if not any(options.get(only_looks) for only_looks in ONLY_LOOKS):
                 name = type(self).__module__.rpartition(".")[2]
-                audit(f"command:{_user()}", name, options.get("name", ""), outcome)
+                audit(f"command:{_user()}", name, options.get("name", ""), outcome, self.said)
         return output
 
 

@@ -1,10 +1,12 @@
 """What must not get into logs: secrets, personal data, and rows that PostgreSQL quotes in its errors."""
 
+import json
 import re
 from typing import Any
 
 from config import env
 
+_NEXT_EXCEPTION = r"\n\n(?:The above exception|During handling of)"
 _SECRETS = list(
     filter(
         None,
@@ -14,13 +16,24 @@ _SECRETS = list(
         ),
     )
 )
+
+
+def _spelled(secrets: list[str]) -> set[str]:
+    """As they are, and as ``repr`` and JSON write them."""
+    return {*secrets, *(repr(secret)[1:-1] for secret in secrets), *(json.dumps(secret)[1:-1] for secret in secrets)}
+
+
 _PATTERNS: list[tuple[re.Pattern[str], str]] = [
-    (re.compile("|".join(map(re.escape, _SECRETS))), "[secret]"),
+    (re.compile("|".join(map(re.escape, _spelled(_SECRETS)))), "[secret]"),
     (re.compile(r"(://[^\s:/@]*:)[^\s@]+@"), r"\1[secret]@"),
     (re.compile(r"\bfg_[A-Za-z0-9_-]{8,}"), "[API key]"),
     (re.compile(r"(?:\+|%2[Bb])[1-9][0-9]{6,14}\b"), "[phone number]"),
-    # "Failing row contains (...)", "Key (code)=(...) exists", "COPY of line 3: ...", and the statement with its values.
-    (re.compile(r"^(DETAIL|CONTEXT|LINE \d+):.*$", re.MULTILINE), r"\1: [left out]"),
+    # "Failing row contains (...)", "Key (code)=(...) exists", "COPY of line 3: ...", and the statement with its values:
+    # values have lines too, so all goes that comes after. `repr` writes their ends as two characters.
+    (
+        re.compile(rf"(^|\\n)(DETAIL|CONTEXT|LINE \d+):(?! \[left out\]).*?(?={_NEXT_EXCEPTION}|\Z)", re.M | re.S),
+        r"\1\2: [left out]",
+    ),
 ]
 
 

@@ -22,6 +22,8 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "",
+    "log_min_error_statement": "panic",  # statements and rows have personal data
+    "log_error_verbosity": "terse",
 }
 _DURABLE = {"shared_buffers": "256MB"}
 _THROW_AWAY = {"shared_buffers": "128MB", "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

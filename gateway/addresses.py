@@ -23,7 +23,7 @@ _PUBLIC = frozenset({"/", "/docs", "/openapi.json", "/admin"})
 _STATIC = "/static/"
 _ADMIN = "/admin/"
 _PUBLIC_FOLDERS = (_STATIC, _ADMIN)
-_CONVERTED = re.compile(r"(?:\(\?P)?<(?:\w+:)?(\w+)>(?:[^)/]*\)\$)?")
+_PARAMETER = re.compile(r"\(\?P<(\w+)>[^)]*\)|<(?:\w+:)?(\w+)>")  # of an expression, or of a path
 _HANDLERS = ("get", "post", "put", "patch", "delete")
 
 
@@ -32,21 +32,26 @@ class Address(NamedTuple):
     template: the path with names in place of what differs, like ``/imports/{import_id}``; empty where there is nothing.
     needs: the scope, if any.
     is_public: whether it does without a key, where keys are required too.
-    stores: without whose answer there is none.
+    stores: those that it waits for.
+    answers_without_store: sometimes.
     """
 
     template: str
     needs: KeyScope | None
     is_public: bool
     stores: tuple[Circuit, ...] = ()
+    answers_without_store: bool = False
 
 
 def address_of(scope: Scope) -> Address:
     """Of a request that Django will answer, by the path that Django will see."""
     template, view, is_public = _found(_path_of(scope))
     method = "get" if scope["method"] == "HEAD" else scope["method"].lower()
-    stores = _stores_of_page(template) if is_public else stores_of(view, method)
-    return Address(template, scopes_of(view).get(method), is_public, stores)
+    if is_public:
+        return Address(template, None, is_public, _stores_of_page(template))
+    handler = getattr(getattr(view, "cls", None), method, None)
+    needs, stores = scopes_of(view).get(method), stores_of(view, method)
+    return Address(template, needs, is_public, stores, getattr(handler, "answers_without_store", False))
 
 
 @lru_cache(4_096)
@@ -93,7 +98,8 @@ def scopes_of(view: Any) -> Mapping[str, KeyScope]:
 
 def template_of(route: str) -> str:
     """``imports/<int:import_id>`` of Django in the form of hot endpoints."""
-    return "/" + _CONVERTED.sub(r"{\1}", route)
+    named = _PARAMETER.sub(lambda found: f"{{{found[1] or found[2]}}}", route)
+    return "/" + named.replace("^", "").removesuffix("$")
 
 
 def undeclared() -> list[str]:

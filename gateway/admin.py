@@ -3,7 +3,10 @@
 Django registers the latter with forms that the theme does not style.
 """
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import wraps
+from http import HTTPStatus
 from typing import Any, cast
 
 from django import forms
@@ -25,6 +28,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
+from common.audit import DONE, audit
 from gateway.apikeys import create_api_key, revoke_api_keys
 from gateway.errors import TooManyKeys
 from gateway.models import ApiKey
@@ -35,6 +39,23 @@ from gateway.strictadmin import StrictAdmin
 STATE_COLOURS = {"active": "success", "expired": "warning", "revoked": "danger"}
 
 admin.site.unregister([User, Group])
+
+
+def _telling(change: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Django's page on which people change their own password, which has no history."""
+
+    @wraps(change)
+    def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        answer = change(request, *args, **kwargs)
+        if request.method == "POST":
+            outcome = DONE if answer.status_code == HTTPStatus.FOUND else "refused"
+            audit(f"user:{request.user.get_username()}", "change password", request.user.pk, outcome)
+        return answer
+
+    return view
+
+
+admin.site.password_change = _telling(admin.site.password_change)  # type: ignore[assignment, method-assign]
 
 
 @admin.register(User)

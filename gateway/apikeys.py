@@ -1,8 +1,9 @@
 """API keys: made once, shown once, kept as a digest.
 
 A process keeps the digests of all keys that are not revoked in a dictionary, so a key costs one SHA-256 and one look-up
-on the event loop. A thread reads them anew while requests with keys come, so an idle server asks nothing. The look-up
-needs no constant time: what an attacker could learn from it is the digest of a guess, and a key has 192 random bits.
+on the event loop. A thread reads them anew every two seconds, also while no request comes: the first one after a pause
+must not be let in with a key that was revoked meanwhile. The look-up needs no constant time: what an attacker could
+learn from it is the digest of a guess, and a key has 192 random bits.
 """
 
 import asyncio
@@ -119,6 +120,12 @@ class Keys:
             raise KeyRefused
         self._note(grant.key_id)
         return grant
+
+    async def refresh(self) -> None:
+        """For ever, every REFRESH_SECONDS."""
+        while True:
+            self._start_reading()
+            await asyncio.sleep(REFRESH_SECONDS)
 
     async def _find_fresh(self, digest: bytes) -> Grant:
         """For a key that may have been made a moment ago."""

@@ -18,16 +18,17 @@ from typing import Any
 from django.conf import settings
 
 from common.errors import FloodgateError, Overloaded
-from common.stores import CACHE
+from common.stores import CACHE, READ_STORE, WRITE_STORE
 from gateway.accesslog import AccessLog
 from gateway.addresses import Address, address_of
+from gateway.apikeys import KEYS
 from gateway.batcher import Batcher
 from gateway.batches import run_batch
 from gateway.bulkheads import bulkheads
 from gateway.clients import ACCOUNT_HEADER, Client, identify, scheme_of
 from gateway.correlation import correlation_id_of, fresh_id
 from gateway.errors import RateLimited, ShuttingDown
-from gateway.hangs import OF_DJANGO
+from gateway.hangs import of_django
 from gateway.health import health_routes
 from gateway.hot import ASK_AGAIN_SECONDS, BATCH_SECONDS
 from gateway.http import (
@@ -103,7 +104,7 @@ class Gateway:
         self._in_flight: Counter[str] = Counter()
         self._room = Room(BODY_ROOM_BYTES)
         self._access = AccessLog(settings.ACCESS_LOG)
-        self.tally = Tally({CACHE, LIMITS, *self._threads, *OF_DJANGO.values()})
+        self.tally = Tally({CACHE, LIMITS, *self._threads, *map(of_django, {WRITE_STORE, READ_STORE, *self._threads})})
         self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
         self._django_limits: Batcher[Asked, None] = self._limit_batcher()
@@ -157,10 +158,11 @@ class Gateway:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        flushing = [asyncio.create_task(one.flush_every_second()) for one in (self.tally, self._access)]
+        every = (self.tally.flush_every_second(), self._access.flush_every_second(), KEYS.refresh())
+        tasks = [asyncio.create_task(one) for one in every]
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        for task in flushing:
+        for task in tasks:
             task.cancel()
         self.tally.flush()
         ends = [threads.shutdown for threads in (self._parser, *self._threads.values(), self._limit_threads)]

@@ -17,7 +17,7 @@ from typing import Any
 from django.conf import settings
 
 from common.errors import FloodgateError, Overloaded, StoreUnavailable
-from gateway.addresses import address_of
+from gateway.addresses import Address, address_of
 from gateway.environ import wsgi_environ
 from gateway.hangs import Watch, refuse_known
 from gateway.headers import Headers, find_header
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 PERMIT_WAIT_SECONDS = 1.0
+STORELESS_THREADS = 2  # for pages and files that need no store, and so have no connection to one
 ANSWER_SECONDS = 10.0  # as long as a statement may take
 PARSED_BYTES_PER_SECOND = 20e6  # of an upload, by Django; 115 MB/s on an idle machine (2026-11)
 SEND_STALL_SECONDS = 10.0
@@ -46,7 +47,7 @@ class SpooledResponse:
 
 
 class Lane:
-    """Threads for some of the requests: those of people hold up none of machines, and the other way round."""
+    """Threads for some of the requests: others hold up none of these."""
 
     def __init__(self, name: str, threads: int) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"wsgi-{name}")
@@ -88,7 +89,8 @@ class WSGIBridge:
         self._app = app
         self._body_limits = body_limits or {}
         people, machines = lanes(settings.WSGI_THREADS)
-        self._lanes = {True: Lane("people", people), False: Lane("machines", machines)}
+        self._people, self._machines = Lane("people", people), Lane("machines", machines)
+        self._storeless = Lane("storeless", STORELESS_THREADS)
         self._watch = Watch()
         self._calls: set[asyncio.Task[SpooledResponse]] = set()
         settings.SPOOL_DIR.mkdir(parents=True, exist_ok=True)
@@ -107,10 +109,11 @@ class WSGIBridge:
 
     async def _respond(self, scope: Scope, receive: Receive) -> SpooledResponse:
         address = address_of(scope)
-        refuse_known(address.stores)
+        if not address.answers_without_store:
+            refuse_known(address.stores)
         limit_bytes = self._body_limits.get(scope["path"], settings.BODY_LIMIT_BYTES)
         body, size = await spool_body(receive, scope["headers"], limit_bytes)
-        call = asyncio.create_task(self._call(self._lanes[address.is_public], wsgi_environ(scope, body, size), body))
+        call = asyncio.create_task(self._call(self._lane(address), wsgi_environ(scope, body, size), body))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
         try:  # a thread can't be stopped: it keeps its permit until it is done
@@ -119,6 +122,11 @@ class WSGIBridge:
             call.add_done_callback(_close_unwanted)
             raise
         return call.result()
+
+    def _lane(self, address: Address) -> Lane:
+        if not address.is_public:
+            return self._machines
+        return self._people if address.stores else self._storeless
 
     async def _call(self, lane: Lane, environ: dict[str, Any], body: Spool) -> SpooledResponse:
         with body:

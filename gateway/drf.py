@@ -59,7 +59,8 @@ def twin_of(endpoint: HotEndpoint[Any, Any]) -> Any:
             raise StoreUnavailable(NOTHING_DONE)
         return as_http_response(endpoint.answer(hot_request, _final(endpoint, item)))
 
-    handle.stores = () if endpoint.answers_without_store else (endpoint.store,)  # type: ignore[attr-defined]
+    handle.stores = (endpoint.store,)  # type: ignore[attr-defined]
+    handle.answers_without_store = endpoint.answers_without_store  # type: ignore[attr-defined]
     described = extend_schema(
         operation_id=endpoint.name,
         tags=[endpoint.parse.__module__.partition(".")[0]],

@@ -9,28 +9,29 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 
 from common.circuits import Circuit
 from common.errors import NOTHING_DONE, StoreUnavailable
-from common.stores import READ_STORE, WRITE_STORE
 
 # Together with what a key may be waited for, less than the 2 s in which a request is refused.
 PATIENCE_SECONDS = 0.75  # before the store is asked
 PROBE_SECONDS = 0.6
-OF_DJANGO = {store: Circuit(f"django-{store.name}", store.probe, store.database) for store in (WRITE_STORE, READ_STORE)}
 
 
 def refuse_known(stores: Sequence[Circuit]) -> None:
     """Raise StoreUnavailable while one of the stores is known not to answer."""
-    if any(store.is_open or _own(store).is_open for store in stores):
+    if any(store.is_open or of_django(store).is_open for store in stores):
         raise StoreUnavailable(NOTHING_DONE)
 
 
-def _own(store: Circuit) -> Circuit:
-    return OF_DJANGO.get(store, store)
+@cache
+def of_django(store: Circuit) -> Circuit:
+    """Of the same store, for Django's requests alone."""
+    return Circuit(f"django-{store.name}", store.probe, store.database)
 
 
 class Watch:
@@ -57,7 +58,7 @@ class Watch:
     async def _refuse_hanging(self, call: "asyncio.Future[Any]", stores: Sequence[Circuit]) -> None:
         for store in stores:
             if await self._hangs(store) and not call.done():
-                _own(store).open()
+                of_django(store).open()
                 raise StoreUnavailable
 
     async def _hangs(self, store: Circuit) -> bool:

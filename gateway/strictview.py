@@ -60,6 +60,15 @@ class StrictView(APIView):
         if method == "get" or not self.parser_classes:
             refuse_body(request._request.body)
 
+    def handle_exception(self, exc: Exception) -> Any:
+        """Raises what nobody foresaw, which is a 500."""
+        try:
+            return super().handle_exception(exc)
+        except Exception:
+            if self.is_audited and self.request.method == "POST":
+                _audit(self.request, None, self.kwargs)
+            raise
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Also of what was refused."""
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -80,6 +89,8 @@ def _audit(request: Request, response: Any, parameters: Mapping[str, Any]) -> No
 
 
 def _outcome(response: Any) -> str:
+    if response is None:
+        return "failed"
     if response.status_code >= HTTPStatus.BAD_REQUEST:
         return f"refused {response.status_code}"
     return "replayed" if response.has_header("Idempotency-Replayed") else DONE

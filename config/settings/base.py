@@ -41,8 +41,8 @@ if IS_CLONE:
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "gateway.middleware.CorrelationMiddleware",
     "gateway.middleware.RefuseNul",
     "django.contrib.sessions.middleware.SessionMiddleware",

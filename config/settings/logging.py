@@ -34,6 +34,7 @@ _RENDERERS: dict[str, list[Any]] = {
         structlog.processors.JSONRenderer(default=_named),
     ],
     "console": [
+        redact_event,
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
         redact_line,
     ],

@@ -9,10 +9,16 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 # alone, nor per user alone: one attacker would lock out an office behind one address, or a person everywhere. How many
 # users one address may try is limited by the policy `login`.
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}Validator"}
+    for name in ("UserAttributeSimilarity", "MinimumLength", "CommonPassword", "NumericPassword")
+]
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
+# While somebody is locked out nothing is written: each try would make the row longer, and the lock too.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "gateway.logins.address_of"
 AXES_USERNAME_CALLABLE = "gateway.logins.typed_name"
 AXES_LOCKOUT_CALLABLE = "gateway.logins.locked"

@@ -6,8 +6,10 @@ Migrations make the first of them, as the role that owns all others.
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.db import connections
+
+from common.audit import AuditedCommand
 
 _FOREIGN = """
 SELECT oid::regclass::text FROM pg_class
@@ -16,7 +18,7 @@ WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname ~ '^(p
 """
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     help = "Give the tables that the app makes and drops itself to the role that it runs as."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from common.audit import AuditedCommand
 from common.stores import STORE_AWAY
 from config import env
 from counters.buffer import read_backlog
 from counters.flushing import flush_counters
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     help = "Bring what was counted so far into the database now; flushers do the same every two seconds."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -42,6 +42,7 @@ class Command(AuditedCommand, KeyCommand):
             raise CommandError(f"This is no name: {' '.join(error.messages)}") from error
         except TooManyKeys as error:
             raise CommandError(error.detail) from error
+        self.said = f"{made.row.prefix}… may {' '.join(made.row.scopes)} until {made.row.expires_at or 'revoked'}"
         self.stdout.write(made.key)
         self.stderr.write(f"The key of {name}; it cannot be shown again. Send it as `Authorization: Bearer KEY`.")
 

@@ -20,8 +20,9 @@ class Command(AuditedCommand, KeyCommand):
 
     def run(self, options: dict[str, Any]) -> None:
         name, key = options["name"], options["key"]
-        found = ApiKey.objects.filter(name=name, prefix__startswith=key[:7], revoked_at=None)
+        found = list(ApiKey.objects.filter(name=name, prefix__startswith=key[:7], revoked_at=None))
         revoked = revoke_api_keys([one.pk for one in found])
         if not revoked:
             raise CommandError(f"There is no active key of the name {name!r}{f' that begins {key!r}' if key else ''}.")
+        self.said = " ".join(f"{one.prefix}…" for one in found)
         self.stdout.write(f"{revoked} key{'s' * (revoked > 1)} of {name} revoked; within 5 s refused everywhere.")

@@ -5,9 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db.models import Max
 
+from common.audit import AuditedCommand
 from common.stores import DATABASE_AWAY
 from rates.exchange.ecb import EuropeanCentralBank
 from rates.exchange.errors import RatesUnavailable
@@ -19,7 +20,7 @@ from rates.models import ExchangeRate
 PROVIDERS: dict[str, type[Provider]] = {each.name: each for each in (EuropeanCentralBank, OpenExchangeRates)}
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     help = (
         "Load exchange rates: of the ECB as shipped, what is not there yet; of openexchangerates, days that you name."
     )

@@ -80,6 +80,11 @@ def revoke(account: str) -> int:
     return revoke_api_keys(ApiKey.objects.filter(name=account).values_list("pk", flat=True))
 
 
+def revoke_and_close(account: str) -> None:
+    revoke(account)
+    connections.close_all()
+
+
 def ask(keys: Keys, key: str) -> str:
     return asyncio.run(keys.grant_of(f"Bearer {key}".encode())).account
 
@@ -104,6 +109,31 @@ def test_key_is_known_by_its_account_at_once(keys: Keys) -> None:
     second = make("warehouse")
     keys._asked_at -= 2
     assert ask(keys, second) == "warehouse"
+
+
+def test_key_that_was_revoked_while_nobody_asked_is_not_let_in_by_a_late_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A thread reads keys all the time, so a process knows of it before the first request after a pause."""
+    monkeypatch.setattr(apikeys, "REFRESH_SECONDS", 0.02)
+    monkeypatch.setattr(apikeys, "RETRY_SECONDS", 0.0)
+    keys, key = Keys(), make("shop")
+
+    async def scenario() -> None:
+        refreshing = asyncio.create_task(keys.refresh())
+        assert (await keys.grant_of(f"Bearer {key}".encode())).account == "shop"
+        await asyncio.to_thread(revoke_and_close, "shop")
+        reads = keys._read_at
+        while keys._read_at < reads + 0.05:
+            await asyncio.sleep(0.01)
+        refreshing.cancel()
+
+    asyncio.run(scenario())
+    settle(keys)
+    break_database(monkeypatch)
+    with pytest.raises(StoreUnavailable):
+        ask(keys, key)
+    keys._thread.shutdown()
 
 
 def test_only_a_digest_is_stored(keys: Keys) -> None:

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from common.audit import audit
+from gateway.models import ApiKey
 from tests.logs import logged
 from tests.promotions import rows
 from tests.roads import CORRELATION_ID, Answer, django
@@ -61,6 +62,37 @@ def test_changes_by_api_are_told_with_account_thing_and_outcome(audited: list[Ev
     ]
     assert {event["correlation_id"] for event in audited} == {CORRELATION_ID}
     assert not [event for event in audited if "SECRET" in str(event) or PHONE in str(event)]
+
+
+def test_change_that_failed_for_no_reason_that_we_know_is_told(
+    audited: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("vouchers.api.create_vouchers", fail)
+    with pytest.raises(RuntimeError):
+        post("/api/vouchers", {"code": "SECRET", "amount": 5, "limit": 3})
+    assert told(audited) == [("account:shop", "POST /api/vouchers", "", "failed")]
+
+
+def test_password_that_somebody_changes_is_told(audited: list[Event], client: Client) -> None:
+    ada = User.objects.create_superuser("ada", password="x8Kd!3hf9")
+    client.force_login(ada)
+    fields = {"old_password": "x8Kd!3hf9", "new_password1": "kattegat-3-gales", "new_password2": "kattegat-3-gales"}
+    assert client.post("/admin/password_change/", {**fields, "old_password": "wrong"}).status_code == 200
+    assert client.post("/admin/password_change/", fields).status_code == 302
+    assert [event for event in told(audited) if event[1] == "change password"] == [
+        ("user:ada", "change password", str(ada.pk), outcome) for outcome in ("refused", "done")
+    ]
+    assert not [event for event in audited if "kattegat" in str(event)]
+
+
+def test_key_that_is_made_is_told_with_what_it_may(audited: list[Event]) -> None:
+    call_command("create_api_key", "shop", "--scopes", "read", "operate")
+    (said,) = [event["said"] for event in audited]
+    assert ApiKey.objects.get().prefix in said
+    assert {"read", "operate"} <= set(said.split())
 
 
 def test_traffic_and_reading_are_not_told(audited: list[Event]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from axes.models import AccessAttempt
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -51,6 +52,24 @@ def test_attacker_is_locked_out_and_nobody_else() -> None:
     assert refused.headers["Retry-After"] == "900"
     assert log_in("ada", RIGHT, "198.51.100.7").status_code == 302
     assert log_in("bob", RIGHT).status_code == 302
+
+
+def test_tries_of_who_is_locked_out_write_nothing_and_lock_no_longer() -> None:
+    fail()
+    before = AccessAttempt.objects.values().get()
+    for number in range(5):
+        answer = Client(REMOTE_ADDR="203.0.113.9").post(
+            f"/admin/login/?q={number}{'x' * 500}", {"username": "ada", "password": "wrong", "more": "y" * 500}
+        )
+        assert answer.status_code == 429
+    assert AccessAttempt.objects.values().get() == before
+
+
+def test_operator_lets_a_user_in_again(audited: list[dict[str, Any]]) -> None:
+    fail()
+    call_command("unlock_login", "ada")
+    assert log_in("ada", RIGHT).status_code == 302
+    assert ("unlock_login", "ada", "done") in [(one["action"], one["object"], one["outcome"]) for one in audited]
 
 
 def test_addresses_of_one_customer_are_one() -> None:

@@ -18,8 +18,14 @@ pytestmark = pytest.mark.django_db
 def policy(client: Client, path: str) -> dict[str, list[str]]:
     answer = client.get(path)
     assert answer.status_code == 200
+    answer.close()
     parts = (part.split() for part in answer.headers["Content-Security-Policy"].split(";"))
     return {name: values for name, *values in parts}
+
+
+def test_files_that_are_pages_have_a_policy_too(client: Client) -> None:
+    told = policy(client, "/static/drf_spectacular_sidecar/swagger-ui-dist/oauth2-redirect.html")
+    assert "'unsafe-inline'" not in told["script-src"]
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,22 @@ def test_known_secrets_are_left_out_wherever_they_stand() -> None:
     assert env.SECRET_KEY not in redaction.redact(f"key={env.SECRET_KEY}!")
 
 
+def test_rows_are_left_out_with_all_of_their_lines_and_in_what_repr_writes() -> None:
+    row = "duplicate key\nDETAIL:  Key (name)=(GIFT\nSECRET-9) exists.\nCONTEXT:  COPY of GIFT"
+    for text in (row, repr(ValueError(row)), f"raised: {ValueError(row)!r}"):
+        left = redaction.redact(text)
+        assert "duplicate key" in left
+        assert "GIFT" not in left
+        assert "SECRET-9" not in left
+    chained = f"{row}\n\nThe above exception was the direct cause of the following exception:\nTraceback"
+    assert redaction.redact(chained).endswith("following exception:\nTraceback")
+
+
+def test_secrets_are_known_as_repr_and_json_write_them() -> None:
+    secret = "pa\"ss\\wö'rd"
+    assert redaction._spelled([secret]) >= {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]}
+
+
 @pytest.mark.parametrize("text", ["2026-11-30T10:00:00+01:00", "1+2", "a+12345", "+1.5", "https://host/path?a=b@c"])
 def test_other_text_stays(text: str) -> None:
     assert redaction.redact(text) == text

@@ -14,8 +14,9 @@ from pytest_django import Settings
 from common.circuits import Circuit
 from common.stores import READ_STORE, WRITE_STORE
 from gateway import bridge, hangs
-from gateway.addresses import address_of
+from gateway.addresses import address_of, template_of
 from gateway.bridge import WSGIBridge, lanes
+from gateway.hot import hot_endpoints
 from tests.unit.gateway.test_bridge import Client, StartResponse, no_body, scope
 
 
@@ -37,9 +38,11 @@ def store(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -
     store = Store()
     settings.SPOOL_DIR = tmp_path
     monkeypatch.setattr(WRITE_STORE, "probe", store.probe)
-    monkeypatch.setitem(hangs.OF_DJANGO, WRITE_STORE, Circuit("django-write-store", store.probe))
+    monkeypatch.setattr(READ_STORE, "probe", store.probe)
+    hangs.of_django.cache_clear()
     yield store
     store.answers.set()
+    hangs.of_django.cache_clear()
 
 
 class App:
@@ -183,6 +186,52 @@ def test_open_circuit_of_the_hot_path_refuses_djangos_requests_too(
     run(app, scenario)
 
 
+def test_request_that_needs_no_answer_of_its_store_is_asked_and_does_not_wait_longer(store: Store) -> None:
+    app = App()
+    store.answers.clear()
+
+    async def scenario(answering: WSGIBridge) -> None:
+        for calls in (1, 2):  # the cache may know the next one
+            client, started = Client(), time.monotonic()
+            await answering(scope(method="HEAD", path="/promotions/x", raw_path=b"/promotions/x"), no_body, client.send)
+            assert (client.status, app.calls) == (503, calls)
+            assert time.monotonic() - started < 1.9
+
+    run(app, scenario)
+
+
+def test_pages_without_a_store_wait_for_nobody(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "PERMIT_WAIT_SECONDS", 0.2)
+    app = PeopleWait()
+
+    async def scenario(answering: WSGIBridge) -> None:
+        crowd = [asyncio.create_task(asked(answering, "/admin/login/")) for _ in range(24)]
+        await asyncio.sleep(0.4)
+        pages = [asked(answering, path) for path in ("/", "/docs", "/openapi.json", "/static/gateway/console.js") * 3]
+        assert {status for status, _, _ in await asyncio.gather(*pages)} == {200}
+        app.goes_on.set()
+        await asyncio.gather(*crowd)
+
+    run(app, scenario)
+
+
+def test_false_alarm_closes_nothing_of_the_hot_path() -> None:
+    circuits = {endpoint.store for endpoint in hot_endpoints()}
+    assert not circuits & set(map(hangs.of_django, circuits))
+
+
+@pytest.mark.parametrize(
+    ("route", "template"),
+    [
+        ("imports/<int:import_id>/cancel", "/imports/{import_id}/cancel"),
+        ("admin/^(?P<app_label>auth|gateway)/$", "/admin/{app_label}/"),
+        ("admin/(?P<url>.*)$", "/admin/{url}"),
+    ],
+)
+def test_template_names_what_differs(route: str, template: str) -> None:
+    assert template_of(route) == template
+
+
 def test_people_and_machines_have_threads_of_their_own(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge, "PERMIT_WAIT_SECONDS", 0.2)
     app = PeopleWait()
@@ -215,7 +264,7 @@ def test_a_quarter_of_the_threads_is_for_people(threads: int, parted: tuple[int,
         ("POST", "/promotions/versions/3/activate", (WRITE_STORE, READ_STORE)),
         ("GET", "/imports", (WRITE_STORE,)),
         ("POST", "/rates", (WRITE_STORE,)),
-        ("HEAD", "/promotions/x", ()),  # the cache may know
+        ("HEAD", "/promotions/x", (READ_STORE,)),
     ],
 )
 def test_address_waits_for_the_stores_that_it_needs(method: str, path: str, stores: tuple[Circuit, ...]) -> None:

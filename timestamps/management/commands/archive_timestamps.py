@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from common.audit import AuditedCommand
 from common.stores import STORE_AWAY
 from timestamps.archiving import archive_waiting
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     help = "Archive what waits in the stream of timestamps now, instead of when it is enough or old enough."
 
     def handle(self, *args: Any, **options: Any) -> None:

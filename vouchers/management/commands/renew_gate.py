@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from common.audit import AuditedCommand
 from common.stores import STORE_AWAY
 from vouchers.admission import renew_flags
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     help = "Rebuild the admission gate's flags from the database now; beat does the same twice a second."
 
     def handle(self, *args: Any, **options: Any) -> None:
