@@ -5,6 +5,7 @@ import io
 import json
 import re
 import threading
+import time as time_module
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -134,6 +135,25 @@ def test_key_that_was_revoked_while_nobody_asked_is_not_let_in_by_a_late_databas
     with pytest.raises(StoreUnavailable):
         ask(keys, key)
     keys._thread.shutdown()
+
+
+def test_key_may_stand_between_blanks(keys: Keys) -> None:
+    assert ask(keys, f"  {make('shop')} ") == "shop"
+
+
+def test_key_that_is_revoked_keeps_the_time_of_that_when_another_one_is_made() -> None:
+    make("shop", expires_at=timezone.now() + timedelta(seconds=0.05))
+    revoke("shop")
+    revoked_at = ApiKey.objects.get().revoked_at
+    time_module.sleep(0.1)
+    make("shop")
+    assert ApiKey.objects.order_by("id").first().revoked_at == revoked_at  # type: ignore[union-attr]
+
+
+def test_key_is_revoked_by_as_much_of_it_as_is_known() -> None:
+    first, second = make("shop"), make("shop")
+    call_command("revoke_api_key", "shop", first)
+    assert [key.prefix for key in ApiKey.objects.filter(revoked_at=None)] == [second[:7]]
 
 
 def test_only_a_digest_is_stored(keys: Keys) -> None:

@@ -1,6 +1,7 @@
 """Who changed what, as the log ``audit`` tells it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,18 @@ def test_changes_by_command_are_told(audited: list[Event], capsys: pytest.Captur
         (who, "rebuild_rollup", "", "done"),
     ]
     assert not [event for event in audited if key in str(event)]
+
+
+def test_command_that_failed_or_only_looked(audited: list[Event], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("rates.management.commands.rebuild_rollup.repair_rollup", fail)
+    with pytest.raises(RuntimeError):
+        call_command("rebuild_rollup")
+    with suppress(CommandError):  # there is nothing to replay
+        call_command("replay_timestamps", "--dry-run")
+    assert [(action, outcome) for _, action, _, outcome in told(audited)] == [("rebuild_rollup", "failed")]
 
 
 def test_what_is_rolled_back_is_not_told(audited: list[Event]) -> None:

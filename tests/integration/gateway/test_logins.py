@@ -65,6 +65,12 @@ def test_tries_of_who_is_locked_out_write_nothing_and_lock_no_longer() -> None:
     assert AccessAttempt.objects.values().get() == before
 
 
+def test_success_forgets_the_failures_before_it() -> None:
+    for _ in range(2):
+        fail(times=LIMIT - 1)
+        assert log_in("ada", RIGHT).status_code == 302
+
+
 def test_operator_lets_a_user_in_again(audited: list[dict[str, Any]]) -> None:
     fail()
     call_command("unlock_login", "ada")
@@ -99,6 +105,13 @@ def test_store_that_takes_no_writes_is_no_defect(read_only_database: None) -> No
     for password in ("wrong", RIGHT):
         answer = log_in("ada", password)
         assert (answer.status_code, answer.json()["code"]) == (503, "store-unavailable")
+
+
+def test_logout_is_told(audited: list[dict[str, Any]]) -> None:
+    client = Client()
+    client.force_login(User.objects.get(username="ada"))
+    client.post("/admin/logout/")
+    assert ("user:ada", "logout") in [(one["actor"], one["action"]) for one in audited]
 
 
 def test_every_try_is_told_without_what_was_typed(audited: list[dict[str, Any]]) -> None:

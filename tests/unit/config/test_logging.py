@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from logging.config import dictConfig
 from typing import Any
 
@@ -83,6 +86,17 @@ def test_rows_are_left_out_with_all_of_their_lines_and_in_what_repr_writes() -> 
         assert "SECRET-9" not in left
     chained = f"{row}\n\nThe above exception was the direct cause of the following exception:\nTraceback"
     assert redaction.redact(chained).endswith("following exception:\nTraceback")
+
+
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "DATABASE_PASSWORD", "VALKEY_PASSWORD", "WALLET_API_KEY", "OPENEXCHANGERATES_APP_ID"]
+)
+def test_every_secret_of_the_environment_is_known(name: str) -> None:
+    secret = "x8Kd-3hf9-of-this-test"
+    environment = {**os.environ, name: secret, "WALLET_URL": "https://wallets.example"}
+    code = "from config.redaction import redact; import sys; print(redact(sys.argv[1]))"
+    printed = subprocess.run([sys.executable, "-c", code, f"it is {secret}"], env=environment, capture_output=True)
+    assert printed.stdout.decode().strip() == "it is [secret]", printed.stderr
 
 
 def test_secrets_are_known_as_repr_and_json_write_them() -> None:

@@ -11,6 +11,7 @@ from pytest_django import Settings
 from gateway import accesslog
 from gateway import app as app_module
 from gateway.accesslog import PIECE_BYTES, AccessLog
+from gateway.apikeys import Keys
 from gateway.app import Gateway
 from gateway.clients import Client
 from gateway.errors import Unauthorized
@@ -139,3 +140,33 @@ def test_log_that_nobody_reads_holds_up_nothing_and_tells_what_is_lost(monkeypat
     log.close()
     *told, lost = lines(written)
     assert (len(told), lost["event"], lost["count"]) == (11, "requests_not_logged", 5)
+
+
+def test_running_gateway_writes_what_was_asked_and_reads_keys(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each second while it serves, and the rest at its end."""
+    written: list[bytes] = []
+    settings.ACCESS_LOG = "on"
+    monkeypatch.setattr(accesslog, "_write_to_stderr", written.append)
+    monkeypatch.setattr(accesslog, "FLUSH_SECONDS", 0.01)
+    are_read = threading.Event()
+    monkeypatch.setattr(Keys, "_read_all", lambda keys: are_read.set())
+
+    async def run() -> None:
+        gateway, heard, said = Gateway(django, [DOUBLE]), asyncio.Queue[Message](), asyncio.Queue[Message]()
+        life = asyncio.create_task(gateway({"type": "lifespan"}, heard.get, said.put))
+        await heard.put({"type": "lifespan.startup"})
+        await said.get()
+        gateway._access.add("shop", "GET", "/imports", 200, 0.0, 1, CORRELATION_ID)
+        while not written:
+            await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(are_read.wait, 10)
+        monkeypatch.setattr(accesslog, "FLUSH_SECONDS", 60.0)
+        await asyncio.sleep(0.05)
+        gateway._access.add("shop", "GET", "/last", 200, 0.0, 1, CORRELATION_ID)
+        await heard.put({"type": "lifespan.shutdown"})
+        await life
+
+    asyncio.run(run())
+    assert [line["route"] for line in lines(written)] == ["/imports", "/last"]

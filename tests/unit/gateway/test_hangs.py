@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.handlers.wsgi import WSGIRequest
 from pytest_django import Settings
 
 from common.circuits import Circuit
@@ -16,7 +17,9 @@ from common.stores import READ_STORE, WRITE_STORE
 from gateway import bridge, hangs
 from gateway.addresses import address_of, template_of
 from gateway.bridge import WSGIBridge, lanes
+from gateway.environ import wsgi_environ
 from gateway.hot import hot_endpoints
+from gateway.spool import new_spool
 from tests.unit.gateway.test_bridge import Client, StartResponse, no_body, scope
 
 
@@ -218,6 +221,27 @@ def test_pages_without_a_store_wait_for_nobody(store: Store, monkeypatch: pytest
 def test_false_alarm_closes_nothing_of_the_hot_path() -> None:
     circuits = {endpoint.store for endpoint in hot_endpoints()}
     assert not circuits & set(map(hangs.of_django, circuits))
+
+
+@pytest.mark.parametrize(
+    ("raw", "template"),
+    [
+        (b"/imports/7", "/imports/{import_id}"),
+        (b"/%69mports/7", "/imports/{import_id}"),
+        (b"/imports%2F7", "/imports/{import_id}"),
+        (b"/imports/7%3F", ""),
+        (b"/api/profiles/%ff", "/api/profiles/{phone_number}"),
+        (b"/static/x%ff", "/static/{path}"),
+        (b"/imports//7", ""),
+    ],
+)
+def test_address_is_found_by_the_path_that_django_sees(raw: bytes, template: str) -> None:
+    given = scope(path="/something/else", raw_path=raw)
+    assert address_of(given).template == template
+    with new_spool() as body:
+        seen = WSGIRequest(wsgi_environ(given, body, 0)).path_info
+    if not seen.startswith("/static/"):
+        assert address_of(scope(path=seen, raw_path=None)).template == template
 
 
 @pytest.mark.parametrize(
