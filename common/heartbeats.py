@@ -36,7 +36,7 @@ class Heart:
         self._beaten_at = float("-inf")
 
     def start(self) -> None:
-        self.beat()
+        """Tell the store of signs that ``beat`` gives."""
         threading.Thread(target=self._tell_always, name="heartbeat", daemon=True).start()
 
     def beat(self) -> None:

@@ -7,15 +7,8 @@ from typing import Any
 from config import env
 
 _NEXT_EXCEPTION = r"\n\n(?:The above exception|During handling of)"
-_SECRETS = list(
-    filter(
-        None,
-        (
-            *(env.SECRET_KEY, env.DATABASE_PASSWORD, env.VALKEY_PASSWORD),
-            *(env.WALLET_API_KEY, env.OPENEXCHANGERATES_APP_ID),
-        ),
-    )
-)
+_GIVEN = (env.SECRET_KEY, env.DATABASE_PASSWORD, env.VALKEY_PASSWORD, env.WALLET_API_KEY, env.OPENEXCHANGERATES_APP_ID)
+_SECRETS = [secret for secret in _GIVEN if secret]
 
 
 def _spelled(secrets: list[str]) -> set[str]:

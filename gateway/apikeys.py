@@ -186,8 +186,6 @@ class Keys:
     def _write_uses(self) -> None:
         """Of all keys that wait, in one statement that waits for nobody. A note that is lost comes again."""
         used = [self._used.popleft() for _ in range(len(self._used))]
-        if not used:
-            return
         now = timezone.now()
         is_old = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(seconds=NOTED_SECONDS))
         try:

@@ -105,7 +105,7 @@ class Gateway:
         self._room = Room(BODY_ROOM_BYTES)
         self._access = AccessLog(settings.ACCESS_LOG)
         self.tally = Tally({CACHE, LIMITS, *self._threads, *map(of_django, {WRITE_STORE, READ_STORE, *self._threads})})
-        self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_WORKERS, self.tally.limited)
+        self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_SERVERS * settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
         self._django_limits: Batcher[Asked, None] = self._limit_batcher()
         self._batchers = {

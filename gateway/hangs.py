@@ -12,8 +12,6 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from django.conf import settings
-
 from common.circuits import Circuit
 from common.errors import NOTHING_DONE, StoreUnavailable
 
@@ -38,8 +36,6 @@ class Watch:
     """Belongs to one event loop."""
 
     def __init__(self) -> None:
-        servers = 2 if settings.READ_STORE_IS_SEPARATE else 1
-        self._threads = ThreadPoolExecutor(servers, thread_name_prefix="watch")
         self._asked: dict[Circuit, Future[None]] = {}
 
     async def wait(self, call: "asyncio.Future[Any]", stores: Sequence[Circuit], seconds: float) -> None:
@@ -65,9 +61,15 @@ class Watch:
         """One question serves all that wait. An error is an answer: who waits gets one too."""
         asked = self._asked.get(store)
         if asked is None or asked.done():
-            asked = self._asked[store] = self._threads.submit(_ask, store)
+            asked = self._asked[store] = _thread(store).submit(_ask, store)
         _, late = await asyncio.wait([asyncio.wrap_future(asked)], timeout=PROBE_SECONDS)
         return bool(late)
+
+
+@cache
+def _thread(store: Circuit) -> ThreadPoolExecutor:
+    """One for each, so that a store that hangs delays no question to another."""
+    return ThreadPoolExecutor(1, thread_name_prefix=f"watch-{store.name}")
 
 
 def _ask(store: Circuit) -> None:

@@ -24,7 +24,6 @@ AXES_USERNAME_CALLABLE = "gateway.logins.typed_name"
 AXES_LOCKOUT_CALLABLE = "gateway.logins.locked"
 AXES_DISABLE_ACCESS_LOG = True  # the log `audit` has logins
 AXES_ENABLE_ADMIN = False
-AXES_VERBOSE = False
 
 # Of the admin, whose theme evaluates the expressions in its attributes (Alpine) and styles elements one by one. The
 # console and the docs have stricter ones.

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.acceptance.harness import Stack, wait_until
+from tests.acceptance.harness import Stack
 
 VOUCHER = "DRILL"
 REGIONS = "slug,name,parent_slug\nnorth,North,\n"
@@ -59,11 +59,6 @@ def submit_import(client: httpx.Client) -> int:
     answer = client.post("/process-csv", files={"file": ("promotions.csv", PROMOTIONS)})
     answer.raise_for_status()
     return int(answer.json()["id"])
-
-
-def until_published(client: httpx.Client, number: int) -> None:
-    ended = ("published", "superseded", "failed", "quarantined", "cancelled")
-    wait_until(lambda: client.get(f"/imports/{number}").json()["status"] in ended, "end of the import", 60)
 
 
 def _increment(client: httpx.Client) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from common.audit import AuditedCommand
-from gateway.apikeys import revoke_api_keys
+from gateway.apikeys import VISIBLE_CHARACTERS, revoke_api_keys
 from gateway.keycommands import KeyCommand
 from gateway.models import ApiKey
 
@@ -20,7 +20,7 @@ class Command(AuditedCommand, KeyCommand):
 
     def run(self, options: dict[str, Any]) -> None:
         name, key = options["name"], options["key"]
-        found = list(ApiKey.objects.filter(name=name, prefix__startswith=key[:7], revoked_at=None))
+        found = list(ApiKey.objects.filter(name=name, prefix__startswith=key[:VISIBLE_CHARACTERS], revoked_at=None))
         revoked = revoke_api_keys([one.pk for one in found])
         if not revoked:
             raise CommandError(f"There is no active key of the name {name!r}{f' that begins {key!r}' if key else ''}.")

@@ -22,7 +22,7 @@ from tests.acceptance.harness import Stack, free_port, wait_until
 
 COMPOSE = Path(sys.executable).parent / "docker-compose"
 STAYS = ["web", "worker-imports", "worker-flush", "worker-batches", "worker-events", "beat"]
-SECRET = "a-key-that-nobody-may-read-in-a-log"
+SECRET = "a-key-that-nobody-may-read-in-a-log-and-that-is-long-enough"
 PASSWORD = "kattegat-3-gales"
 ENDS_SECONDS = 40.0
 # Other tests see to them: they need terminals, what is not here, or a deployment that nobody else uses.
@@ -58,7 +58,7 @@ COMMANDS = [
     "reconcile",
     "renew_gate",
     "rebuild_rollup --check",
-    "check --deploy",
+    "check --deploy --fail-level WARNING",
 ]
 
 
@@ -117,11 +117,9 @@ class Machine:
             )
 
     def is_alive(self, service: str) -> bool:
-        """By what its health check looks at; then it takes signals too."""
+        """By what its health check looks at."""
         path = "health/live" if service == "web" else "metrics"
         if service != "web" and not (self._folder / "tmp/alive").exists():
-            return False
-        if service.startswith("worker") and " ready." not in self.printed:
             return False
         try:
             return bool(urlopen(f"http://127.0.0.1:{self.port if service == 'web' else self.metrics_port}/{path}"))

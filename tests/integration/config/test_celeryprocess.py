@@ -83,7 +83,7 @@ def test_scrape_tells_of_tasks_version_and_processes(parts: tuple[Running, Runni
     assert found["process_resident_memory_bytes"] > 2 * beat.samples()["process_resident_memory_bytes"] * 0.8
     assert found["process_cpu_seconds_total"] > 0
     assert found["floodgate_build_infov7"] == beat.samples()["floodgate_build_infov7"] == 1
-    assert {"beat", "worker-flush"} <= read_heartbeats().keys()
+    wait_until(lambda: {"beat", "worker-flush"} <= read_heartbeats().keys(), "signs in the store", 20)
 
 
 def test_process_that_hangs_falls_silent_and_speaks_again(parts: tuple[Running, Running, int]) -> None:
@@ -108,6 +108,7 @@ def test_loop_that_hangs_falls_silent_though_its_threads_go_on(monkeypatch: pyte
     monkeypatch.setattr(heartbeats, "TELL_SECONDS", 0.05)
     monkeypatch.setattr(heartbeats, "SILENT_SECONDS", 0.5)
     heart = Heart("hanging", tmp_path / "alive")
+    heart.beat()
     heart.start()
     wait_until(lambda: "hanging" in read_heartbeats(), "sign in the store", 10)
     time.sleep(1.0)  # longer than it may be silent

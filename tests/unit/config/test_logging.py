@@ -5,7 +5,6 @@ import logging
 import os
 import subprocess
 import sys
-from logging.config import dictConfig
 from typing import Any
 
 import pytest
@@ -110,5 +109,7 @@ def test_other_text_stays(text: str) -> None:
 
 
 def test_warnings_of_python_are_lines_of_the_log() -> None:
-    dictConfig(settings.LOGGING)
-    assert logging.getLogger("py.warnings").propagate
+    code = "import django, warnings; django.setup(); warnings.warn('beware', stacklevel=1)"
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "LOG_FORMAT": "json"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert any("beware" in json.loads(line)["event"] for line in done.stderr.splitlines())

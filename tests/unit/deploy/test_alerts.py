@@ -143,6 +143,16 @@ CASES = [
         at="27h",
         interval="30m",
     ),
+    Case(
+        "BackupTooOld",
+        {'process_start_time_seconds{job="prometheus"}': "0x100"},
+        {
+            'process_start_time_seconds{job="prometheus"}': "0x100",
+            "floodgate_backup_timestamp_seconds": "0+1800x100",  # every half hour
+        },
+        at="27h",
+        interval="30m",
+    ),
 ]
 
 

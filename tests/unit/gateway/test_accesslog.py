@@ -159,8 +159,9 @@ def test_running_gateway_writes_what_was_asked_and_reads_keys(
         await heard.put({"type": "lifespan.startup"})
         await said.get()
         gateway._access.add("shop", "GET", "/imports", 200, 0.0, 1, CORRELATION_ID)
-        while not written:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while not written:
+                await asyncio.sleep(0.01)
         assert await asyncio.to_thread(are_read.wait, 10)
         monkeypatch.setattr(accesslog, "FLUSH_SECONDS", 60.0)
         await asyncio.sleep(0.05)
