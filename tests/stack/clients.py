@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -48,6 +48,26 @@ class Books:
         self.gaps[kind] = max(self.gaps[kind], int(gap))
         self.last_success[kind] = now
         self.answered[kind] += 1
+
+    def snapshot(self) -> "Books":
+        """As they are now, while clients go on."""
+        return replace(
+            self,
+            increments=self.increments.copy(),
+            unknown_increments=self.unknown_increments.copy(),
+            timestamps=self.timestamps.copy(),
+            redeemers=self.redeemers.copy(),
+            unknown_redeemers=self.unknown_redeemers.copy(),
+        )
+
+    def restored_to(self, before: "Books") -> "Books":
+        """After a restore to when the books were ``before`` or a moment later: nobody knows of what came then."""
+        restored = before.snapshot()
+        restored.unknown_increments |= self.increments - before.increments
+        restored.unknown_increments |= self.unknown_increments
+        restored.unknown_redeemers += self.redeemers[len(before.redeemers) :]
+        restored.unknown_redeemers += self.unknown_redeemers[len(before.unknown_redeemers) :]
+        return restored
 
     def begin_chapter(self) -> None:
         """Count answers, failures and gaps anew; what was promised stays."""

@@ -10,24 +10,22 @@ from tests.stack.clients import PROMOTION, REDEMPTIONS, VOUCHER, Books, Site
 WAIT_SECONDS = 60.0
 
 
-def judge(site: Site, books: Books, *, since: Books | None = None, is_whole: bool = False) -> str:
+def judge(site: Site, books: Books, *, is_whole: bool = False) -> str:
     """Of this chapter's promises, and of all that nobody knows; a line of what was compared.
 
-    Args: since: the books at a backup; what was promised later may be there or not. All before is looked at.
-          is_whole: all promises are looked at, also those of earlier chapters.
+    Args: is_whole: all promises are looked at, also those of earlier chapters.
     Raises: AssertionError: a promise was broken.
     """
-    promised = since or books
-    increments, timestamps, redeemers = (0, 0, 0) if since or is_whole else books.earlier
+    increments, timestamps, redeemers = (0, 0, 0) if is_whole else books.earlier
     with site.client() as client:
         keys = [*list(books.increments)[increments:], *books.unknown_increments]
-        _check_increments(client, keys, promised)
-        _check_timestamps(client, promised.timestamps[timestamps:])
+        _check_increments(client, keys, books)
+        _check_timestamps(client, books.timestamps[timestamps:])
         users = books.redeemers[redeemers:] + books.unknown_redeemers
-        _check_redemptions(client, users, set(promised.redeemers), redeemers)
+        _check_redemptions(client, users, set(books.redeemers), redeemers)
         assert _get(client, f"/promotions/{PROMOTION}").status_code == 200
     return (
-        f"{len(keys):,} counters, {len(promised.timestamps) - timestamps:,} timestamps and {len(users):,} redemptions"
+        f"{len(keys):,} counters, {len(books.timestamps) - timestamps:,} timestamps and {len(users):,} redemptions"
         " are exactly what was answered"
     )
 

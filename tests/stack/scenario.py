@@ -7,7 +7,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +112,7 @@ class Deployment:
         """Taken under load, which goes on after it and is lost."""
         with load(self._site(), self._books):
             time.sleep(SETTLE_SECONDS)
-            self._before_backup = deepcopy(self._books)
+            self._before_backup = self._books.snapshot()
             self._operator.follow("Backup", FOLDER=str(self._backup))
         self._must_be_exact("backup", failures=0)
 
@@ -122,8 +121,8 @@ class Deployment:
         self._operator.run("docker compose down --volumes")
         self._operator.follow("Restore", FOLDER=str(self._backup))
         self._operator.run(self._operator.documented("Set up")[4])  # another certificate
-        self._say(judge(self._site(), self._books, since=self._before_backup))
-        self._books = self._before_backup
+        self._books = self._books.restored_to(self._before_backup)
+        self._say(judge(self._site(), self._books, is_whole=True))
 
     def rewind(self) -> None:
         """Back to a point in time: what was imported after it was never there."""
