@@ -19,6 +19,7 @@ from tests.stack.operator import Operator
 
 PROMETHEUS = "http://127.0.0.1:9090"
 SCRAPED_SECONDS = 120.0
+ALERT_SECONDS = 240.0
 STORES = ("postgres", "postgres-read", "valkey", "valkey-cache")
 OURS = ("web", "worker-imports", "worker-flush", "worker-batches", "worker-events", "beat")
 SETTLE_SECONDS = 3.0
@@ -87,6 +88,18 @@ class Deployment:
                 self._operator.run("deploy/upgrade")
                 self._await_targets(replicas)
             self._must_be_exact(f"{replicas} containers of web", failures=0)
+
+    def alert(self) -> None:
+        """From a fault to its alert, to the runbook that it names, and to the repair."""
+        self._operator.run("docker compose stop beat")
+        begun = time.monotonic()
+        (firing,) = self._await_alerts("HeartbeatMissing", 1)
+        seconds = time.monotonic() - begun
+        runbook = (self._clone / firing["annotations"]["runbook"]).read_text(encoding="utf-8")
+        repair = re.findall(r"^## What to do\n\n- `(.+?)`", runbook, re.MULTILINE)[0]
+        self._operator.run(repair.replace("ROLE", firing["labels"]["role"]))
+        self._await_alerts("HeartbeatMissing", 0)
+        self._say(f"HeartbeatMissing fired after {seconds:.0f} s, and cleared after what its runbook says")
 
     def upgrade(self) -> None:
         self._commit("docs/operations.md", lambda text: text + "\n")
@@ -172,6 +185,17 @@ class Deployment:
             time.sleep(1)
         raise AssertionError([(one["scrapeUrl"], one["health"], one["lastError"]) for one in seen])
 
+    def _await_alerts(self, name: str, count: int) -> list[Any]:
+        """Those that fire, once there are so many."""
+        until = time.monotonic() + ALERT_SECONDS
+        while time.monotonic() < until:
+            alerts = httpx.get(f"{PROMETHEUS}/api/v1/alerts").json()["data"]["alerts"]
+            firing = [one for one in alerts if one["labels"]["alertname"] == name and one["state"] == "firing"]
+            if len(firing) == count:
+                return firing
+            time.sleep(1)
+        raise AssertionError(f"{name} fires {len(firing)} times and not {count}")
+
     def _must_be_exact(self, what: str, *, failures: int | None = None) -> None:
         self._say(f"{what}: {self._books}")
         assert failures is None or self._books.failed.total() == failures, f"{what}: {dict(self._books.failed)}"
@@ -216,6 +240,7 @@ CHAPTERS: tuple[Callable[[Deployment], None], ...] = (
     Deployment.tour,
     Deployment.kills,
     Deployment.scaling,
+    Deployment.alert,
     Deployment.upgrade,
     Deployment.failing_upgrade,
     Deployment.backup,
