@@ -81,7 +81,7 @@ def lanes(threads: int) -> tuple[int, int]:
 class WSGIBridge:
     """ASGI application that answers through a WSGI application.
 
-    Args: app: the WSGI application; runs on WSGI_THREADS threads of this process.
+    Args: app: the WSGI application; runs on threads of this process: WSGI_THREADS, and STORELESS_THREADS.
           body_limits: bytes of a body by path; BODY_LIMIT_BYTES on all others.
     """
 
