@@ -1,14 +1,13 @@
 """Metrics of imports, read from the database at scrape: exact after restarts, and the same from every process."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from django.db import connection
 from django.db.models import Min, Q
-from django.utils import timezone
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from common.ages import age_seconds
 from promotions.models import ACTIVE, Import, ImportStatus, Publication
 from promotions.pointer import stored_pointer
 
@@ -53,15 +52,13 @@ def _ages() -> Iterator[Metric]:
         oldest=Min("created_at"), queued=Min("created_at", filter=Q(status=ImportStatus.QUEUED))
     )
     yield GaugeMetricFamily(
-        "floodgate_import_age_seconds", "Age of the oldest import that has not ended.", _age(active["oldest"])
+        "floodgate_import_age_seconds", "Age of the oldest import that has not ended.", age_seconds(active["oldest"])
     )
     yield GaugeMetricFamily(
-        "floodgate_import_queued_seconds", "Age of the oldest import that nobody has begun.", _age(active["queued"])
+        "floodgate_import_queued_seconds",
+        "Age of the oldest import that nobody has begun.",
+        age_seconds(active["queued"]),
     )
-
-
-def _age(instant: datetime | None) -> float:
-    return (timezone.now() - instant).total_seconds() if instant else 0.0
 
 
 def _publication() -> Iterator[Metric]:
@@ -69,7 +66,7 @@ def _publication() -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "floodgate_promotions_undelivered_seconds",
         "Age of the oldest decision to serve a version that not all readers follow yet.",
-        _age(due["oldest"]),
+        age_seconds(due["oldest"]),
     )
     last = Publication.objects.exclude(delivered_at=None).order_by("-epoch").first()
     yield GaugeMetricFamily(

@@ -2,8 +2,8 @@
 
 from django.conf import settings
 from django.db.models import Min
-from django.utils import timezone
 
+from common.ages import age_seconds
 from vouchers.errors import WalletIsBehind, WalletOrdersStranded
 from vouchers.models import OrderState, Redemption, RedemptionState, WalletOrder
 
@@ -19,7 +19,7 @@ def wallet_lag_seconds() -> float:
         raise WalletOrdersStranded
     pending = Redemption.objects.filter(state=RedemptionState.PENDING, reversed_at=None)
     oldest = pending.aggregate(oldest=Min("created_at"))["oldest"]
-    lag_seconds = (timezone.now() - oldest).total_seconds() if oldest else 0.0
+    lag_seconds = age_seconds(oldest)
     if lag_seconds > BEHIND_SECONDS:
         raise WalletIsBehind
     return round(lag_seconds, 1)

@@ -4,11 +4,11 @@ from collections import Counter as Tally
 from collections.abc import Collection, Iterator
 
 from django.db.models import Count, Min
-from django.utils import timezone
 from prometheus_client import Counter
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from common.ages import age_seconds
 from common.errors import FloodgateError
 from common.idempotency import Replayed
 from vouchers.models import Generation, GenerationStatus, OrderState, Redemption, RedemptionState, WalletOrder
@@ -47,7 +47,7 @@ def vouchers_metrics() -> Iterator[Metric]:
     """Raises: DatabaseError: the database is down; the scrape then leaves these metrics out."""
     pending = Redemption.objects.filter(state=RedemptionState.PENDING, reversed_at=None)
     waiting = pending.aggregate(count=Count("id"), oldest=Min("created_at"))
-    lag_seconds = (timezone.now() - waiting["oldest"]).total_seconds() if waiting["oldest"] else 0.0
+    lag_seconds = age_seconds(waiting["oldest"])
     yield GaugeMetricFamily(
         "floodgate_vouchers_pending", "Redemptions that the wallet has not confirmed.", waiting["count"]
     )
@@ -57,6 +57,6 @@ def vouchers_metrics() -> Iterator[Metric]:
     running = Generation.objects.filter(status=GenerationStatus.RUNNING).aggregate(
         count=Count("id"), oldest=Min("created_at")
     )
-    age_seconds = (timezone.now() - running["oldest"]).total_seconds() if running["oldest"] else 0.0
+    oldest_seconds = age_seconds(running["oldest"])
     yield GaugeMetricFamily("floodgate_vouchers_generations_waiting", "Generations not done.", running["count"])
-    yield GaugeMetricFamily("floodgate_vouchers_generation_age_seconds", "Age of the oldest of them.", age_seconds)
+    yield GaugeMetricFamily("floodgate_vouchers_generation_age_seconds", "Age of the oldest of them.", oldest_seconds)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from django.db import connection
 from django.db.models import Count, Min
-from django.utils import timezone
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from common.ages import age_seconds
 from rates.models import BATCH_ACTIVE, PriceBatch
 
 # One statement: what pruning moves from chunks to the totals is in one of the two, never in both.
@@ -24,9 +24,10 @@ def batch_metrics() -> Iterator[Metric]:
     """Raises: DatabaseError: the database is down; the scrape then leaves these metrics out."""
     yield _rows()
     waiting = PriceBatch.objects.filter(status__in=BATCH_ACTIVE).aggregate(count=Count("id"), oldest=Min("created_at"))
-    age_seconds = (timezone.now() - waiting["oldest"]).total_seconds() if waiting["oldest"] else 0.0
     yield GaugeMetricFamily("floodgate_price_batches_waiting", "Batches that are not done.", waiting["count"])
-    yield GaugeMetricFamily("floodgate_price_batch_age_seconds", "Age of the oldest of them.", age_seconds)
+    yield GaugeMetricFamily(
+        "floodgate_price_batch_age_seconds", "Age of the oldest of them.", age_seconds(waiting["oldest"])
+    )
 
 
 def _rows() -> Metric:
