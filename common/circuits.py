@@ -47,12 +47,13 @@ class Circuit:
             logger.exception("circuit_without_probe", extra={"store": self.name})
 
     def _probe_until_answered(self) -> None:
-        while not self._answers():
+        while not self.answers():
             time.sleep(PROBE_SECONDS)
         self.is_open = False
         logger.warning("circuit_closed", extra={"store": self.name})
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Ask the store once."""
         try:
             self.probe()
         except Exception:  # whatever the driver raises means: not yet

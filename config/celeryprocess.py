@@ -54,7 +54,7 @@ def _say(message: str, *_: object) -> None:
 
 
 if env.LOG_FORMAT == "json":
-    worker.safe_say = _say  # type: ignore[attr-defined]  # it is imported there without a name of its own
+    worker.safe_say = _say  # type: ignore[attr-defined]  # the stubs lack it
 
 
 def _beat() -> None:

@@ -8,7 +8,6 @@ answer: by circuits of Django's own, so that a false alarm costs no request of t
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -36,7 +35,7 @@ class Watch:
     """Belongs to one event loop."""
 
     def __init__(self) -> None:
-        self._asked: dict[Circuit, Future[None]] = {}
+        self._asked: dict[Circuit, Future[bool]] = {}
 
     async def wait(self, call: "asyncio.Future[Any]", stores: Sequence[Circuit], seconds: float) -> None:
         """Until ``call`` is done, which goes on in any case.
@@ -61,7 +60,7 @@ class Watch:
         """One question serves all that wait. An error is an answer: who waits gets one too."""
         asked = self._asked.get(store)
         if asked is None or asked.done():
-            asked = self._asked[store] = _thread(store).submit(_ask, store)
+            asked = self._asked[store] = _thread(store).submit(store.answers)
         _, late = await asyncio.wait([asyncio.wrap_future(asked)], timeout=PROBE_SECONDS)
         return bool(late)
 
@@ -70,8 +69,3 @@ class Watch:
 def _thread(store: Circuit) -> ThreadPoolExecutor:
     """One for each, so that a store that hangs delays no question to another."""
     return ThreadPoolExecutor(1, thread_name_prefix=f"watch-{store.name}")
-
-
-def _ask(store: Circuit) -> None:
-    with suppress(Exception):  # whatever its driver raises
-        store.probe()
