@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -14,6 +13,7 @@ import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.acceptance.harness import running_stack, wait_until
+from tests.receiver import receiver
 
 SOON_SECONDS = 30.0  # exporters send every five
 ROWS = "".join(f"{uuid4()},1.50,2030-01-01 00:00:00 +0000 UTC\n" for _ in range(10))
@@ -53,24 +53,8 @@ class Collector:
 @contextmanager
 def collecting() -> Iterator[tuple[Collector, str]]:
     collector = Collector()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            collector.take(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield collector, f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with receiver(lambda body, _: collector.take(body)) as address:
+        yield collector, f"http://{address}"
 
 
 def test_a_trace_goes_from_the_request_through_its_work_to_the_stores(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from config.env import BASE_DIR, embedded_urls, socket_dir
+from devstack.parts import CELERY_PARTS
 from tests.acceptance.harness import Stack, free_port, wait_until
 from tests.alerts.shortened import MONITORING, Targets, write_prometheus
 
@@ -122,10 +123,9 @@ def _targets(stack: Stack, metrics_port: int, caddy: Caddy, ports: dict[str, int
     def here(port: int) -> str:
         return f"127.0.0.1:{port}"
 
-    roles = ("worker-imports", "worker-flush", "worker-batches", "worker-events", "beat")  # as devstack/parts.py
     return {
         "web": [(here(stack.port), {})],
-        "workers": [(here(metrics_port + place), {"role": role}) for place, role in enumerate(roles)],
+        "workers": [(here(metrics_port + place), {"role": role}) for place, role in enumerate(CELERY_PARTS)],
         "caddy": [(here(caddy.metrics_port), {})],
         "postgres": [(here(ports["postgres"]), {"store": "postgres"})],
         "valkey": [(here(ports[store]), {"store": store}) for store in ("valkey", "valkey-cache")],

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from devstack.parts import CELERY_PARTS
 from tests.stack.clients import PROMOTION, REDEMPTIONS, VOUCHER, Books, Site, load
 from tests.stack.judge import judge
 from tests.stack.manual import MONITORING, commands
@@ -21,7 +22,7 @@ PROMETHEUS = "http://127.0.0.1:9090"
 SCRAPED_SECONDS = 120.0
 ALERT_SECONDS = 240.0
 STORES = ("postgres", "postgres-read", "valkey", "valkey-cache")
-OURS = ("web", "worker-imports", "worker-flush", "worker-batches", "worker-events", "beat")
+OURS = ("web", *CELERY_PARTS)
 SETTLE_SECONDS = 3.0
 PASSWORD = "kattegat-3-gales"
 FILE = f"id,price,expiration_date\n{PROMOTION},60.683466,2018-08-04 05:32:31 +0200 CEST\n"

@@ -18,10 +18,11 @@ from uuid import UUID
 import pytest
 
 from config.env import BASE_DIR, embedded_urls
+from devstack.parts import CELERY_PARTS
 from tests.acceptance.harness import Stack, free_port, wait_until
 
 COMPOSE = Path(sys.executable).parent / "docker-compose"
-STAYS = ["web", "worker-imports", "worker-flush", "worker-batches", "worker-events", "beat"]
+STAYS = ["web", *CELERY_PARTS]
 SECRET = "a-key-that-nobody-may-read-in-a-log-and-that-is-long-enough"
 PASSWORD = "kattegat-3-gales"
 ENDS_SECONDS = 40.0

@@ -4,14 +4,14 @@ import gzip
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email.message import Message
 
 import pytest
 
 from config.env import BASE_DIR
 from tests.acceptance.harness import wait_until
+from tests.receiver import receiver
 
 PASSWORD, PHONE = "hunter2-of-postgres", "+4915112345671"
 FAILING = f"""
@@ -45,22 +45,11 @@ def reports() -> Iterator[tuple[str, list[str]]]:
     """The address that stands for Sentry, and what it has got."""
     got: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            got.append((gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body).decode())
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def take(body: bytes, headers: Message) -> None:
+        got.append((gzip.decompress(body) if headers["Content-Encoding"] == "gzip" else body).decode())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://key@127.0.0.1:{server.server_port}/1", got
-    server.shutdown()
-    server.server_close()
+    with receiver(take) as address:
+        yield f"http://key@{address}/1", got
 
 
 def test_nothing_is_imported_and_nothing_in_the_way_when_they_are_off() -> None:
