@@ -30,7 +30,7 @@ from gateway.correlation import correlation_id_of, fresh_id
 from gateway.errors import RateLimited, ShuttingDown
 from gateway.hangs import of_django
 from gateway.health import health_routes
-from gateway.hot import ASK_AGAIN_SECONDS, BATCH_SECONDS
+from gateway.hot import ASK_AGAIN_SECONDS, BATCH_SECONDS, Recall
 from gateway.http import (
     ASGIApp,
     HotRequest,
@@ -108,24 +108,30 @@ class Gateway:
         self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_SERVERS * settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
         self._django_limits: Batcher[Asked, None] = self._limit_batcher()
-        self._batchers = {
-            endpoint.name: self._batcher(
-                endpoint, partial(self._limiter.run, self._limited_routes[endpoint.name], endpoint.run)
-            )
+        self._first = {endpoint.name: self._first_batcher(endpoint) for endpoint in endpoints}
+        self._then = {
+            endpoint.name: self._then_batcher(endpoint)
             for endpoint in endpoints
-        }
-        self._again = {
-            endpoint.name: self._batcher(endpoint, partial(run_batch, endpoint.run))
-            for endpoint in endpoints
-            if endpoint.asks_again_for
+            if endpoint.recall or endpoint.asks_again_for
         }
 
-    def _batcher(self, endpoint: AnyEndpoint, run: Callable[[list[Any]], Sequence[Any]]) -> Batcher[Any, Any]:
+    def _first_batcher(self, endpoint: AnyEndpoint) -> Batcher[Any, Any]:
+        """Takes clients with their items, and asks the limits too."""
+        asked = endpoint.recall or endpoint
+        run = partial(self._limiter.run, self._limited_routes[endpoint.name], asked.run)
+        return self._batcher(endpoint, run, asked)
+
+    def _then_batcher(self, endpoint: AnyEndpoint) -> Batcher[Any, Any]:
+        return self._batcher(endpoint, partial(run_batch, endpoint.run), endpoint)
+
+    def _batcher(
+        self, endpoint: AnyEndpoint, run: Callable[[list[Any]], Sequence[Any]], asked: AnyEndpoint | Recall[Any, Any]
+    ) -> Batcher[Any, Any]:
         return self._batcher_class(
             run,
-            self._threads[endpoint.store],
-            endpoint.store,
-            answers_without_store=endpoint.answers_without_store,
+            self._threads[asked.store],
+            asked.store,
+            answers_without_store=asked.answers_without_store,
             batch_limit=endpoint.batch_limit,
             batch_seconds=endpoint.batch_seconds,
             queue_limit=endpoint.in_flight_limit,
@@ -236,7 +242,9 @@ class Gateway:
             if endpoint.method == "POST":
                 request.mark = mark_of(request, endpoint.name, client.account)
             item = await self._on_parser(endpoint, request) if endpoint.parses_on_thread else endpoint.item(request)
-            result = await self._batchers[endpoint.name].submit((client.name, item))
+            result = await self._first[endpoint.name].submit((client.name, item))
+            if result is None and endpoint.recall:
+                result = await self._then[endpoint.name].submit(item)
             if endpoint.asks_again_for:
                 result = await self._final(endpoint, item, result)
             return endpoint.answer(request, result)
@@ -255,7 +263,7 @@ class Gateway:
             to_next = ASK_AGAIN_SECONDS - now() % ASK_AGAIN_SECONDS  # for all at once, so they share a batch
             await asyncio.sleep(min(to_next, left))
             try:
-                result = await self._again[endpoint.name].submit(item)
+                result = await self._then[endpoint.name].submit(item)
             except FloodgateError:  # a store that is away leaves the answer that is known
                 break
         return result

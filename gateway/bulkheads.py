@@ -13,8 +13,15 @@ def threads_by_store(endpoints: Iterable[AnyEndpoint]) -> dict[Circuit, int]:
     """One for each batcher, which runs one batch at a time, and one for a batch that was given up and still hangs."""
     batchers = Counter[Circuit]()
     for endpoint in endpoints:
-        batchers[endpoint.store] += 2 if endpoint.asks_again_for else 1
+        batchers.update(stores_of(endpoint))
     return {store: count + 1 for store, count in batchers.items()}
+
+
+def stores_of(endpoint: AnyEndpoint) -> list[Circuit]:
+    """That of its first batcher and, where it has a second one, of that."""
+    if endpoint.recall:
+        return [endpoint.recall.store, endpoint.store]
+    return [endpoint.store, endpoint.store] if endpoint.asks_again_for else [endpoint.store]
 
 
 def bulkheads(endpoints: Iterable[AnyEndpoint]) -> dict[Circuit, ThreadPoolExecutor]:

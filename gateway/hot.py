@@ -26,6 +26,20 @@ BATCH_SECONDS = 0.75  # a call of each Valkey up to its timeout; half of the dea
 
 
 @dataclass(frozen=True, kw_only=True)
+class Recall(Generic[Item, Result]):
+    """Answers some items from another store than the endpoint's own, so that these do not wait for that one.
+
+    Attributes:
+        run: answers in input order, None where the endpoint's own ``run`` is to be asked.
+        store: that it waits for. While that is away ``run`` answers None at once.
+    """
+
+    run: Callable[[list[Item]], Sequence[Result | FloodgateError | None]]
+    store: Circuit
+    answers_without_store = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class HotEndpoint(Generic[Item, Result]):
     """An endpoint that machines call often: parsed one by one, run in batches, answered one by one.
 
@@ -39,6 +53,7 @@ class HotEndpoint(Generic[Item, Result]):
         reply: makes the answer from the item's own result.
         store: opens its circuit when a batch outlives the deadline; while it is open, requests are refused at once.
         answers_without_store: unless ``run`` can answer some items all the same.
+        recall: asked first, where there is one; ``run`` gets what it leaves open.
         batch_limit: most items of one call.
         batch_seconds: most that a call takes while its store is well; the rest of the deadline is for waiting. After
             one that took longer than half of this, calls have fewer items.
@@ -65,6 +80,7 @@ class HotEndpoint(Generic[Item, Result]):
     reply: Callable[[HotRequest, Result], Reply]
     store: Circuit
     answers_without_store: bool = False
+    recall: Recall[Item, Result] | None = None
     batch_limit: int = 1_000
     batch_seconds: float = BATCH_SECONDS
     in_flight_limit: int = 20_000

@@ -7,15 +7,20 @@ from uuid import UUID
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
-from common.stores import READ_STORE
+from common.stores import CACHE, READ_STORE
 from common.uuids import EXAMPLE_UUID, HYPHENATED_UUID, parse_uuid
 from gateway.errors import NotFound
 from gateway.fields import Field, read_query
-from gateway.hot import HotEndpoint, register
+from gateway.hot import HotEndpoint, Recall, register
 from gateway.http import HotRequest, Reply
 from gateway.openapi import CONDITIONAL, NOT_MODIFIED
 from gateway.scopes import KeyScope
-from promotions.selectors import find_promotion_lists, find_promotions
+from promotions.selectors import (
+    find_promotion_lists,
+    find_promotions,
+    recall_promotion_lists,
+    recall_promotions,
+)
 from promotions.types import Found, FoundList
 
 LIST_MAX_IDS = 100
@@ -103,6 +108,7 @@ register(
         path="/promotions/{id}",
         needs=KeyScope.READ,
         parse=parse_id,
+        recall=Recall(run=recall_promotions, store=CACHE),
         run=find_promotions,
         reply=reply_promotion,
         store=READ_STORE,
@@ -118,6 +124,7 @@ register(
         path="/promotions",
         needs=KeyScope.READ,
         parse=parse_ids,
+        recall=Recall(run=recall_promotion_lists, store=CACHE),
         run=find_promotion_lists,
         reply=reply_promotions,
         store=READ_STORE,

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import islice
+from itertools import chain, islice
+from typing import TypeVar
 from uuid import UUID
 
 from django.db import connections
@@ -17,6 +18,7 @@ from promotions.tables import table_index, table_name
 from promotions.types import Found, FoundList, LiveVersion, Promotion
 
 _CENT = Decimal("0.01")
+Missed = TypeVar("Missed", FloodgateError, None)
 
 
 def find_promotions(ids: list[UUID]) -> list[Found | FloodgateError]:
@@ -27,7 +29,7 @@ def find_promotions(ids: list[UUID]) -> list[Found | FloodgateError]:
              not cached get StoreUnavailable as a value.
     Source:  docs/promotions.md.
     """
-    live, bodies = _cached(ids)
+    live, bodies = _cached(ids) or (_stored_pointer(), dict[UUID, bytes | None].fromkeys(ids))
     missing = [row_id for row_id, body in bodies.items() if body is None]
     if missing and not READ_STORE.is_open:
         try:
@@ -44,19 +46,42 @@ def find_promotions(ids: list[UUID]) -> list[Found | FloodgateError]:
     return [_found(live.version, bodies[row_id]) for row_id in ids]
 
 
+def recall_promotions(ids: list[UUID]) -> list[Found | None]:
+    """What the cache knows of promotions of the live version; None for what only the read store knows.
+
+    Answers as ``find_promotions`` does, without a call to the read store.
+    """
+    cached = _cached(ids)
+    if cached is None:
+        return [None] * len(ids)
+    live, bodies = cached
+    return [None if (body := bodies[row_id]) is None else Found(live.version, body or None) for row_id in ids]
+
+
 def find_promotion_lists(lists: list[tuple[UUID, ...]]) -> list[FoundList | FloodgateError]:
     """Look up N lists of ids, all of the live version; an answer for each, as ``find_promotions`` gives it for each id.
 
     While the read store is down, a list with an id that is not cached gets StoreUnavailable as a value.
     """
-    found = iter(find_promotions([row_id for ids in lists for row_id in ids]))
-    return [_together(ids, list(islice(found, len(ids)))) for ids in lists]
+    return _together(lists, find_promotions(list(chain.from_iterable(lists))))
 
 
-def _together(ids: tuple[UUID, ...], answers: list[Found | FloodgateError]) -> FoundList | FloodgateError:
+def recall_promotion_lists(lists: list[tuple[UUID, ...]]) -> list[FoundList | None]:
+    """The same of what the cache knows; None for a list with an id that only the read store knows."""
+    return _together(lists, recall_promotions(list(chain.from_iterable(lists))))
+
+
+def _together(lists: list[tuple[UUID, ...]], answers: Sequence[Found | Missed]) -> list[FoundList | Missed]:
+    """Answers to the lists from answers to all of their ids."""
+    each = iter(answers)
+    return [_list_of(ids, list(islice(each, len(ids)))) for ids in lists]
+
+
+def _list_of(ids: tuple[UUID, ...], answers: list[Found | Missed]) -> FoundList | Missed:
+    """What has no answer makes that of its list."""
     found: list[Found] = []
     for answer in answers:
-        if isinstance(answer, FloodgateError):
+        if not isinstance(answer, Found):
             return answer
         found.append(answer)
     bodies = tuple(answer.body for answer in found if answer.body is not None)
@@ -75,21 +100,22 @@ def _found(version: int, body: bytes | None) -> Found | FloodgateError:
     return StoreUnavailable() if body is None else Found(version, body or None)
 
 
-def _cached(ids: Sequence[UUID]) -> tuple[LiveVersion, dict[UUID, bytes | None]]:
-    """The version for this batch, and what the cache has of it."""
+def _cached(ids: Sequence[UUID]) -> tuple[LiveVersion, dict[UUID, bytes | None]] | None:
+    """The version for this batch, and what the cache has of it; None when only the read store knows the version."""
     distinct = list(dict.fromkeys(ids))
-    nothing: dict[UUID, bytes | None] = dict.fromkeys(distinct)
     known = POINTER.live
     answer = read_cache(known.version, distinct)
     if answer is None:
-        return _stored_pointer(), nothing
+        return None
     POINTER.revalidate_if_due()
     seen, entries = answer
-    live = POINTER.adopt(seen) if seen.epoch else _stored_pointer()
+    if not seen.epoch:
+        return None
+    live = POINTER.adopt(seen)
     if live.version == known.version:
         return live, dict(zip(distinct, entries, strict=True))
     again = read_cache(live.version, distinct)
-    return live, dict(zip(distinct, again[1], strict=True)) if again else nothing
+    return live, dict(zip(distinct, again[1], strict=True)) if again else dict.fromkeys(distinct)
 
 
 def _stored_pointer() -> LiveVersion:

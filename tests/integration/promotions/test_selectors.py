@@ -13,7 +13,7 @@ from common import valkey
 from common.errors import FloodgateError, StoreUnavailable
 from common.stores import CACHE, READ_STORE
 from promotions.pointer import POINTER, pointer_key, raise_cached_pointer
-from promotions.selectors import find_promotions
+from promotions.selectors import find_promotions, recall_promotion_lists, recall_promotions
 from promotions.types import Found, LiveVersion
 from tests.garbage import GARBAGE, put_garbage
 from tests.promotions import forget_everything, id_of, imported, rows, served, served_prices
@@ -182,6 +182,33 @@ def test_without_the_read_store_cached_ids_are_answered_and_others_are_not(dead_
         assert absent.body is None
         assert isinstance(uncached, StoreUnavailable)
     assert READ_STORE.is_open
+
+
+def test_what_is_cached_is_recalled_without_a_call_to_the_read_store(dead_read_store: list[None]) -> None:
+    found = imported(rows(range(10)))
+    assert served_prices([1, 99]) == ["1.50", None]
+    kill_read_store(dead_read_store)
+    cached, absent, uncached = recall_promotions([id_of(1), id_of(99), id_of(2)])
+    assert (cached, absent) == tuple(find_promotions([id_of(1), id_of(99)]))
+    assert uncached is None
+    whole, partly = recall_promotion_lists([(id_of(1), id_of(99)), (id_of(1), id_of(2))])
+    assert whole is not None
+    assert (whole.version, len(whole.bodies), whole.missing) == (found.id, 1, (id_of(99),))
+    assert partly is None
+    assert not READ_STORE.is_open
+
+
+def test_nothing_is_recalled_of_a_version_that_the_cache_does_not_name(dead_read_store: list[None]) -> None:
+    imported(rows(range(10)))
+    assert served_prices([1]) == ["1.50"]
+    valkey.cache_store().delete(pointer_key())
+    kill_read_store(dead_read_store)
+    assert recall_promotions([id_of(1)]) == [None]
+
+
+def test_nothing_is_recalled_without_the_cache(dead_cache: None) -> None:
+    imported(rows(range(10)))
+    assert recall_promotions([id_of(1)]) == [None]
 
 
 def test_without_both_stores_nothing_is_invented(dead_read_store: list[None], dead_cache: None) -> None:

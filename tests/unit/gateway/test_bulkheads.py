@@ -12,7 +12,7 @@ from common.circuits import Circuit
 from gateway import batches
 from gateway.app import Gateway
 from gateway.bulkheads import bulkheads, threads_by_store
-from gateway.hot import HotEndpoint
+from gateway.hot import HotEndpoint, Recall
 from gateway.http import Message, Reply, Scope
 from gateway.scopes import KeyScope
 
@@ -32,11 +32,10 @@ def endpoint(name: str, store: Circuit, run: Any = list, **options: Any) -> HotE
         method="GET",
         path=f"/{name}",
         needs=KeyScope.READ,
-        parse=lambda request: None,
         run=run,
         reply=lambda request, result: Reply(200),
         store=store,
-        **options,
+        **{"parse": lambda request: None, **options},
     )
 
 
@@ -81,6 +80,42 @@ def test_a_store_that_hangs_at_all_its_addresses_holds_up_no_other_stores_reques
     assert asyncio.run(scenario()) == [200] * 10
 
 
+def test_what_is_recalled_does_not_wait_for_what_the_store_must_be_asked(
+    stuck: threading.Event, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.RATE_LIMIT = "off"
+    monkeypatch.setattr(batches, "close_old_connections", lambda: None)
+    asked: list[bytes] = []
+
+    def hang(items: list[bytes]) -> list[bytes]:
+        asked.extend(items)
+        assert stuck.wait(10)
+        return items
+
+    def recall(items: list[bytes]) -> list[bytes | None]:
+        return [item if item == b"/known" else None for item in items]
+
+    async def scenario() -> None:
+        both = endpoint(
+            "{what}",
+            Circuit("slow", lambda: None),
+            hang,
+            parse=lambda request: b"/" + request.param.encode(),
+            recall=Recall(run=recall, store=WELL),
+        )
+        gateway = Gateway(no_django, [both])
+        paths = ["/unknown", "/known"] * 3
+        waiting = [asyncio.create_task(status_of(gateway, path)) for path in paths]
+        answers = [await asyncio.wait_for(task, 1.0) for task in waiting[1::2]]
+        assert answers == [200] * 3
+        assert not any(task.done() for task in waiting[::2])
+        stuck.set()
+        assert [await task for task in waiting[::2]] == [200] * 3
+        assert set(asked) == {b"/unknown"}
+
+    asyncio.run(scenario())
+
+
 def test_threads_are_there_before_the_first_batch() -> None:
     """One that could not be started later would keep its batch for ever."""
     executors = bulkheads([endpoint("a", WELL), endpoint("c", HANGING)])
@@ -92,5 +127,6 @@ def test_each_batcher_has_a_thread_and_each_store_one_more() -> None:
         endpoint("a", WELL),
         endpoint("b", WELL, asks_again_for=lambda item, result: 1.0),
         endpoint("c", HANGING),
+        endpoint("d", HANGING, recall=Recall(run=list, store=WELL)),
     ]
-    assert threads_by_store(endpoints) == {WELL: 4, HANGING: 2}
+    assert threads_by_store(endpoints) == {WELL: 5, HANGING: 3}
