@@ -17,6 +17,7 @@ from config import env
 from config.redaction import redacted
 from gateway.correlation import correlation_id_of, fresh_id
 from gateway.errors import InvalidCorrelationId
+from gateway.headers import fields_of
 from gateway.http import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -132,9 +133,9 @@ def _with_correlation_id(application: ASGIApp) -> ASGIApp:
 
 
 def _settled_id(headers: list[tuple[bytes, bytes]]) -> str:
-    given = dict(headers)
+    given = fields_of(headers)
     if b"correlationid" in given or b"x-correlation-id" in given:
-        return correlation_id_of(headers)
+        return correlation_id_of(given)
     version, _, rest = given.get(b"traceparent", b"").decode("latin-1").partition("-")
     try:
         return str(UUID(hex=rest[:32])) if version == "00" and len(rest) == 52 else fresh_id()

@@ -85,6 +85,13 @@ def _digest(key: bytes) -> bytes:
     return sha256(key).digest()
 
 
+def _digest_in(authorization: bytes) -> bytes:
+    """Raises Unauthorized: it holds no key."""
+    if authorization[: len(SCHEME)].lower() != SCHEME:
+        raise Unauthorized
+    return _digest(authorization[len(SCHEME) :].strip())
+
+
 class Grant(NamedTuple):
     """What a key gives. Attributes: expires_at: seconds since the epoch."""
 
@@ -103,7 +110,7 @@ class Keys:
         self._has_failed = False
         self._reading: Future[None] | None = None
         self._noted_at: dict[int, float] = {}
-        self._used: deque[int] = deque()
+        self._to_note: deque[int] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="api-keys")
 
     async def grant_of(self, authorization: bytes) -> Grant:
@@ -111,15 +118,17 @@ class Keys:
 
         Raises: Unauthorized: it holds no key that is valid; StoreUnavailable: that cannot be known now.
         """
-        if authorization[: len(SCHEME)].lower() != SCHEME:
-            raise Unauthorized
-        digest = _digest(authorization[len(SCHEME) :].strip())
-        await self._keep_fresh()
-        grant = self._find(digest) or await self._find_fresh(digest)
-        if grant.expires_at <= time():
-            raise KeyRefused
-        self._note(grant.key_id)
-        return grant
+        grant = self.known_grant(authorization)
+        return grant or self._used(await self._find_fresh(_digest_in(authorization)))
+
+    def known_grant(self, authorization: bytes) -> Grant | None:
+        """The same without waiting; None when the keys must be read first. Raises Unauthorized."""
+        digest = _digest_in(authorization)
+        age = monotonic() - self._read_at
+        if age > REFRESH_SECONDS:
+            self._start_reading()
+        grant = self._find(digest) if age <= TRUSTED_SECONDS else None
+        return self._used(grant) if grant else None
 
     async def refresh(self) -> None:
         """For ever, every REFRESH_SECONDS."""
@@ -139,12 +148,12 @@ class Keys:
     def _find(self, digest: bytes) -> Grant | None:
         return self._grants.get(digest) if self._grants else None
 
-    async def _keep_fresh(self) -> None:
-        age = monotonic() - self._read_at
-        if age > TRUSTED_SECONDS:
-            await self._read()
-        elif age > REFRESH_SECONDS:
-            self._start_reading()
+    def _used(self, grant: Grant) -> Grant:
+        """Raises KeyRefused: it has expired."""
+        if grant.expires_at <= time():
+            raise KeyRefused
+        self._note(grant.key_id)
+        return grant
 
     async def _read(self) -> None:
         """Read now, at most once a second; wait for it unless PostgreSQL did not answer the last time."""
@@ -180,12 +189,12 @@ class Keys:
         now = monotonic()
         if now - self._noted_at.get(key_id, float("-inf")) > NOTED_SECONDS:
             self._noted_at[key_id] = now
-            self._used.append(key_id)
+            self._to_note.append(key_id)
             self._thread.submit(self._write_uses)
 
     def _write_uses(self) -> None:
         """Of all keys that wait, in one statement that waits for nobody. A note that is lost comes again."""
-        used = [self._used.popleft() for _ in range(len(self._used))]
+        used = [self._to_note.popleft() for _ in range(len(self._to_note))]
         now = timezone.now()
         is_old = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(seconds=NOTED_SECONDS))
         try:

@@ -5,61 +5,54 @@ work while everything else is busy; the rest goes to Django through the WSGI bri
 """
 
 import asyncio
-import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import Any
 
 from django.conf import settings
 
-from common.errors import FloodgateError, Overloaded
+from common.errors import FloodgateError
 from common.stores import CACHE, READ_STORE, WRITE_STORE
 from gateway.accesslog import AccessLog
 from gateway.addresses import Address, address_of
 from gateway.apikeys import KEYS
 from gateway.batcher import Batcher
-from gateway.batches import run_batch
-from gateway.bulkheads import bulkheads
-from gateway.clients import ACCOUNT_HEADER, Client, identify, scheme_of
+from gateway.clients import ACCOUNT_HEADER, Client, identify, identify_now, peer_of, scheme_of
 from gateway.correlation import correlation_id_of, fresh_id
 from gateway.errors import RateLimited, ShuttingDown
 from gateway.hangs import of_django
+from gateway.headers import Fields, Headers, fields_of, refuse_repeated
 from gateway.health import health_routes
-from gateway.hot import ASK_AGAIN_SECONDS, BATCH_SECONDS, Recall
+from gateway.hot import BATCH_SECONDS
+from gateway.hotpath import HotPath
 from gateway.http import (
     ASGIApp,
     HotRequest,
     Message,
     Receive,
     Reply,
-    Room,
     Scope,
     Send,
     correlation_headers,
-    read_body,
     send_reply,
 )
-from gateway.idempotency import mark_of
 from gateway.metrics import Tally, render
 from gateway.problems import problem_reply
 from gateway.ratelimits.limiter import Limiter
 from gateway.ratelimits.policies import django_route, limited_routes
 from gateway.ratelimits.shared import LIMITS
 from gateway.ratelimits.verdicts import Asked
-from gateway.refusals import METHODS, has_body, refuse_strange
+from gateway.refusals import METHODS, refuse_strange
 from gateway.router import AnyEndpoint, Match, Router
 
-logger = logging.getLogger(__name__)
 Direct = Callable[[], Awaitable[Reply]]
+Answer = Callable[[Reply, str], object]  # with the correlation id
 LIMIT_THREADS = 2  # one more than is used, should one hang
 LIMIT_QUEUE = 20_000
 LIMIT_BATCH = 1_000
-BODY_ROOM_BYTES = 128 * 2**20  # for bodies that come slowly, of this process
 NO_CORRELATION_ID = "00000000-0000-0000-0000-000000000000"
 NOBODY = Client("")
 
@@ -70,17 +63,22 @@ class Exchange:
 
     method: str
     address: Address
+    fields: Fields
     started: float
     correlation_id: str = NO_CORRELATION_ID
     client: Client = NOBODY
 
+    def refuse_strange(self, headers: Headers) -> None:
+        """Raises FloodgateError."""
+        self.correlation_id = correlation_id_of(self.fields)
+        if len(headers) > len(self.fields):
+            refuse_repeated(headers)
+        refuse_strange(self.method, self.fields)
 
-async def _admit(exchange: Exchange, scope: Scope) -> None:
-    """Find out who asks, and whether they may. Raises FloodgateError."""
-    exchange.correlation_id = correlation_id_of(scope["headers"])
-    refuse_strange(scope["method"], scope["headers"])
-    exchange.client = await identify(scope, is_public=exchange.address.is_public)
-    exchange.client.require(exchange.address.needs)
+    def admit(self, client: Client) -> None:
+        """Raises InsufficientScope."""
+        self.client = client
+        client.require(self.address.needs)
 
 
 class Gateway:
@@ -94,50 +92,18 @@ class Gateway:
     def __init__(self, django: ASGIApp, endpoints: Iterable[AnyEndpoint], *, hot_path: bool = True) -> None:
         endpoints = tuple(endpoints)
         self._django = django
-        self._hot_path = hot_path
-        self._batcher_class = _batcher_class()
         self._router = Router(endpoints)
+        self._hot_path = hot_path
         self._direct: dict[str, Direct] = {**health_routes(), "/metrics": self._metrics}
-        self._threads = bulkheads(endpoints)
-        self._parser = ThreadPoolExecutor(1, thread_name_prefix="parser")
         self._limit_threads = ThreadPoolExecutor(LIMIT_THREADS, thread_name_prefix="limit")
-        self._in_flight: Counter[str] = Counter()
-        self._room = Room(BODY_ROOM_BYTES)
         self._access = AccessLog(settings.ACCESS_LOG)
-        self.tally = Tally({CACHE, LIMITS, *self._threads, *map(of_django, {WRITE_STORE, READ_STORE, *self._threads})})
+        self.tally = Tally()
         self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_SERVERS * settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
         self._django_limits: Batcher[Asked, None] = self._limit_batcher()
-        self._first = {endpoint.name: self._first_batcher(endpoint) for endpoint in endpoints}
-        self._then = {
-            endpoint.name: self._then_batcher(endpoint)
-            for endpoint in endpoints
-            if endpoint.recall or endpoint.asks_again_for
-        }
-
-    def _first_batcher(self, endpoint: AnyEndpoint) -> Batcher[Any, Any]:
-        """Takes clients with their items, and asks the limits too."""
-        asked = endpoint.recall or endpoint
-        run = partial(self._limiter.run, self._limited_routes[endpoint.name], asked.run)
-        return self._batcher(endpoint, run, asked)
-
-    def _then_batcher(self, endpoint: AnyEndpoint) -> Batcher[Any, Any]:
-        return self._batcher(endpoint, partial(run_batch, endpoint.run), endpoint)
-
-    def _batcher(
-        self, endpoint: AnyEndpoint, run: Callable[[list[Any]], Sequence[Any]], asked: AnyEndpoint | Recall[Any, Any]
-    ) -> Batcher[Any, Any]:
-        return self._batcher_class(
-            run,
-            self._threads[asked.store],
-            asked.store,
-            answers_without_store=asked.answers_without_store,
-            batch_limit=endpoint.batch_limit,
-            batch_seconds=endpoint.batch_seconds,
-            queue_limit=endpoint.in_flight_limit,
-            deadline_seconds=settings.REQUEST_DEADLINE_SECONDS,
-            observe=lambda items, waited: self.tally.batch(endpoint.name, items, waited),
-        )
+        self._hot = HotPath(endpoints, self._limiter, self._limited_routes, self.tally)
+        stores = self._hot.stores
+        self.tally.circuits = (CACHE, LIMITS, *stores, *map(of_django, {WRITE_STORE, READ_STORE, *stores}))
 
     def _limit_batcher(self) -> Batcher[Asked, None]:
         """Asks the limits for requests to Django, which have no batch of their own to do it for."""
@@ -171,7 +137,7 @@ class Gateway:
         for task in tasks:
             task.cancel()
         self.tally.flush()
-        ends = [threads.shutdown for threads in (self._parser, *self._threads.values(), self._limit_threads)]
+        ends = [threads.shutdown for threads in (*self._hot.executors, self._limit_threads)]
         for end in (*ends, self._access.close):
             await asyncio.get_running_loop().run_in_executor(None, end)
         await send({"type": "lifespan.shutdown.complete"})
@@ -182,9 +148,11 @@ class Gateway:
             await send_reply(send, await direct(), NO_CORRELATION_ID, is_head=scope["method"] == "HEAD")
             return
         match = self._router.match(scope["method"], scope["path"])
-        exchange = Exchange(scope["method"], match.endpoint.address if match else address_of(scope), perf_counter())
+        address = match.endpoint.address if match else address_of(scope)
+        exchange = Exchange(scope["method"], address, fields_of(scope["headers"]), perf_counter())
         try:
-            await _admit(exchange, scope)
+            exchange.refuse_strange(scope["headers"])
+            exchange.admit(await identify(peer_of(scope), exchange.fields, is_public=address.is_public))
         except FloodgateError as error:
             await self._refuse(send, exchange, error)
             return
@@ -195,12 +163,43 @@ class Gateway:
         else:
             await self._pass_to_django(scope, receive, send, exchange)
 
+    def take(self, method: str, target: bytes, headers: Headers, body: bytes, peer: str, answer: Answer) -> bool:
+        """Have a whole request to a hot endpoint answered by a call, now or later, as ``__call__`` would answer it.
+
+        Returns: False, and nothing was done, where it is none or must be waited for before it is known who asks.
+        """
+        path, _, query_string = target.partition(b"?")
+        match = self._router.match(method, path.decode("latin-1")) if self._hot_path else None
+        if match is None or match.endpoint.parses_on_thread or b"%" in path or b"#" in target:
+            return False
+        exchange = Exchange(method, match.endpoint.address, fields_of(headers), perf_counter())
+        try:
+            exchange.refuse_strange(headers)
+            client = identify_now(peer, exchange.fields, is_public=False)
+            if client is None:
+                return False
+            exchange.admit(client)
+        except FloodgateError as error:
+            answer(self._refusal(exchange, error), exchange.correlation_id)
+            return True
+        request = _hot_request(match, exchange, query_string, body)
+        self._hot.start(match.endpoint, request, client, partial(self._answer, exchange, match.endpoint.name, answer))
+        return True
+
+    def _answer(self, exchange: Exchange, route: str, answer: Answer, reply: Reply) -> None:
+        answer(reply, exchange.correlation_id)
+        self._count(exchange, route, reply.status, len(reply.body))
+
     async def _refuse(self, send: Send, exchange: Exchange, error: FloodgateError) -> None:
+        reply = self._refusal(exchange, error)
+        await send_reply(send, reply, exchange.correlation_id, is_head=exchange.method == "HEAD")
+
+    def _refusal(self, exchange: Exchange, error: FloodgateError) -> Reply:
         """Before anybody looked at it; its method may be an invented one."""
         reply = problem_reply(error, exchange.correlation_id)
-        await send_reply(send, reply, exchange.correlation_id, is_head=exchange.method == "HEAD")
         self.tally.request("refused", "any", reply.status, 0.0)
         self._log(exchange, reply.status, len(reply.body))
+        return reply
 
     async def _reply(self, send: Send, exchange: Exchange, route: str, reply: Reply) -> None:
         await send_reply(send, reply, exchange.correlation_id, is_head=exchange.method == "HEAD")
@@ -218,58 +217,9 @@ class Gateway:
             self._access.add(exchange.client.account, method, where, status, seconds, size, exchange.correlation_id)
 
     async def _answer_hot(self, match: Match, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
-        endpoint, client = match.endpoint, exchange.client
-        request = HotRequest(match.param, scope["query_string"], scope["headers"], exchange.correlation_id)
-        request.address, request.account = client.address, client.account
-        try:
-            self._limiter.refuse_known(self._limited_routes[endpoint.name], client.name)
-            reply = await self._run_hot(endpoint, request, receive, client)
-        except FloodgateError as error:
-            reply = problem_reply(error, exchange.correlation_id)
-        except Exception:
-            fields = {"endpoint": endpoint.name, "correlation_id": exchange.correlation_id}
-            logger.exception("hot_endpoint_failed", extra=fields)
-            reply = problem_reply(FloodgateError(), exchange.correlation_id)
-        await self._reply(send, exchange, endpoint.name, reply)
-
-    async def _run_hot(self, endpoint: AnyEndpoint, request: HotRequest, receive: Receive, client: Client) -> Reply:
-        self._refuse_beyond_limit(endpoint)
-        if endpoint.body_limit_bytes or has_body(endpoint.method, request.headers):
-            request.body = await read_body(receive, request.headers, endpoint.most_body_bytes, self._room)
-            self._refuse_beyond_limit(endpoint)
-        self._in_flight[endpoint.name] += 1
-        try:
-            if endpoint.method == "POST":
-                request.mark = mark_of(request, endpoint.name, client.account)
-            item = await self._on_parser(endpoint, request) if endpoint.parses_on_thread else endpoint.item(request)
-            result = await self._first[endpoint.name].submit((client.name, item))
-            if result is None and endpoint.recall:
-                result = await self._then[endpoint.name].submit(item)
-            if endpoint.asks_again_for:
-                result = await self._final(endpoint, item, result)
-            return endpoint.answer(request, result)
-        finally:
-            self._in_flight[endpoint.name] -= 1
-
-    def _refuse_beyond_limit(self, endpoint: AnyEndpoint) -> None:
-        if self._in_flight[endpoint.name] >= endpoint.in_flight_limit:
-            raise Overloaded
-
-    async def _final(self, endpoint: AnyEndpoint, item: Any, result: Any) -> Any:
-        """The item's result once it is final or its time is up. Asking again is no request: no limit counts it."""
-        now = asyncio.get_running_loop().time
-        started = now()
-        while (left := started + endpoint.seconds_to_wait(item, result) - now()) > 0:
-            to_next = ASK_AGAIN_SECONDS - now() % ASK_AGAIN_SECONDS  # for all at once, so they share a batch
-            await asyncio.sleep(min(to_next, left))
-            try:
-                result = await self._then[endpoint.name].submit(item)
-            except FloodgateError:  # a store that is away leaves the answer that is known
-                break
-        return result
-
-    async def _on_parser(self, endpoint: AnyEndpoint, request: HotRequest) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._parser, endpoint.item, request)
+        request = _hot_request(match, exchange, scope["query_string"])
+        reply = await self._hot.ask(match.endpoint, request, receive, exchange.client)
+        await self._reply(send, exchange, match.endpoint.name, reply)
 
     async def _limit_of_django(self, match: Match | None, path: str, client: Client) -> FloodgateError | None:
         """Why a request to Django is refused before its body is read, if it is; ``match`` keeps its own limit."""
@@ -294,7 +244,7 @@ class Gateway:
             size += len(message.get("body", b""))
             await send(message)
 
-        seen = _as_django_sees_it(scope, exchange.correlation_id, exchange.client)
+        seen = _as_django_sees_it(scope, exchange)
         await self._django(seen, receive, send_with_correlation_id)
         self._count(exchange, "django", status, size)
 
@@ -303,22 +253,20 @@ class Gateway:
         return await asyncio.to_thread(render)
 
 
-def _batcher_class() -> type[Batcher[Any, Any]]:
-    if not settings.IS_TRACED:
-        return Batcher
-    from gateway.tracing import TracedBatcher
-
-    return TracedBatcher
+def _hot_request(match: Match, exchange: Exchange, query_string: bytes, body: bytes = b"") -> HotRequest:
+    address, account = exchange.client.address, exchange.client.account
+    return HotRequest(match.param, query_string, exchange.fields, exchange.correlation_id, body, None, address, account)
 
 
 # Django is told these by the gateway; a client's own are dropped.
 _OURS = (b"correlationid", b"x-correlation-id", ACCOUNT_HEADER)
 
 
-def _as_django_sees_it(scope: Scope, correlation_id: str, client: Client) -> Scope:
+def _as_django_sees_it(scope: Scope, exchange: Exchange) -> Scope:
+    client, scheme = exchange.client, scheme_of(scope, exchange.fields)
     headers = [pair for pair in scope["headers"] if pair[0] not in _OURS]
-    ours = [(b"x-correlation-id", correlation_id.encode()), (ACCOUNT_HEADER, client.account.encode())]
-    return {**scope, "headers": [*headers, *ours], "client": (client.address, 0), "scheme": scheme_of(scope)}
+    ours = [(b"x-correlation-id", exchange.correlation_id.encode()), (ACCOUNT_HEADER, client.account.encode())]
+    return {**scope, "headers": [*headers, *ours], "client": (client.address, 0), "scheme": scheme}
 
 
 async def _send_farewell(send: Send) -> None:

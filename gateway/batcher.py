@@ -28,10 +28,12 @@ Observer = Callable[[int, float], None]
 ANSWER_SECONDS = 0.1  # between the end of a batch and the last of its answers
 
 
-class _Waiting(NamedTuple):
-    item: Any
-    answer: "asyncio.Future[Any]"
-    since: float
+_Waiting = tuple[Any, Callable[[Any], object], float]  # item, who is told its answer, since when
+
+
+class _Batch(NamedTuple):
+    waiting: list[_Waiting]
+    started: float
 
 
 class Batcher(Generic[Item, Result]):
@@ -72,43 +74,45 @@ class Batcher(Generic[Item, Result]):
         self._deadline_seconds = deadline_seconds
         self._observe = observe
         self._queue: deque[_Waiting] = deque()
-        self._running: list[_Waiting] | None = None
+        self._running: _Batch | None = None
 
     def submit(self, item: Item) -> "asyncio.Future[Result | FloodgateError]":
         """Queue one item; the future's result is its own answer or, as a value, the error that met it.
 
         Raises: StoreUnavailable, Overloaded: at once, nothing was done.
         """
+        answer: asyncio.Future[Result | FloodgateError] = asyncio.get_running_loop().create_future()
+        self.call(item, partial(_tell, answer))
+        return answer
+
+    def call(self, item: Item, tell: Callable[[Result | FloodgateError], object]) -> None:
+        """The same for who needs no future: ``tell`` gets the answer, later and once. It must not raise."""
         if self._store.is_open and not self._answers_without_store:
             raise StoreUnavailable(NOTHING_DONE)
         if len(self._queue) >= self._queue_limit:
             raise Overloaded
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Result | FloodgateError] = loop.create_future()
-        self._queue.append(_Waiting(item, answer, loop.time()))
+        self._queue.append((item, tell, loop.time()))
         if self._running is None:
             self._start(loop)
-        return answer
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_items))]
-        started = loop.time()
-        self._running = batch
-        self._observe(len(batch), started - batch[0].since)
-        work = self._threads.submit(self._run, [waiting.item for waiting in batch])
-        timer = loop.call_at(batch[0].since + self._deadline_seconds, self._give_up, batch, work)
-        asyncio.wrap_future(work, loop=loop).add_done_callback(partial(self._finish, batch, started, timer))
+        waiting = self._taken(min(len(self._queue), self._batch_items))
+        batch = self._running = _Batch(waiting, loop.time())
+        oldest_since = waiting[0][2]
+        self._observe(len(waiting), batch.started - oldest_since)
+        work = self._threads.submit(self._run, [item for item, _, _ in waiting])
+        timer = loop.call_at(oldest_since + self._deadline_seconds, self._give_up, batch, work)
+        asyncio.wrap_future(work, loop=loop).add_done_callback(partial(self._finish, batch, timer))
 
-    def _finish(
-        self, batch: list[_Waiting], started: float, timer: asyncio.TimerHandle, work: "asyncio.Future[Sequence[Any]]"
-    ) -> None:
+    def _finish(self, batch: _Batch, timer: asyncio.TimerHandle, work: "asyncio.Future[Sequence[Any]]") -> None:
         timer.cancel()
-        self._pace(len(batch), asyncio.get_running_loop().time() - started)
-        for waiting, result in zip(batch, _results(work, len(batch)), strict=True):
-            if not waiting.answer.done():  # the client may be gone, or was answered at its deadline
-                waiting.answer.set_result(result)
+        self._pace(len(batch.waiting), asyncio.get_running_loop().time() - batch.started)
+        results = _results(work, len(batch.waiting))
         if self._running is batch:
-            self._run_next()
+            self._run_next()  # on its thread, while these are answered here
+            for (_, tell, _), result in zip(batch.waiting, results, strict=True):
+                tell(result)
 
     def _pace(self, items: int, seconds: float) -> None:
         """A batch that took less than half of its time may be doubled; after a slower one they are half as large."""
@@ -117,19 +121,19 @@ class Batcher(Generic[Item, Result]):
         elif items == self._batch_items:
             self._batch_items = min(self._batch_limit, 2 * items)
 
-    def _give_up(self, batch: list[_Waiting], work: "Future[Sequence[Any]]") -> None:
+    def _give_up(self, batch: _Batch, work: "Future[Sequence[Any]]") -> None:
         """The deadline: answer everybody now. The thread may go on; whatever it says comes too late.
 
         A batch that found no thread tells nothing of the store, and nothing of it was done.
         """
         if work.cancel():
-            _answer(batch, Overloaded())
+            _tell_all(batch.waiting, Overloaded())
         else:
             self._store.open()
-            logger.warning("batch_deadline", extra={"items": len(batch), "store": self._store.name})
-            _answer(batch, StoreUnavailable())
+            logger.warning("batch_deadline", extra={"items": len(batch.waiting), "store": self._store.name})
+            _tell_all(batch.waiting, StoreUnavailable())
             if not self._answers_without_store:
-                _answer(self._queue, StoreUnavailable(NOTHING_DONE))
+                _tell_all(self._taken(len(self._queue)), StoreUnavailable(NOTHING_DONE))
         self._run_next()
 
     def _run_next(self) -> None:
@@ -140,15 +144,27 @@ class Batcher(Generic[Item, Result]):
             self._start(loop)
 
     def _shed(self, waiting_since: float) -> None:
-        """Leave out who has an answer or is gone, and refuse who waited too long for a batch to be done in time."""
-        while self._queue and (self._queue[0].answer.done() or self._queue[0].since < waiting_since):
-            _answer([self._queue.popleft()], Overloaded())
+        """Refuse who waited too long for a batch to be done in time."""
+        late = 0
+        for _, _, since in self._queue:
+            if since >= waiting_since:
+                break
+            late += 1
+        _tell_all(self._taken(late), Overloaded())
+
+    def _taken(self, items: int) -> list[_Waiting]:
+        """The first of the queue, which are not in it any more: whom they tell may queue others."""
+        return [self._queue.popleft() for _ in range(items)]
 
 
-def _answer(batch: Iterable[_Waiting], error: FloodgateError) -> None:
-    for waiting in batch:
-        if not waiting.answer.done():
-            waiting.answer.set_result(error)
+def _tell(answer: "asyncio.Future[Any]", result: Any) -> None:
+    if not answer.done():  # who asked may be gone
+        answer.set_result(result)
+
+
+def _tell_all(waiting: Iterable[_Waiting], error: FloodgateError) -> None:
+    for _, tell, _ in waiting:
+        tell(error)
 
 
 def _results(work: "asyncio.Future[Sequence[Any]]", items: int) -> Sequence[Any]:

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from gateway.apikeys import KEYS
 from gateway.errors import InsufficientScope, Unauthorized
-from gateway.headers import find_header, joined
+from gateway.headers import Fields
 from gateway.http import Scope
 from gateway.scopes import ALL_SCOPES, KeyScope
 
@@ -54,35 +54,44 @@ def account_of(headers: Mapping[str, str]) -> str:
     return headers.get(ACCOUNT_HEADER.decode(), "")
 
 
-async def identify(scope: Scope, *, is_public: bool) -> Client:
-    """The client of a request. Without a key it may do all, where keys are optional.
+async def identify(peer: str, fields: Fields, *, is_public: bool) -> Client:
+    """The client of a request from ``peer``. Without a key it may do all, where keys are optional.
 
     Raises: Unauthorized: its key is wrong, or it has none where one is required; StoreUnavailable: keys can't be read.
     """
-    authorization = find_header(scope["headers"], b"authorization")
+    client = identify_now(peer, fields, is_public=is_public)
+    if client is None:
+        grant = await KEYS.grant_of(fields[b"authorization"])
+        client = Client(client_address(peer, fields), grant.account, grant.scopes)
+    return client
+
+
+def identify_now(peer: str, fields: Fields, *, is_public: bool) -> Client | None:
+    """The same without waiting; None where its key must be read first. Raises Unauthorized."""
+    authorization = fields.get(b"authorization")
     if authorization is not None:
-        grant = await KEYS.grant_of(authorization)
-        return Client(client_address(scope), grant.account, grant.scopes)
+        grant = KEYS.known_grant(authorization)
+        return Client(client_address(peer, fields), grant.account, grant.scopes) if grant else None
     if settings.API_KEYS_REQUIRED and not is_public:
         raise Unauthorized
-    return Client(client_address(scope))
+    return Client(client_address(peer, fields))
 
 
-def client_address(scope: Scope) -> str:
+def client_address(peer: str, fields: Fields) -> str:
     """IP address of whoever the trusted proxies forward for; never a text that is no address."""
-    peer = _peer(scope)
-    forwarded = joined(scope["headers"], b"x-forwarded-for") if _is_proxy(peer) else None
+    forwarded = fields.get(b"x-forwarded-for") if _is_proxy(peer) else None
     return _farthest_known(peer, forwarded.decode("latin-1")) if forwarded else peer
 
 
-def scheme_of(scope: Scope) -> str:
+def scheme_of(scope: Scope, fields: Fields) -> str:
     """http or https, as the client asked for it: what a trusted proxy says, the nearest of several."""
-    said = joined(scope["headers"], b"x-forwarded-proto") if _is_proxy(_peer(scope)) else None
-    scheme = (said or b"").rpartition(b",")[2].strip().lower().decode("latin-1")
+    said = fields.get(b"x-forwarded-proto", b"") if _is_proxy(peer_of(scope)) else b""
+    scheme = said.rpartition(b",")[2].strip().lower().decode("latin-1")
     return scheme if scheme in ("http", "https") else scope.get("scheme", "http")
 
 
-def _peer(scope: Scope) -> str:
+def peer_of(scope: Scope) -> str:
+    """IP address of the other end of the connection; empty where there is none."""
     peer: str = (scope.get("client") or ("",))[0]
     return peer
 

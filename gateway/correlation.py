@@ -4,13 +4,13 @@ import random
 
 from common.uuids import HYPHENATED_UUID
 from gateway.errors import InvalidCorrelationId
-from gateway.headers import Headers
+from gateway.headers import Fields
 
 _VERSION_4 = 0x4000_8000_0000_0000_0000
 _FREE_BITS = ~0xF000_C000_0000_0000_0000
 
 
-def correlation_id_of(headers: Headers) -> str:
+def correlation_id_of(fields: Fields) -> str:
     """The id that the client gave, or a fresh one.
 
     ``correlationId`` is our own and goes before ``X-Correlation-ID``, which proxies and frameworks write in forms of
@@ -18,15 +18,11 @@ def correlation_id_of(headers: Headers) -> str:
 
     Raises: InvalidCorrelationId: ``correlationId`` is there and no UUID.
     """
-    usual: bytes | None = None
-    for name, value in headers:
-        if name == b"correlationid":
-            if not _is_uuid(value):
-                raise InvalidCorrelationId
-            return value.decode().lower()
-        if name == b"x-correlation-id":
-            usual = value if usual is None else b""  # of two nobody knows which
-    return usual.decode().lower() if usual and _is_uuid(usual) else fresh_id()
+    own = fields.get(b"correlationid")
+    if own is not None and not _is_uuid(own):
+        raise InvalidCorrelationId
+    given = own or fields.get(b"x-correlation-id")
+    return given.decode().lower() if given and _is_uuid(given) else fresh_id()
 
 
 def _is_uuid(value: bytes) -> bool:

@@ -88,12 +88,12 @@ def _hot_request(request: HttpRequest, param: str, endpoint: HotEndpoint[Any, An
     hot_request = HotRequest(
         param=param,
         query_string=query_of(request),
-        headers=[(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.items()],
+        fields={name.lower().encode(): value.encode("latin-1") for name, value in request.headers.items()},
         correlation_id=request.headers.get("X-Correlation-ID", ""),
         body=request.body,
         address=request.META.get("REMOTE_ADDR", ""),
         account=account_of(request.headers),
     )
     if endpoint.method == "POST":
-        hot_request.mark = mark_of(hot_request, endpoint.name, hot_request.account)
+        hot_request.mark = mark_of(hot_request, endpoint.name)
     return hot_request

@@ -5,10 +5,12 @@ whoever read both as one, would do different things for one request.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 
 from common.errors import FieldError, InvalidInput
 
 Headers = list[tuple[bytes, bytes]]  # names in lower case
+Fields = Mapping[bytes, bytes]  # a header's value by its name, all its lines
 
 ALONE = None
 LIST = b","
@@ -40,26 +42,18 @@ JOINED_BY: dict[bytes, bytes | None] = {
 
 def refuse_repeated(headers: Headers) -> None:
     """Raise InvalidInput for a header that must stand alone and comes twice."""
-    names = [name for name, _ in headers]
-    if len(set(names)) == len(names):
-        return
-    twice = (name for name, count in Counter(names).items() if count > 1 and JOINED_BY.get(name, LIST) is ALONE)
+    counts = Counter(name for name, _ in headers)
+    twice = (name for name, count in counts.items() if count > 1 and JOINED_BY.get(name, LIST) is ALONE)
     if errors := [FieldError(_spelled(name), "Comes twice; send one line of this header.") for name in twice]:
         raise InvalidInput(*errors)
 
 
-def find_header(headers: Headers, name: bytes) -> bytes | None:
-    """Value of the first header called ``name`` (lower case)."""
-    for key, value in headers:
-        if key == name:
-            return value
-    return None
-
-
-def joined(headers: Headers, name: bytes) -> bytes | None:
-    """The value of a header, all its lines; None without one."""
-    lines = [value for key, value in headers if key == name]
-    return separator(name).join(lines) if lines else None
+def fields_of(headers: Headers) -> Fields:
+    """Each header's value; that of one on several lines is all of them."""
+    fields = dict(headers)
+    if len(fields) == len(headers):
+        return fields
+    return {name: separator(name).join(value for key, value in headers if key == name) for name in fields}
 
 
 def separator(name: bytes) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from common.errors import Overloaded
 from common.idempotency import IdempotencyMark
 from gateway.errors import BodyTooLarge, IncompleteBody
-from gateway.headers import Headers, find_header, joined
+from gateway.headers import Fields, Headers
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -33,7 +33,7 @@ class HotRequest:
     Attributes:
         param: the last path segment, decoded, where the endpoint's path has one; else empty.
         query_string: raw, without the question mark.
-        headers: names in lower case.
+        fields: values of its headers by their names in lower case.
         body: whole, within the endpoint's limit.
         mark: from the Idempotency-Key, where the client gave one.
         address: the client's IP address.
@@ -42,16 +42,12 @@ class HotRequest:
 
     param: str
     query_string: bytes
-    headers: Headers
+    fields: Fields
     correlation_id: str
     body: bytes = field(default=b"", repr=False)
     mark: IdempotencyMark | None = None
     address: str = ""
     account: str = ""
-
-    def header(self, name: bytes) -> bytes | None:
-        """Of all its lines."""
-        return joined(self.headers, name)
 
 
 class Room:
@@ -67,13 +63,13 @@ class Room:
         self.left -= size
 
 
-async def read_body(receive: Receive, headers: Headers, limit_bytes: int, room: Room) -> bytes:
+async def read_body(receive: Receive, fields: Fields, limit_bytes: int, room: Room) -> bytes:
     """The request's whole body, in memory. A client that stalls is ended by the server, as one that went away.
 
     Raises: BodyTooLarge: over ``limit_bytes``; IncompleteBody: the client went away or sent less than it announced;
         Overloaded: others' bodies take all the room.
     """
-    declared = declared_length(headers, limit_bytes)
+    declared = declared_length(fields, limit_bytes)
     body, more = await body_piece(receive)
     if more:
         body = await _join_pieces(body, receive, limit_bytes, room)
@@ -107,12 +103,12 @@ async def body_piece(receive: Receive) -> tuple[bytes, bool]:
     return message.get("body", b""), message.get("more_body", False)
 
 
-def declared_length(headers: Headers, limit_bytes: int) -> int | None:
+def declared_length(fields: Fields, limit_bytes: int) -> int | None:
     """Content-Length, if there is one.
 
     Raises: BodyTooLarge: it announces more than ``limit_bytes``, so nothing need be read.
     """
-    value = find_header(headers, b"content-length")
+    value = fields.get(b"content-length")
     if value is None:
         return None
     if int(value) > limit_bytes:
@@ -124,13 +120,18 @@ _WITHOUT_LENGTH = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 async def send_reply(send: Send, reply: Reply, correlation_id: str, *, is_head: bool = False) -> None:
+    headers = reply_headers(reply, correlation_id)
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if is_head else reply.body})
+
+
+def reply_headers(reply: Reply, correlation_id: str) -> Headers:
     headers = [*reply.headers, *correlation_headers(correlation_id)]
     if reply.status not in _WITHOUT_LENGTH:
         headers.append((b"content-length", b"%d" % len(reply.body)))
     if reply.body:
         headers.append((b"content-type", reply.content_type))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if is_head else reply.body})
+    return headers
 
 
 def correlation_headers(correlation_id: str) -> Headers:

@@ -25,12 +25,12 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 
-def mark_of(request: HotRequest, route: str, account: str) -> IdempotencyMark | None:
+def mark_of(request: HotRequest, route: str) -> IdempotencyMark | None:
     """The mark of a request to a hot endpoint; None when it has no Idempotency-Key. Raises InvalidInput."""
-    key = request.header(HEADER)
+    key = request.fields.get(HEADER)
     if key is None:
         return None
-    return idempotency_mark(key, account, route, request.param.encode(), request.query_string, request.body)
+    return idempotency_mark(key, request.account, route, request.param.encode(), request.query_string, request.body)
 
 
 def idempotency_mark(key: bytes, account: str, route: str, *content: bytes) -> IdempotencyMark:

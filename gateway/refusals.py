@@ -9,7 +9,7 @@ from django.http.request import split_domain_port, validate_host
 from common.errors import FieldError, InvalidInput
 from gateway.errors import CrossSiteRequest, EncodedBody, ForeignHost, UnknownMethod, UnknownTransferCoding
 from gateway.fields import read_query
-from gateway.headers import Headers, find_header, joined, refuse_repeated
+from gateway.headers import Fields
 
 NO_BODY_BYTES = 4_096  # of a body where none belongs: more than this says something
 # Empty, or what clients write that always write a form or JSON: an end of a multipart body alone, an empty value.
@@ -18,11 +18,10 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = READING | {"POST", "PUT", "PATCH", "DELETE"}
 
 
-def refuse_strange(method: str, headers: Headers) -> None:
+def refuse_strange(method: str, fields: Fields) -> None:
     """Raise UnknownMethod for an invented method, each of which would become a metric's label.
 
-    Raise InvalidInput for a header that comes twice and must stand alone, EncodedBody for a body that is compressed,
-    UnknownTransferCoding for one that is so on its way.
+    Raise EncodedBody for a body that is compressed, UnknownTransferCoding for one that is so on its way.
 
     Raise ForeignHost for a name that is not ours, as Django does.
 
@@ -32,15 +31,14 @@ def refuse_strange(method: str, headers: Headers) -> None:
     """
     if method not in METHODS:
         raise UnknownMethod
-    refuse_repeated(headers)
-    if (joined(headers, b"transfer-encoding") or b"chunked").lower() != b"chunked":
+    if fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
         raise UnknownTransferCoding
-    host = find_header(headers, b"host")
+    host = fields.get(b"host")
     if host is not None and not _is_ours(host, tuple(settings.ALLOWED_HOSTS)):
         raise ForeignHost(host.decode("latin-1"))
-    if method not in READING and _is_of_another_site(headers):
+    if method not in READING and _is_of_another_site(fields):
         raise CrossSiteRequest
-    _refuse_encoded(method, headers)
+    _refuse_encoded(method, fields)
 
 
 @lru_cache(1_024)
@@ -49,14 +47,14 @@ def _is_ours(host: bytes, allowed: tuple[str, ...]) -> bool:
     return bool(domain) and validate_host(domain, allowed)
 
 
-def _is_of_another_site(headers: Headers) -> bool:
+def _is_of_another_site(fields: Fields) -> bool:
     """Browsers tell the site only where they trust the connection, and the page's origin with every write."""
-    site, origin = find_header(headers, b"sec-fetch-site"), find_header(headers, b"origin")
+    site, origin = fields.get(b"sec-fetch-site"), fields.get(b"origin")
     if origin is not None and _is_allowed(origin):
         return False
     if site is not None:
         return site not in (b"same-origin", b"none")
-    return origin is not None and origin.partition(b"://")[2] != find_header(headers, b"host")
+    return origin is not None and origin.partition(b"://")[2] != fields.get(b"host")
 
 
 def _is_allowed(origin: bytes) -> bool:
@@ -64,21 +62,21 @@ def _is_allowed(origin: bytes) -> bool:
     return bool(allowed) and (allowed == ("*",) or origin.decode("latin-1") in allowed)
 
 
-def _refuse_encoded(method: str, headers: Headers) -> None:
+def _refuse_encoded(method: str, fields: Fields) -> None:
     """Raise EncodedBody; who sends no body may say of it what it likes."""
-    encoding = joined(headers, b"content-encoding")
-    if encoding is None or not has_body(method, headers):
+    encoding = fields.get(b"content-encoding")
+    if encoding is None or not has_body(method, fields):
         return
     if any(coding.strip().lower() not in (b"", b"identity") for coding in encoding.split(b",")):
         raise EncodedBody
 
 
-def has_body(method: str, headers: Headers) -> bool:
+def has_body(method: str, fields: Fields) -> bool:
     """Whether one may come; of a write without a length that is not known."""
-    length = find_header(headers, b"content-length")
+    length = fields.get(b"content-length")
     if length is not None:
         return length.strip(b"0") != b""
-    return method not in READING or find_header(headers, b"transfer-encoding") is not None
+    return method not in READING or b"transfer-encoding" in fields
 
 
 def refuse_body(body: bytes, help_text: str = "This address takes none: leave it empty.") -> None:

@@ -16,7 +16,7 @@ from typing import TypeVar
 from django.conf import settings
 
 from gateway.errors import BodyTooLarge, IncompleteBody, StorageFull
-from gateway.headers import Headers
+from gateway.headers import Headers, fields_of
 from gateway.http import Receive, body_piece, declared_length
 
 MEMORY_BYTES = 2**20
@@ -39,7 +39,7 @@ async def spool_body(receive: Receive, headers: Headers, limit_bytes: int) -> tu
     Raises: BodyTooLarge: over ``limit_bytes``; IncompleteBody: the client went away or sent less than it announced;
         StorageFull: the disk is full.
     """
-    declared = declared_length(headers, limit_bytes)
+    declared = declared_length(fields_of(headers), limit_bytes)
     spool = new_spool()
     try:
         size = await _fill(spool, receive, limit_bytes)

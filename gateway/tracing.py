@@ -23,5 +23,5 @@ class TracedBatcher(Batcher[Any, Any]):
 
         super().__init__(run_within_span, *arguments, **options)
 
-    def submit(self, item: Any) -> Any:
-        return super().submit((item, trace.get_current_span()))
+    def call(self, item: Any, tell: Any) -> None:
+        super().call((item, trace.get_current_span()), tell)

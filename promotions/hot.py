@@ -89,7 +89,7 @@ def reply_promotions(request: HotRequest, found: FoundList) -> Reply:
 def _reply(request: HotRequest, version: int, body: bytes) -> Reply:
     etag = b'"%s"' % hashlib.blake2b(body, digest_size=12).hexdigest().encode()
     headers = ((b"etag", etag), (b"x-data-version", b"%d" % version), (b"cache-control", b"no-cache"))
-    if _matches(request.header(b"if-none-match"), etag):
+    if _matches(request.fields.get(b"if-none-match"), etag):
         return Reply(304, b"", headers)
     return Reply(200, body, headers)
 

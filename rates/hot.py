@@ -85,9 +85,9 @@ class Answered(NamedTuple):
 
 def parse_rates(request: HotRequest) -> RatesQuery:
     query = read_rates_query(request.query_string)
-    etags = (request.header(b"if-none-match") or b"").decode("latin-1").split(",")
+    etags = request.fields.get(b"if-none-match", b"").decode("latin-1").split(",")
     known = tuple(etag.strip().removeprefix("W/") for etag in etags if etag.strip())
-    form = CSV if prefers_csv(request.header(b"accept") or b"") else JSON
+    form = CSV if prefers_csv(request.fields.get(b"accept", b"")) else JSON
     return query._replace(form=form, etags=known)
 
 

@@ -50,7 +50,7 @@ async def _through_gateway(method: str, path: str, query: str, body: bytes, head
 
 def end_threads(gateway: Gateway) -> None:
     """Close the database connections of a gateway's threads, which meet at a barrier so that each has its turn."""
-    for threads in gateway._threads.values():
+    for threads in gateway._hot._threads.values():
         if threads._threads:
             together = threading.Barrier(threads._max_workers)
             for closed in [threads.submit(_close, together) for _ in range(threads._max_workers)]:

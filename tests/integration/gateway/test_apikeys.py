@@ -414,7 +414,7 @@ def test_last_use_is_noted_behind_the_request_and_once_a_minute(keys: Keys, cloc
     assert noted is not None
     assert noted > an_hour_ago
     another = Keys()  # another process, in the same minute
-    another._used.append(ApiKey.objects.get().pk)
+    another._to_note.append(ApiKey.objects.get().pk)
     another._write_uses()
     assert used_at() == noted
 
@@ -422,7 +422,7 @@ def test_last_use_is_noted_behind_the_request_and_once_a_minute(keys: Keys, cloc
 def test_uses_of_many_keys_are_one_statement(keys: Keys) -> None:
     for number in range(5):
         make(f"shop{number}")
-    keys._used.extend(ApiKey.objects.values_list("pk", flat=True))
+    keys._to_note.extend(ApiKey.objects.values_list("pk", flat=True))
     with CaptureQueriesContext(connection) as asked:
         keys._write_uses()
     assert sum("UPDATE" in query["sql"] and "SET" in query["sql"] for query in asked.captured_queries) == 1

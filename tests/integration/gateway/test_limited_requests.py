@@ -169,7 +169,7 @@ def test_concurrent_requests_are_counted_in_their_batch() -> None:
         first = asyncio.create_task(ask(gateway, "POST", "/add", somebody()))
         await asyncio.to_thread(entered.wait, 5)
         others = [asyncio.create_task(ask(gateway, "POST", "/add", client)) for _ in range(6)]
-        while len(gateway._first["add"]._queue) < 6:
+        while len(gateway._hot._first["add"]._queue) < 6:
             await asyncio.sleep(0)
         is_open.set()
         return [answer.status for answer in await asyncio.gather(first, *others)]

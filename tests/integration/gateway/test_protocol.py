@@ -140,6 +140,7 @@ def test_what_is_no_request_gets_a_problem_that_says_why(server: Server, sent: b
 
 
 BODIES = [b"Content-Length: 10\r\n\r\n12345", b"Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n"]
+HOT_REQUESTS = [b"/hot-length", b"/hot-length-at-once"]
 GOOD = b"GET /soon HTTP/1.1\r\nHost: a\r\n\r\nPOST /hot-length HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n12"
 BROKEN_BODY = b"POST /length HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
 STALLED_BODY = b"POST /hot-length HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n12"
@@ -154,6 +155,50 @@ def test_what_came_before_is_answered_first(server: Server, sent: bytes, status:
     assert_problem(refusal, status, code)
 
 
+@pytest.mark.parametrize("path", HOT_REQUESTS)
+@pytest.mark.parametrize(("sent", "status", "code"), [*BAD, (BROKEN_BODY, 400, "malformed-request")])
+def test_a_hot_request_that_came_before_is_answered_first(
+    server: Server, path: bytes, sent: bytes, status: int, code: str
+) -> None:
+    hot = b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n12" % path
+    *good, refusal = answers(server, hot + sent)
+    assert list(map(body_of, good)) == [b"2"]
+    assert_problem(refusal, status, code)
+
+
+@pytest.mark.parametrize("half_close", [False, True])
+def test_hot_and_other_requests_in_a_row_are_answered_in_order(server: Server, half_close: bool) -> None:
+    paths = [*HOT_REQUESTS, b"/soon", *HOT_REQUESTS, b"/hello", HOT_REQUESTS[0]]
+    heads = [
+        b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (path, number, b"x" * number)
+        for number, path in enumerate(paths)
+    ]
+    last = b"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    found = answers(server, b"".join([*heads, last]), half_close=half_close)
+    assert list(map(body_of, found)) == [b"0", b"1", b"hello", b"3", b"4", b"hello", b"6", b"hello"]
+
+
+@pytest.mark.parametrize("path", HOT_REQUESTS)
+@pytest.mark.parametrize("how", [b"HTTP/1.0\r\n", b"HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"])
+def test_the_connection_closes_behind_the_answer_to_a_hot_request(server: Server, path: bytes, how: bytes) -> None:
+    started = time.monotonic()
+    (answer,) = answers(server, b"POST %b %bContent-Length: 2\r\n\r\n12" % (path, how))
+    assert (body_of(answer), answer.count(b"connection: close")) == (b"2", 1)
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("path", HOT_REQUESTS)
+def test_a_hot_request_may_come_in_any_pieces(server: Server, path: bytes) -> None:
+    whole = b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345" % path
+    with server.connect() as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(1, len(whole)):
+            connection.sendall(whole[:at])
+            time.sleep(0.001)  # so that it is read before the rest comes; if not, nothing is wrong
+            connection.sendall(whole[at:])
+            assert next_body(connection) == b"5"
+
+
 def test_a_refused_body_costs_the_next_request_nothing(server: Server) -> None:
     """Also where its last piece is larger than a head may be."""
     with server.connect() as connection:
@@ -165,7 +210,7 @@ def test_a_refused_body_costs_the_next_request_nothing(server: Server) -> None:
         assert next_body(connection) == b"hello"
 
 
-@pytest.mark.parametrize("path", [b"/length", b"/hot-length"])
+@pytest.mark.parametrize("path", [b"/length", *HOT_REQUESTS])
 @pytest.mark.parametrize("body", BODIES)
 def test_a_body_whose_client_closes_its_side_too_early_is_told(server: Server, path: bytes, body: bytes) -> None:
     (answer,) = answers(server, b"POST %b HTTP/1.1\r\nHost: a\r\n%b" % (path, body), half_close=True)
@@ -202,13 +247,13 @@ def test_a_head_that_drips_is_given_up(server: Server) -> None:
 
 
 @pytest.mark.parametrize("body", [*BODIES, b"Content-Length: 10\r\n\r\n"])
-@pytest.mark.parametrize("path", [b"/length", b"/hot-length"])
+@pytest.mark.parametrize("path", [b"/length", *HOT_REQUESTS])
 def test_a_body_that_stops_arriving_is_given_up(server: Server, path: bytes, body: bytes) -> None:
     (answer,) = answers(server, b"POST %b HTTP/1.1\r\nHost: a\r\n%b" % (path, body))
     assert_problem(answer, 408, "body-stalled")
 
 
-@pytest.mark.parametrize("path", [b"/length", b"/hot-length"])
+@pytest.mark.parametrize("path", [b"/length", *HOT_REQUESTS])
 def test_a_body_that_comes_slowly_is_taken(server: Server, path: bytes) -> None:
     with server.connect() as connection:
         connection.sendall(b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n" % path)

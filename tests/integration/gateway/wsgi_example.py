@@ -1,5 +1,6 @@
 """A small WSGI application behind the real bridge, for tests with a real gunicorn."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ settings.UPLOAD_MAX_BYTES = 50_000_000
 
 from common.errors import FloodgateError  # noqa: E402  (settings come first)
 from gateway import bridge, protocol  # noqa: E402
+from gateway.headers import Headers, fields_of  # noqa: E402
 from gateway.http import Reply, Room, read_body, send_reply  # noqa: E402
 from gateway.problems import problem_reply  # noqa: E402
 
@@ -100,17 +102,31 @@ ROOM = Room(1_000_000)
 async def hot_length(scope: Any, receive: Any, send: Any) -> None:
     """What hot endpoints do with bodies."""
     try:
-        body = await read_body(receive, scope["headers"], 100_000, ROOM)
+        body = await read_body(receive, fields_of(scope["headers"]), 100_000, ROOM)
         reply = Reply(200, b"%d" % len(body))
     except FloodgateError as error:
         reply = problem_reply(error, "")
     await send_reply(send, reply, "")
 
 
-async def application(scope: Any, receive: Any, send: Any) -> None:
-    if scope["type"] == "http":
-        await (hot_length if scope["path"] == "/hot-length" else _bridge)(scope, receive, send)
-        return
-    for event in ("startup", "shutdown"):
-        await receive()
-        await send({"type": f"lifespan.{event}.complete"})
+class Application:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await (hot_length if scope["path"] in HOT else _bridge)(scope, receive, send)
+            return
+        for event in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{event}.complete"})
+
+    def take(self, method: str, target: bytes, headers: Headers, body: bytes, peer: str, answer: Any) -> bool:
+        """What comes whole to the hot addresses; one of them answers at once."""
+        reply = Reply(200, b"%d" % len(body))
+        if target == b"/hot-length":
+            asyncio.get_running_loop().call_later(0.05, answer, reply, "")
+        elif target == b"/hot-length-at-once":
+            answer(reply, "")
+        return target.decode() in HOT
+
+
+HOT = {"/hot-length", "/hot-length-at-once"}
+application = Application()

@@ -247,7 +247,7 @@ def through_django(*args: Any) -> Answer:
 def shop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ask:
     """Asks with an API key."""
 
-    async def identify(scope: object, *, is_public: bool) -> Client:
+    async def identify(peer: str, fields: object, *, is_public: bool) -> Client:
         return Client("127.0.0.1", "shop")
 
     monkeypatch.setattr("gateway.app.identify", identify)

@@ -15,6 +15,7 @@ from gateway.apikeys import Keys
 from gateway.app import Gateway
 from gateway.clients import Client
 from gateway.errors import Unauthorized
+from gateway.headers import Fields
 from gateway.http import Message, Scope
 from tests.unit.gateway.test_app import CORRELATION_ID, DOUBLE, django
 
@@ -31,8 +32,8 @@ def asked(
     settings.ACCESS_LOG, settings.RATE_LIMIT = mode, "off"
     monkeypatch.setattr(accesslog, "_write_to_stderr", written.append)
 
-    async def identified(scope: Scope, *, is_public: bool) -> Client:
-        if scope["path"] == "/imports":
+    async def identified(peer: str, fields: Fields, *, is_public: bool) -> Client:
+        if b"authorization" in fields:
             raise Unauthorized
         return Client("192.0.2.1", "shop")
 
@@ -44,6 +45,7 @@ def asked(
         gateway = Gateway(django, [DOUBLE])
         for method, path, body in requests:
             headers = [(b"content-length", b"%d" % len(body)), (b"correlationid", CORRELATION_ID.encode())]
+            headers += [(b"authorization", b"a wrong one")] if path == "/imports" else []
             where, _, query = path.partition("?")
             scope: Scope = {"type": "http", "method": method, "path": where, "query_string": query.encode()}
 

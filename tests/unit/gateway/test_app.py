@@ -134,7 +134,7 @@ def test_bodies_that_come_slowly_share_a_limited_memory() -> None:
         async def receive() -> Message:
             return next(messages, last)
 
-        return len(await read_body(receive, [], 1_000, room))
+        return len(await read_body(receive, {}, 1_000, room))
 
     room = Room(100)
     assert asyncio.run(read(room, 40, 60)) == 100

@@ -348,7 +348,7 @@ def test_batch_in_flight_is_answered_when_the_server_stops() -> None:
     async def scenario(threads: ThreadPoolExecutor) -> None:
         gate = Gate()
         gateway = Gateway(_no_django, [_endpoint(gate)])
-        batcher = gateway._first["gated"]
+        batcher = gateway._hot._first["gated"]
         events: asyncio.Queue[Any] = asyncio.Queue()
         sent: asyncio.Queue[Any] = asyncio.Queue()
         serving = asyncio.create_task(gateway({"type": "lifespan"}, events.get, sent.put))

@@ -7,13 +7,30 @@ import pytest
 from pytest_django import Settings
 
 from gateway.addresses import address_of
-from gateway.app import _as_django_sees_it
-from gateway.clients import Client, client_address, identify
+from gateway.app import Exchange, _as_django_sees_it
+from gateway.clients import Client, client_address, identify, peer_of
 from gateway.environ import wsgi_environ
 from gateway.errors import Unauthorized
+from gateway.headers import fields_of
 from gateway.spool import new_spool
 
 PROXY = "10.0.0.1"
+
+
+def client_of(asked: dict[str, Any], *, is_public: bool = False) -> Client:
+    return asyncio.run(identify(peer_of(asked), fields_of(asked["headers"]), is_public=is_public))
+
+
+def address_in(asked: dict[str, Any]) -> str:
+    return client_address(peer_of(asked), fields_of(asked["headers"]))
+
+
+def environ_of(asked: dict[str, Any]) -> dict[str, Any]:
+    """What Django sees."""
+    asked |= {"method": "GET", "raw_path": b"/imports", "query_string": b"", "http_version": "1"}
+    exchange = Exchange("GET", address_of(asked), fields_of(asked["headers"]), 0.0, client=client_of(asked))
+    with new_spool() as body:
+        return wsgi_environ(_as_django_sees_it(asked, exchange), body, 0)
 
 
 def scope(*forwarded: str, peer: str | None = PROXY, path: str = "/imports") -> dict[str, Any]:
@@ -28,7 +45,7 @@ def proxied(settings: Settings) -> None:
 
 @pytest.mark.parametrize("forwarded", [(), ("203.0.113.9",), ("203.0.113.9", "198.51.100.7")])
 def test_nobody_is_trusted_by_default(forwarded: tuple[str, ...]) -> None:
-    assert client_address(scope(*forwarded)) == PROXY
+    assert address_in(scope(*forwarded)) == PROXY
 
 
 @pytest.mark.usefixtures("proxied")
@@ -57,7 +74,7 @@ def test_nobody_is_trusted_by_default(forwarded: tuple[str, ...]) -> None:
     ],
 )
 def test_address_is_the_right_most_that_is_no_proxy(forwarded: list[str], address: str) -> None:
-    assert client_address(scope(*forwarded)) == address
+    assert address_in(scope(*forwarded)) == address
 
 
 @pytest.mark.usefixtures("proxied")
@@ -79,23 +96,23 @@ def test_address_is_the_right_most_that_is_no_proxy(forwarded: list[str], addres
     ],
 )
 def test_what_is_no_address_is_the_proxy_itself(garbage: str) -> None:
-    assert client_address(scope(garbage)) == PROXY
+    assert address_in(scope(garbage)) == PROXY
 
 
 @pytest.mark.usefixtures("proxied")
 def test_stranger_cannot_choose_an_address() -> None:
-    assert client_address(scope("203.0.113.9", peer="198.51.100.7")) == "198.51.100.7"
+    assert address_in(scope("203.0.113.9", peer="198.51.100.7")) == "198.51.100.7"
 
 
 @pytest.mark.usefixtures("proxied")
 @pytest.mark.parametrize("peer", ["::ffff:10.0.0.1", "fd00::2%eth0"])
 def test_proxy_is_known_in_any_spelling(peer: str) -> None:
-    assert client_address(scope("203.0.113.9", peer=peer)) == "203.0.113.9"
+    assert address_in(scope("203.0.113.9", peer=peer)) == "203.0.113.9"
 
 
 @pytest.mark.usefixtures("proxied")
 def test_connection_without_an_address_has_none() -> None:
-    assert client_address(scope("203.0.113.9", peer=None)) == ""
+    assert address_in(scope("203.0.113.9", peer=None)) == ""
 
 
 @pytest.mark.parametrize(
@@ -115,11 +132,8 @@ def test_clients_are_counted_by_account_or_address(client: Client, name: str) ->
 
 @pytest.mark.usefixtures("proxied")
 def test_django_sees_the_same_address() -> None:
-    asked = {**scope("203.0.113.9"), "method": "GET", "raw_path": b"/imports", "query_string": b"", "http_version": "1"}
-    client = asyncio.run(identify(asked, is_public=False))
-    with new_spool() as body:
-        environ = wsgi_environ(_as_django_sees_it(asked, "", client), body, 0)
-    assert environ["REMOTE_ADDR"] == client.address == "203.0.113.9"
+    asked = scope("203.0.113.9")
+    assert environ_of(asked)["REMOTE_ADDR"] == client_of(asked).address == "203.0.113.9"
 
 
 @pytest.mark.usefixtures("proxied")
@@ -137,11 +151,9 @@ def test_django_sees_the_same_address() -> None:
     ],
 )
 def test_django_sees_the_scheme_that_a_trusted_proxy_was_asked_with(said: list[str], peer: str, scheme: str) -> None:
-    asked = {**scope(peer=peer), "method": "GET", "raw_path": b"/", "query_string": b"", "http_version": "1"}
+    asked = scope(peer=peer)
     asked["headers"] += [(b"x-forwarded-proto", value.encode()) for value in said]
-    with new_spool() as body:
-        environ = wsgi_environ(_as_django_sees_it(asked, "", asyncio.run(identify(asked, is_public=False))), body, 0)
-    assert environ["wsgi.url_scheme"] == scheme
+    assert environ_of(asked)["wsgi.url_scheme"] == scheme
 
 
 @pytest.mark.parametrize(
@@ -157,6 +169,6 @@ def test_pages_for_people_need_no_key(path: str) -> None:
 def test_everything_else_needs_a_key_where_keys_are_required(path: str, settings: Settings) -> None:
     settings.API_KEYS_REQUIRED = True
     assert not address_of({"method": "GET", **scope(path=path)}).is_public
-    assert asyncio.run(identify(scope(path=path), is_public=True)) == Client(PROXY)
+    assert client_of(scope(path=path), is_public=True) == Client(PROXY)
     with pytest.raises(Unauthorized):
-        asyncio.run(identify(scope(path=path), is_public=False))
+        client_of(scope(path=path))

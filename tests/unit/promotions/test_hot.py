@@ -15,4 +15,4 @@ from promotions.types import Found
 )
 def test_nothing_found_says_where(version: int, said: str) -> None:
     with pytest.raises(NotFound, match=said):
-        reply_promotion(HotRequest(str(UUID(int=1)), b"", [], ""), Found(version, None))
+        reply_promotion(HotRequest(str(UUID(int=1)), b"", {}, ""), Found(version, None))
