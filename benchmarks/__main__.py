@@ -12,7 +12,7 @@ from benchmarks.outages import measure_outages
 from benchmarks.pricing import measure_rates
 from benchmarks.reading import measure_reads, measure_reads_during_import
 from benchmarks.redeeming import measure_redemptions, measure_rejections
-from benchmarks.report import Report
+from benchmarks.report import Report, read_rows
 from benchmarks.servers import LIMITS
 from tests.acceptance.harness import running_stack
 
@@ -39,7 +39,10 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of load in each round")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--compare", type=Path, help="file of an earlier run, for a column of its figures")
     arguments = parser.parse_args()
+    before = read_rows(arguments.compare) if arguments.compare else None
     report = Report()
     with tempfile.TemporaryDirectory(prefix="fg-bench-") as folder:
         data_dir = Path(folder) / "data"
@@ -74,7 +77,9 @@ def main() -> int:
             running_stack(Path(folder) / "data", LOG_FORMAT="json", **LIMITS) as stack,
         ):
             measure_outages(stack, report)
-    return 0 if report.show() else 1
+    if arguments.json:
+        report.write(arguments.json)
+    return 0 if report.show(before) else 1
 
 
 if __name__ == "__main__":

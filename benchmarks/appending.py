@@ -5,38 +5,24 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
+from benchmarks.hot import CONNECTIONS, measure_hot
 from benchmarks.load import LoadResult, post_request, run_load
-from benchmarks.report import Report, median, progress
-from benchmarks.servers import server_without_hot_path
+from benchmarks.report import Report
 from tests.acceptance.harness import Stack
 
-CONNECTIONS = 128
 APPEND = [post_request("/app", b"")]
 PROBERS = 8
 PROBE_WAIT_SECONDS = 10
+REACH_HOT = 8.0
 REACH_P99_SECONDS = 0.5
 
 
 def measure_appends(stack: Stack, report: Report, *, seconds: float, rounds: int) -> None:
-    """The rate has no figure to reach; at half of it, the 99th percentile from request to row has one."""
-    hot, cold = [], []
-    with server_without_hot_path(stack) as cold_port:
-        for port in (stack.port, cold_port):
-            run_load(port, APPEND, connections=CONNECTIONS, seconds=1)
-        for _ in range(rounds):
-            hot.append(_append(stack.port, seconds).per_second)
-            cold.append(_append(cold_port, seconds).per_second)
-            progress(f"hot {hot[-1]:,.0f}/s, HOT_PATH=off {cold[-1]:,.0f}/s")
-    ratio = median([fast / slow for fast, slow in zip(hot, cold, strict=True)])
-    report.add(
-        f"POST /app, {CONNECTIONS} connections, AOF always",
-        f"{median(hot):,.0f}/s",
-        f"HOT_PATH=off {median(cold):,.0f}/s",
-        f"{ratio:.1f} x",
-        "",
-        ok=True,
+    """And, at half of their rate, the 99th percentile from request to row."""
+    driven = measure_hot(
+        stack, report, "POST /app, AOF always", APPEND, reach=REACH_HOT, seconds=seconds, rounds=rounds
     )
-    _measure_persisting(stack, report, median(hot) / 2, 2 * seconds)
+    _measure_persisting(stack, report, driven.per_second / 2, 2 * seconds)
 
 
 def _measure_persisting(stack: Stack, report: Report, per_second: float, seconds: float) -> None:
@@ -75,7 +61,7 @@ def _persisted_seconds(client: httpx.Client) -> float:
     return time.perf_counter() - started
 
 
-def _append(port: int, seconds: float, per_second: float = 0.0) -> LoadResult:
+def _append(port: int, seconds: float, per_second: float) -> LoadResult:
     result = run_load(port, APPEND, connections=CONNECTIONS, seconds=seconds, per_second=per_second)
     assert set(result.statuses) == {200}, result.statuses
     return result

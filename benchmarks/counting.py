@@ -10,14 +10,13 @@ from typing import cast
 import httpx
 from redis import Redis
 
-from benchmarks.load import LoadResult, post_request, run_load
+from benchmarks.hot import measure_hot
+from benchmarks.load import post_request, run_load
 from benchmarks.report import Report, median, progress
-from benchmarks.servers import server_without_hot_path
 from config.env import embedded_urls
 from counters.types import SUBMISSION_INCREMENTS
 from tests.acceptance.harness import Stack, paused, wait_until
 
-CONNECTIONS = 128
 KEYS = 1_000
 BULK_ITEMS = 1_000
 BULK_CONNECTIONS = 8
@@ -31,23 +30,8 @@ FLUSH_KEYS = 1_000_000
 def measure_increments(stack: Stack, report: Report, *, seconds: float, rounds: int) -> None:
     bodies = [{"key": str(uuid.uuid4()), "value": random.randint(1, 1_000)} for _ in range(KEYS)]
     requests = [post_request("/increment", json.dumps(body).encode()) for body in bodies]
-    with server_without_hot_path(stack) as cold_port:
-        for port in (stack.port, cold_port):
-            run_load(port, requests, connections=CONNECTIONS, seconds=1)
-        hot, cold = [], []
-        for _ in range(rounds):
-            hot.append(_run(stack.port, requests, seconds).per_second)
-            cold.append(_run(cold_port, requests, seconds).per_second)
-            progress(f"hot {hot[-1]:,.0f}/s, HOT_PATH=off {cold[-1]:,.0f}/s")
-    ratio = median([fast / slow for fast, slow in zip(hot, cold, strict=True)])
-    report.add(
-        f"POST /increment, {CONNECTIONS} connections, AOF always",
-        f"{median(hot):,.0f}/s",
-        f"HOT_PATH=off {median(cold):,.0f}/s",
-        f"{ratio:.1f} x",
-        f">= {REACH_HOT:.0f} x",
-        ok=ratio >= REACH_HOT,
-    )
+    what = "POST /increment, AOF always"
+    measure_hot(stack, report, what, requests, reach=REACH_HOT, seconds=seconds, rounds=rounds)
 
 
 def measure_bulk(stack: Stack, report: Report, *, seconds: float, rounds: int) -> None:
@@ -114,9 +98,3 @@ def _used_bytes(valkey: Redis) -> int:
 
 def _bulk(keys: Iterable[str]) -> bytes:
     return json.dumps([{"key": key, "value": random.randint(1, 1_000)} for key in keys]).encode()
-
-
-def _run(port: int, requests: list[bytes], seconds: float) -> LoadResult:
-    result = run_load(port, requests, connections=CONNECTIONS, seconds=seconds)
-    assert set(result.statuses) == {200}, result.statuses
-    return result

@@ -4,14 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 
+from benchmarks.hot import measure_hot
 from benchmarks.importing import import_sample
 from benchmarks.load import LoadResult, get_request, run_load
-from benchmarks.report import Report, median, progress
-from benchmarks.servers import server_without_hot_path
+from benchmarks.report import Report
 from promotions.tables import table_names
 from tests.acceptance.harness import Stack
 
-CONNECTIONS = 128
 IDS = 2_000
 SAMPLE_ROWS = 100_000
 PACE = 400  # requests a second, so that latency shows and not the queue of a full server
@@ -21,23 +20,8 @@ REACH_P99 = 3.0
 
 def measure_reads(stack: Stack, report: Report, *, seconds: float, rounds: int) -> None:
     requests = promotion_requests(stack)
-    with server_without_hot_path(stack) as cold_port:
-        for port in (stack.port, cold_port):
-            run_load(port, requests, connections=CONNECTIONS, seconds=1)
-        hot, cold = [], []
-        for _ in range(rounds):
-            hot.append(_all_found(run_load(stack.port, requests, connections=CONNECTIONS, seconds=seconds)).per_second)
-            cold.append(_all_found(run_load(cold_port, requests, connections=CONNECTIONS, seconds=seconds)).per_second)
-            progress(f"hot {hot[-1]:,.0f}/s, HOT_PATH=off {cold[-1]:,.0f}/s")
-    ratio = median([fast / slow for fast, slow in zip(hot, cold, strict=True)])
-    report.add(
-        f"GET /promotions/{{id}}, cached, {CONNECTIONS} connections",
-        f"{median(hot):,.0f}/s",
-        f"HOT_PATH=off {median(cold):,.0f}/s",
-        f"{ratio:.1f} x",
-        f">= {REACH_HOT:.0f} x",
-        ok=ratio >= REACH_HOT,
-    )
+    what = "GET /promotions/{id}, cached"
+    measure_hot(stack, report, what, requests, reach=REACH_HOT, seconds=seconds, rounds=rounds)
 
 
 def measure_reads_during_import(stack: Stack, report: Report, *, rows: int) -> None:
@@ -70,8 +54,3 @@ def promotion_requests(stack: Stack) -> list[bytes]:
         names = table_names(*live) if live else []
         ids = [row for name in names for row in connection.execute(f"SELECT id FROM {name} LIMIT {IDS // len(names)}")]
     return [get_request(f"/promotions/{row_id}") for (row_id,) in ids]
-
-
-def _all_found(result: LoadResult) -> LoadResult:
-    assert set(result.statuses) == {200}, result.statuses
-    return result

@@ -116,6 +116,7 @@ class Gateway:
             batch_seconds=BATCH_SECONDS,
             queue_limit=LIMIT_QUEUE,
             deadline_seconds=settings.REQUEST_DEADLINE_SECONDS,
+            name="limits of Django",
             observe=lambda items, waited: None,
         )
 

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from functools import partial
+from time import monotonic, thread_time
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from common.circuits import Circuit
@@ -25,6 +26,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Observer = Callable[[int, float], None]
 
+SLOW_SECONDS = 0.05  # of the oldest item, from its arrival to its answer
 ANSWER_SECONDS = 0.1  # between the end of a batch and the last of its answers
 
 
@@ -34,6 +36,15 @@ _Waiting = tuple[Any, Callable[[Any], object], float]  # item, who is told its a
 class _Batch(NamedTuple):
     waiting: list[_Waiting]
     started: float
+
+
+class _Run(NamedTuple):
+    """What a thread did for a batch. Attributes: started, ended: monotonic; cpu: its own seconds; results: in order."""
+
+    started: float
+    ended: float
+    cpu: float
+    results: Sequence[Any]
 
 
 class Batcher(Generic[Item, Result]):
@@ -48,6 +59,7 @@ class Batcher(Generic[Item, Result]):
         batch_seconds: most that a call takes while its store is well.
         queue_limit: most items waiting; one more is refused with Overloaded.
         deadline_seconds: from ``submit`` to an answer, whatever the thread is doing.
+        name: in logs.
         observe: told each batch's size and its oldest item's wait in seconds.
     """
 
@@ -62,8 +74,10 @@ class Batcher(Generic[Item, Result]):
         batch_seconds: float,
         queue_limit: int,
         deadline_seconds: float,
+        name: str,
         observe: Observer,
     ) -> None:
+        self._name = name
         self._run = run
         self._threads = threads
         self._store = store
@@ -101,18 +115,35 @@ class Batcher(Generic[Item, Result]):
         batch = self._running = _Batch(waiting, loop.time())
         oldest_since = waiting[0][2]
         self._observe(len(waiting), batch.started - oldest_since)
-        work = self._threads.submit(self._run, [item for item, _, _ in waiting])
+        work = self._threads.submit(_run_timed, self._run, [item for item, _, _ in waiting])
         timer = loop.call_at(oldest_since + self._deadline_seconds, self._give_up, batch, work)
         asyncio.wrap_future(work, loop=loop).add_done_callback(partial(self._finish, batch, timer))
 
-    def _finish(self, batch: _Batch, timer: asyncio.TimerHandle, work: "asyncio.Future[Sequence[Any]]") -> None:
+    def _finish(self, batch: _Batch, timer: asyncio.TimerHandle, work: "asyncio.Future[_Run]") -> None:
         timer.cancel()
         self._pace(len(batch.waiting), asyncio.get_running_loop().time() - batch.started)
+        self._log_slow(batch, work)
         results = _results(work, len(batch.waiting))
         if self._running is batch:
             self._run_next()  # on its thread, while these are answered here
             for (_, tell, _), result in zip(batch.waiting, results, strict=True):
                 tell(result)
+
+    def _log_slow(self, batch: _Batch, work: "asyncio.Future[_Run]") -> None:
+        """Where the time went of a batch whose oldest item had to wait for long."""
+        oldest_since, now = batch.waiting[0][2], monotonic()
+        if now - oldest_since < SLOW_SECONDS or work.cancelled() or work.exception():
+            return
+        run = work.result()
+        seconds = {
+            "queue": batch.started - oldest_since,
+            "thread": run.started - batch.started,
+            "run": run.ended - run.started,
+            "run_cpu": run.cpu,
+            "loop": now - run.ended,
+        }
+        milliseconds = {f"{where}_ms": round(1_000 * spent, 1) for where, spent in seconds.items()}
+        logger.info("batch_slow", extra={"endpoint": self._name, "items": len(batch.waiting), **milliseconds})
 
     def _pace(self, items: int, seconds: float) -> None:
         """A batch that took less than half of its time may be doubled; after a slower one they are half as large."""
@@ -121,7 +152,7 @@ class Batcher(Generic[Item, Result]):
         elif items == self._batch_items:
             self._batch_items = min(self._batch_limit, 2 * items)
 
-    def _give_up(self, batch: _Batch, work: "Future[Sequence[Any]]") -> None:
+    def _give_up(self, batch: _Batch, work: "Future[_Run]") -> None:
         """The deadline: answer everybody now. The thread may go on; whatever it says comes too late.
 
         A batch that found no thread tells nothing of the store, and nothing of it was done.
@@ -167,10 +198,16 @@ def _tell_all(waiting: Iterable[_Waiting], error: FloodgateError) -> None:
         tell(error)
 
 
-def _results(work: "asyncio.Future[Sequence[Any]]", items: int) -> Sequence[Any]:
+def _run_timed(run: Callable[[list[Any]], Sequence[Any]], items: list[Any]) -> _Run:
+    started, cpu = monotonic(), thread_time()
+    results = run(items)
+    return _Run(started, monotonic(), thread_time() - cpu, results)
+
+
+def _results(work: "asyncio.Future[_Run]", items: int) -> Sequence[Any]:
     if work.cancelled():
         return [StoreUnavailable()] * items
     if error := work.exception():
         logger.error("batch_raised", exc_info=error, extra={"items": items})
         return [StoreUnavailable()] * items
-    return work.result()
+    return work.result().results

@@ -86,6 +86,7 @@ class HotPath:
             batch_seconds=endpoint.batch_seconds,
             queue_limit=endpoint.in_flight_limit,
             deadline_seconds=settings.REQUEST_DEADLINE_SECONDS,
+            name=endpoint.name,
             observe=partial(self._tally.batch, endpoint.name),
         )
 

@@ -62,6 +62,7 @@ def batcher_of(
         "queue_limit": QUEUE_LIMIT,
         "deadline_seconds": WAIT_SECONDS,
         "batch_seconds": options.get("deadline_seconds", WAIT_SECONDS) / 2,
+        "name": "test",
         "observe": lambda items, waited: None,
         **options,
     }
