@@ -4,6 +4,7 @@ Requests are prepared as bytes before the clock starts; the answer is parsed onl
 """
 
 import asyncio
+import gc
 import itertools
 import random
 import re
@@ -102,8 +103,15 @@ def _content_length(head: bytes) -> int:
 def run_load(
     port: int, requests: Sequence[bytes], *, connections: int, seconds: float, per_second: float = 0.0
 ) -> LoadResult:
-    """Send ``requests`` round and round on loopback for ``seconds``, as fast as answers come or at a steady pace."""
-    return uvloop.run(_run(port, requests, connections, seconds, per_second))
+    """Send ``requests`` round and round on loopback for ``seconds``, as fast as answers come or at a steady pace.
+
+    Without collections of garbage, for which all connections would wait.
+    """
+    gc.disable()
+    try:
+        return uvloop.run(_run(port, requests, connections, seconds, per_second))
+    finally:
+        gc.enable()
 
 
 async def _run(port: int, requests: Sequence[bytes], connections: int, seconds: float, per_second: float) -> LoadResult:

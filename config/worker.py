@@ -1,6 +1,7 @@
 """gunicorn's worker: uvicorn's server with our protocol. See docs/adr/0012."""
 
 import asyncio
+import gc
 import signal
 
 from uvicorn_worker import UvicornWorker
@@ -29,6 +30,12 @@ class Worker(UvicornWorker):  # type: ignore[misc]
     def _install_sigquit_handler(self) -> None:
         """gunicorn sends it to its workers when it is interrupted; uvicorn's worker would go on. As with SIGTERM."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, signal.raise_signal, signal.SIGTERM)
+
+    def run(self) -> None:
+        """What is loaded by now stays: a collection of garbage that looks at all of it stops every request for it."""
+        gc.collect()
+        gc.freeze()
+        super().run()
 
     def init_signals(self) -> None:
         """From here on a signal ends this process, and not what it was forked from: config/gunicorn.py held it back."""
