@@ -8,6 +8,7 @@ from benchmarks.appending import measure_appends
 from benchmarks.counting import measure_bulk, measure_flush, measure_increments
 from benchmarks.crowd import measure_crowd
 from benchmarks.importing import measure_import, measure_memory
+from benchmarks.log import measure_log
 from benchmarks.outages import measure_outages
 from benchmarks.pricing import measure_rates
 from benchmarks.reading import measure_reads, measure_reads_during_import
@@ -28,6 +29,7 @@ PARTS = (
     "redeem",
     "rejections",
     "append",
+    "log",
     "rates",
     "outages",
 )
@@ -67,6 +69,8 @@ def main() -> int:
                 measure_rejections(stack, report, seconds=arguments.seconds, rounds=arguments.rounds)
             if "append" in arguments.parts:
                 measure_appends(stack, report, seconds=arguments.seconds, rounds=arguments.rounds)
+            if "log" in arguments.parts:
+                measure_log(stack, report, seconds=12 * arguments.seconds)
             if "rates" in arguments.parts:
                 measure_rates(stack, report, rows=arguments.rows, rounds=arguments.rounds, seconds=arguments.seconds)
             if "memory" in arguments.parts:

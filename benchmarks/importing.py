@@ -34,9 +34,10 @@ def measure_import(stack: Stack, report: Report, *, rows: int, rounds: int) -> N
         _checkpoint(stack)
         theirs.append(_copy_with_psql(stack, clean))
         _checkpoint(stack)
-        ended = import_file(stack, dirty.name)
+        with Stages(stack) as stages:
+            ended = import_file(stack, dirty.name)
         ours.append(seconds_of(ended))
-        progress(f"psql {theirs[-1]:.2f} s, import {ours[-1]:.2f} s; {describe(ended)}")
+        progress(f"psql {theirs[-1]:.2f} s, import {ours[-1]:.2f} s; {describe(ended)}; {stages}")
         _drop_old_tables(stack)
     ratio = median([mine / reference for mine, reference in zip(ours, theirs, strict=True)])
     what = f"import of {rows:,} rows"
@@ -105,6 +106,37 @@ def seconds_of(state: dict[str, Any]) -> float:
 def describe(state: dict[str, Any]) -> str:
     counts = {name: state[f"rows_{name}"] for name in ("loaded", "rejected", "duplicate", "blank")}
     return f"import {state['id']}: {seconds_of(state):.2f} s, {counts}"
+
+
+class Stages:
+    """How long the newest import is in which status. Loading begins while planning goes on."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._database_url = stack.database_url
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self.seconds: dict[str, float] = {}
+
+    def __enter__(self) -> "Stages":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def __str__(self) -> str:
+        return ", ".join(f"{status} {seconds:.2f} s" for status, seconds in self.seconds.items())
+
+    def _watch(self) -> None:
+        newest = "SELECT status FROM promotions_import ORDER BY id DESC LIMIT 1"
+        with psycopg.connect(self._database_url, autocommit=True) as connection:
+            last = time.perf_counter()
+            while not self._stop.wait(0.02):
+                status, now = (connection.execute(newest).fetchone() or ("",))[0], time.perf_counter()
+                if status not in ENDED:
+                    self.seconds[status] = self.seconds.get(status, 0.0) + now - last
+                last = now
 
 
 class PeakMemory:

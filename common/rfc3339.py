@@ -9,6 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 EXAMPLE_INSTANT = "2018-08-04T05:32:31.123456+02:00"
 _FORM = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII)
+# Which ``fromisoformat`` reads the same; what it refuses is looked at part by part, to say why.
+_USUAL = re.compile(
+    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
 _PLUS_LOST = re.compile(r".* \d\d:\d\d", re.ASCII)
 _CYCLE_YEARS = 400  # of the calendar; datetime has no year 0, but 400 is just like it
 
@@ -22,6 +26,15 @@ def read_instant(text: str) -> datetime:
 
     Raises: NotAnInstant.
     """
+    if _USUAL.fullmatch(text):
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    return _read_parts(text)
+
+
+def _read_parts(text: str) -> datetime:
     match = _FORM.fullmatch(text)
     if match is None:
         raise NotAnInstant(_no_form(text))

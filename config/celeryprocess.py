@@ -5,6 +5,7 @@ decides when it is imported whether the processes of a worker share their counte
 """
 
 import atexit
+import gc
 import json
 import os
 import shutil
@@ -117,6 +118,7 @@ def _begin_beat(**_: object) -> None:
 @worker_process_init.connect
 def _begin_work(**_: object) -> None:
     start_tracing("worker")
+    gc.freeze()  # work that makes many objects at once had all modules looked through again and again
 
 
 def _begin(role: str) -> None:

@@ -9,12 +9,13 @@ from django.db import connection, transaction
 from common import valkey
 from common.errors import FloodgateError
 from timestamps import stream
+from timestamps.lines import load_entry
 from timestamps.models import DeadLetter, RecordTable, TableState
 from timestamps.opening import open_log
 from timestamps.selectors import read_timestamps
 from timestamps.services import append_timestamps
 from timestamps.tables import create_record_table, record_table
-from timestamps.types import Appended, Position, Query, Submission, Timestamp
+from timestamps.types import Appended, Entry, Position, Query, Submission, Timestamp
 
 committed = pytest.mark.django_db(transaction=True)
 CORRELATION_ID = "123e4567-e89b-12d3-a456-426614174000"
@@ -41,6 +42,12 @@ def put_entry(fields: Mapping[str, str | bytes]) -> Position:
     return Position.parse(str(name, "ascii"))  # type: ignore[arg-type]
 
 
+def entries(lines: list[bytes] | None) -> list[Entry]:
+    """Of what is read from the log, or a part of it that reaches that far back."""
+    assert lines is not None
+    return list(map(load_entry, lines))
+
+
 def rows(number: int = 1) -> list[tuple[UUID, str, UUID]]:
     """Every record of a table in the log's order."""
     with connection.cursor() as cursor:
@@ -56,7 +63,7 @@ def append(count: int, correlation_id: str = CORRELATION_ID) -> list[UUID]:
     instants = [f"2018-08-04T{at // 3600:02d}:{at // 60 % 60:02d}:{at % 60:02d}Z" for at in range(count)]
     [appended] = append_timestamps([Submission(instants, correlation_id)])
     assert isinstance(appended, Appended)
-    return appended.ids()
+    return list(map(UUID, appended.ids()))
 
 
 def read(command_id: UUID) -> Timestamp | FloodgateError:

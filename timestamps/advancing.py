@@ -1,23 +1,26 @@
 """From the log into a table of records: the one way in, for the consumer and for rebuilds."""
 
 import logging
+from collections.abc import Iterator
+from uuid import UUID
 
 from django.db import transaction
 
 from timestamps import log
 from timestamps.deadletters import bury
-from timestamps.decoding import decode_entries
+from timestamps.decoding import decode_lines
 from timestamps.errors import TableIsBroken
+from timestamps.lines import line_position, load_entry
 from timestamps.locks import lock_table
 from timestamps.models import RecordTable, TableState
 from timestamps.opening import open_log
 from timestamps.tables import ids_in
 from timestamps.types import Entry, Record
-from timestamps.writing import write_records
+from timestamps.writing import Refused, write_records
 
 logger = logging.getLogger(__name__)
 
-STEP_ENTRIES = 5_000
+STEP_ENTRIES = 10_000
 LOGGED_IDS = 20
 
 
@@ -37,10 +40,10 @@ def advance(number: int) -> int:
             return 0
         if not is_whole(table):
             raise TableIsBroken
-        entries = log.read_after(table.position, STEP_ENTRIES)
-        if entries:
-            _take(table, entries)
-    return len(entries)
+        lines = log.read_after(table.position, STEP_ENTRIES)
+        if lines:
+            _take(table, lines)
+    return len(lines)
 
 
 def is_whole(table: RecordTable) -> bool:
@@ -48,23 +51,30 @@ def is_whole(table: RecordTable) -> bool:
     return table.last_command_id is None or bool(ids_in(table.number, [table.last_command_id]))
 
 
-def _take(table: RecordTable, entries: list[Entry]) -> None:
-    records, broken = decode_entries(entries)
+def _take(table: RecordTable, lines: list[bytes]) -> None:
+    records, broken = decode_lines(lines)
     inserted, refused = write_records(table.number, records)
-    by_position = {entry.position: entry for entry in entries}
-    bury([*broken, *((by_position[record.position], reason) for record, reason in refused)])
+    bury([*broken, *_entries_of(refused, lines)])
     dead = {record.position for record, _ in refused}
     last = next((record for record in reversed(records) if record.position not in dead), None)
-    table.last_command_id = last.command_id if last else table.last_command_id
-    table.position = entries[-1].position
+    table.last_command_id = UUID(last.command_id) if last else table.last_command_id
+    table.position = line_position(lines[-1])
     table.records += inserted
     table.entries += len(records) + len(broken)  # and not what was read: none may get lost on the way
     table.save(update_fields=["last_command_id", "position_ms", "position_seq", "records", "entries"])
-    _log(table, records, len(entries), inserted)
+    _log(table, records, len(lines), inserted)
+
+
+def _entries_of(refused: Refused, lines: list[bytes]) -> Iterator[tuple[Entry, str]]:
+    """With all of their fields."""
+    reasons = {record.position: reason for record, reason in refused}
+    for entry in map(load_entry, lines if reasons else ()):
+        if entry.position in reasons:
+            yield entry, reasons[entry.position]
 
 
 def _log(table: RecordTable, records: list[Record], entries: int, inserted: int) -> None:
-    correlation_ids = dict.fromkeys(str(record.correlation_id) for record in records)
+    correlation_ids = dict.fromkeys(record.correlation_id for record in records)
     fields = {
         "table": table.number,
         "through": str(table.position),

@@ -15,17 +15,16 @@ from django.conf import settings
 
 from timestamps.archivestore import ArchiveStore
 from timestamps.errors import ArchiveIsBroken
+from timestamps.lines import line_position
 from timestamps.segments import (
     NO_MANIFEST,
     Manifest,
-    line_position,
-    load_entry,
     load_manifest,
     manifest_name,
     sha256_of,
     unpack,
 )
-from timestamps.types import Entry, Position
+from timestamps.types import Position
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -97,8 +96,8 @@ class Archive:
         except FileNotFoundError as exc:
             raise ArchiveIsBroken(f"Manifest {manifest_name(number)} is missing.") from exc
 
-    def read_after(self, position: Position, limit: int) -> list[Entry]:
-        """The next entries after ``position``, at least one: at most ``limit``, and fewer where a segment ends.
+    def read_after(self, position: Position, limit: int) -> list[bytes]:
+        """Lines of the next entries after ``position``: at least one, at most ``limit``, fewer where a segment ends.
 
         Call it for positions whose next entry is not in the stream any more.
         Raises: ArchiveIsBroken also where it lacks that entry.
@@ -108,7 +107,7 @@ class Archive:
             raise ArchiveIsBroken(f"The entries after {position} are neither in the stream nor in the archive.")
         lines = self._lines(manifest)
         start = bisect_right(lines, position, key=line_position)
-        return [load_entry(line) for line in lines[start : start + limit]]
+        return lines[start : start + limit]
 
     def first_after(self, position: Position) -> Manifest | None:
         """Of the first segment that holds an entry after ``position``; None when all are before."""

@@ -12,19 +12,18 @@ from django.conf import settings
 from timestamps import archive, log, stream
 from timestamps.archive import Archive
 from timestamps.errors import ArchiveIsBroken
+from timestamps.lines import line_position
 from timestamps.locks import archiver_lease
 from timestamps.segments import (
     CHAIN_START,
     Manifest,
-    dump_entry,
-    line_position,
     manifest_name,
     pack,
     segment_name,
     sha256_of,
 )
 from timestamps.trimming import PAGE_ENTRIES, trim_segment
-from timestamps.types import Entry, Position
+from timestamps.types import Position
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +82,7 @@ def _write_next(found: Archive, newest: Manifest) -> bool:
 
 def _is_due(found: Archive, newest: Manifest) -> bool:
     waiting = _read_stream(newest.last, 1)
-    if waiting and waiting[0].position.age_seconds(time.time()) > settings.TIMESTAMPS_SEGMENT_SECONDS:
+    if waiting and line_position(waiting[0]).age_seconds(time.time()) > settings.TIMESTAMPS_SEGMENT_SECONDS:
         return True
     still_in_stream = newest.total_entries - found.total_through(stream.trimmed())
     _, in_stream = stream.sizes()
@@ -96,19 +95,19 @@ def _segment_entries() -> int:
 
 
 def _next_lines(position: Position, limit: int) -> list[bytes]:
-    """Up to ``limit`` entries after ``position``, as lines: bytes, which the garbage collector does not go through."""
+    """Up to ``limit`` after ``position``."""
     lines: list[bytes] = []
     while len(lines) < limit and (page := _read_stream(position, min(PAGE_ENTRIES, limit - len(lines)))):
-        lines += map(dump_entry, page)
-        position = page[-1].position
+        lines += page
+        position = line_position(page[-1])
     return lines
 
 
-def _read_stream(position: Position, limit: int) -> list[Entry]:
-    entries = log.read_stream_after(position, limit)
-    if entries is None:
+def _read_stream(position: Position, limit: int) -> list[bytes]:
+    lines = log.read_stream_after(position, limit)
+    if lines is None:
         raise ArchiveIsBroken(f"The archive ends at {position}, and the stream begins only after {stream.trimmed()}.")
-    return entries
+    return lines
 
 
 def _write_segment(found: Archive, previous: Manifest, lines: list[bytes]) -> None:

@@ -62,7 +62,8 @@ def reply_ticket(request: HotRequest, appended: Appended) -> Reply:
 
 
 def reply_bulk(request: HotRequest, appended: Appended) -> Reply:
-    return Reply(200, json.dumps([{"id": str(command_id)} for command_id in appended.ids()]).encode())
+    items = ", ".join([f'{{"id": "{command_id}"}}' for command_id in appended.ids()])
+    return Reply(200, f"[{items}]".encode())
 
 
 def parse_query(request: HotRequest) -> Query:

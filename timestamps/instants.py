@@ -16,4 +16,4 @@ def now() -> str:
 
 
 def _text(utc: datetime) -> str:
-    return utc.replace(tzinfo=None).isoformat() + "Z"
+    return utc.isoformat().removesuffix("+00:00") + "Z"

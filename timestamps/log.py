@@ -1,33 +1,34 @@
 """The log from its first entry to its last, wherever they are: archived segments, then the stream."""
 
 from timestamps import archive, stream
+from timestamps.lines import line_position
 from timestamps.opening import open_log
-from timestamps.types import Entry, Position
+from timestamps.types import Position
 
 
 @archive.read_anew_after_trouble
-def read_after(position: Position, limit: int) -> list[Entry]:
-    """The next entries after ``position`` in the log's order: ``limit``, or all that there are.
+def read_after(position: Position, limit: int) -> list[bytes]:
+    """Lines of the next entries after ``position`` in the log's order: ``limit``, or all that there are.
 
     What is accepted as lost is passed over.
 
     Raises: RedisError: the truth store is away; ArchiveUnavailable; ArchiveIsBroken: it lacks the next entry.
     """
-    entries: list[Entry] = []
-    while len(entries) < limit:
-        page = read_stream_after(position, limit - len(entries))
+    lines: list[bytes] = []
+    while len(lines) < limit:
+        page = read_stream_after(position, limit - len(lines))
         if page is not None:
-            return entries + page
+            return lines + page
         found = archive.current()
         if loss := found.loss_after(position):
             position = loss.last
         else:
-            entries += found.read_after(position, limit - len(entries))
-            position = entries[-1].position
-    return entries
+            lines += found.read_after(position, limit - len(lines))
+            position = line_position(lines[-1])
+    return lines
 
 
-def read_stream_after(position: Position, limit: int) -> list[Entry] | None:
+def read_stream_after(position: Position, limit: int) -> list[bytes] | None:
     """The same from the stream alone; None where the next entry has left it."""
     found = stream.read_after(position, limit)
     if found is None and (open_log() or position >= stream.trimmed()):  # opened meanwhile, here or by another

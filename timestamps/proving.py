@@ -3,12 +3,15 @@
 How many entries the log has is known from manifests and stream, and not from what the replay has read of them.
 """
 
+from bisect import bisect_right
+
 from django.db import connection, transaction
 
 from timestamps import archive, log, stream
 from timestamps.advancing import STEP_ENTRIES
 from timestamps.consuming import live_table
 from timestamps.errors import ReplayRefused
+from timestamps.lines import line_position
 from timestamps.models import RecordTable, TableState
 from timestamps.tables import record_table
 from timestamps.types import START, Position
@@ -45,8 +48,8 @@ def entries_before(beginning: Position) -> int:
     at = stream.trimmed()
     total = archive.current().entries_through(min(at, beginning))
     while at < beginning and (page := log.read_after(at, STEP_ENTRIES)):
-        total += sum(entry.position <= beginning for entry in page)
-        at = page[-1].position
+        total += bisect_right(page, beginning, key=line_position)
+        at = line_position(page[-1])
     return total
 
 

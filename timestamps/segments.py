@@ -1,22 +1,20 @@
 """How the archive looks inside: segments of consecutive entries, and manifests that chain them.
 
-A segment is NDJSON, compressed with zstd: one ``{"position": "<ms>-<seq>", "fields": {...}}`` per line, in the log's
-order. Its manifest is JSON and holds its SHA-256 and the SHA-256 of the manifest before it, so nothing in the chain can
-change, go or come without the next one showing it.
+A segment is NDJSON, compressed with zstd: the lines of its entries (``lines.py``) in the log's order. Its manifest is
+JSON and holds its SHA-256 and the SHA-256 of the manifest before it, so nothing in the chain can change, go or come
+without the next one showing it.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import zstandard
 
-from timestamps.types import START, Entry, Position
+from timestamps.types import START, Position
 
 LEVEL = 3  # 100,000 entries: 22 MB of lines are 4 MB; most of it is random ids, which no level makes smaller
 CHAIN_START = "0" * 64
-_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Manifest(NamedTuple):
@@ -87,25 +85,9 @@ def sha256_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def dump_entry(entry: Entry) -> bytes:
-    """A line without its end. All but ASCII is escaped, lone surrogates too, so every byte of an entry comes back."""
-    return _to_json({"position": str(entry.position), "fields": entry.fields}).encode()
-
-
-def load_entry(line: bytes) -> Entry:
-    named = json.loads(line)
-    return Entry(Position.parse(named["position"]), named["fields"])
-
-
-def line_position(line: bytes) -> Position:
-    return load_entry(line).position
-
-
-def pack(lines: Iterable[bytes]) -> bytes:
+def pack(lines: list[bytes]) -> bytes:
     """The content of a segment."""
-    packer = zstandard.ZstdCompressor(level=LEVEL).compressobj()
-    packed = [packer.compress(line + b"\n") for line in lines]
-    return b"".join([*packed, packer.flush()])
+    return zstandard.ZstdCompressor(level=LEVEL).compress(b"\n".join([*lines, b""]))
 
 
 def unpack(content: bytes) -> list[bytes]:

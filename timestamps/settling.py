@@ -54,7 +54,7 @@ def waiting_ids(ids: Collection[int] | None = None) -> list[int]:
 def waiting_command_ids() -> list[UUID]:
     """Of the letters that can be decoded."""
     records, _ = decode_entries([letter.entry for letter in DeadLetter.objects.filter(state=DeadLetterState.WAITING)])
-    return [record.command_id for record in records]
+    return [UUID(record.command_id) for record in records]
 
 
 def _chunks(ids: list[int]) -> Iterator[list[int]]:
@@ -105,9 +105,9 @@ def _taken(letters: list[DeadLetter]) -> list[tuple[int, str]]:
     if all(table.state != TableState.LIVE for table in tables):
         return []
     for table in tables:
-        found = ids_in(table.number, [record.command_id for record in records])
-        records = [record for record in records if record.command_id in found or _is_ahead(record, table)]
-    return [(keys[record.position], str(record.command_id)) for record in records]
+        found = ids_in(table.number, [UUID(record.command_id) for record in records])
+        records = [record for record in records if UUID(record.command_id) in found or _is_ahead(record, table)]
+    return [(keys[record.position], record.command_id) for record in records]
 
 
 def _is_ahead(record: Record, table: RecordTable) -> bool:

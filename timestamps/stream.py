@@ -19,20 +19,20 @@ from typing import Any, NamedTuple, cast
 
 from django.conf import settings
 from redis import Redis
+from redis.client import CaseInsensitiveDict
 from redis.commands.core import Script
 from redis.exceptions import TimeoutError as HeldUp
 
 from common import valkey
 from common.luafiles import load_lua
-from timestamps.types import START, Entry, Position, Submission
+from timestamps.lines import Found, dump_found
+from timestamps.types import START, Position, Submission
 
 APPENDED, REPLAYED, REUSED, FULL, NO_MARKS, NOT_OPEN = b"A", b"R", b"X", b"F", b"M", b"N"
 TAIL_ENTRIES = 20_000  # that are counted one by one: 60 ms
 READ_ATTEMPTS = 4  # of half a second each
 SETTLE_ENTRIES = 1_000  # of one call: 2 ms of the server
 QUICK_ENTRIES = 1_000  # of one append: some 10 ms of an idle server, more than ten times that of a busy one
-
-Entries = list[tuple[bytes, dict[bytes, bytes]]]
 
 
 class Tail(NamedTuple):
@@ -109,13 +109,13 @@ def stop_waiting(command_ids: Sequence[str]) -> None:
         valkey.truth().hdel(prefix() + "pending", *command_ids)
 
 
-def read_after(position: Position, limit: int) -> list[Entry] | None:
-    """The next entries after ``position``, at most ``limit``; None when the stream does not reach that far back.
+def read_after(position: Position, limit: int) -> list[bytes] | None:
+    """Lines of the next entries after ``position``, at most ``limit``; None when the stream does not reach so far back.
 
     None too in a store that is not open: nobody knows how far it reaches. Raises RedisError.
     """
     mark, found = _read_patiently(position, limit)
-    return None if mark is None or position < _position(mark) else [_entry(name, fields) for name, fields in found]
+    return None if mark is None or position < _position(mark) else dump_found(found)
 
 
 def await_entry(position: Position, seconds: float) -> bool:
@@ -191,7 +191,7 @@ def run(script: str, *arguments: Any, store: Redis | None = None) -> Any:
     return _script(script)(args=[stream_key(), prefix(), *arguments], client=store)
 
 
-def _read_patiently(position: Position, limit: int) -> tuple[bytes | None, Entries]:
+def _read_patiently(position: Position, limit: int) -> tuple[bytes | None, Found]:
     """Bulk appends and the fork of an AOF rewrite hold the store up for longer than a call may take, and an archiver
     that starts a segment anew each time falls behind just when there is most to archive."""
     for _ in range(READ_ATTEMPTS - 1):
@@ -200,17 +200,19 @@ def _read_patiently(position: Position, limit: int) -> tuple[bytes | None, Entri
     return _read(position, limit)
 
 
-def _read(position: Position, limit: int) -> tuple[bytes | None, Entries]:
+def _read(position: Position, limit: int) -> tuple[bytes | None, Found]:
     """``trimmed``, if the store is open, and a range, of one moment.
 
-    Not a script: the range would take six times as long in one.
+    Not a script: the range would take six times as long in one. Answers are taken as they come: a dict for each entry
+    would cost as much as the rest of it.
     """
     with valkey.truth().pipeline(transaction=True) as pipeline:
+        pipeline.response_callbacks = CaseInsensitiveDict({})
         pipeline.info("server")
         pipeline.mget(prefix() + "life", prefix() + "trimmed")
         pipeline.xrange(stream_key(), min=f"({position}", count=limit)
         server, (life, mark), found = pipeline.execute()
-    return mark if life == server["run_id"].encode() else None, found
+    return mark if life and b"run_id:%b\r\n" % life in server else None, found
 
 
 def stream_key() -> str:
@@ -240,11 +242,3 @@ def _position(found: Any) -> Position:
 
 def _waiting(value: bytes | None) -> Waiting | None:
     return Waiting(*value.decode(errors="replace").rsplit(" ", 1)) if value else None
-
-
-def _entry(name: bytes, fields: dict[bytes, bytes]) -> Entry:
-    return Entry(Position.parse(name.decode()), {_text(key): _text(value) for key, value in fields.items()})
-
-
-def _text(part: bytes) -> str:
-    return part.decode("utf-8", "surrogateescape")

@@ -4,6 +4,7 @@ A segment leaves the stream only after it was read back and compared, with its m
 only whole segments leave, what the stream and the archive have in common can be counted from manifests.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from django.conf import settings
@@ -11,8 +12,9 @@ from django.conf import settings
 from timestamps import archive, stream
 from timestamps.archive import Archive
 from timestamps.errors import ArchiveIsBroken
+from timestamps.lines import line_position
 from timestamps.models import RecordTable, TableState
-from timestamps.segments import Manifest, dump_entry, sha256_of
+from timestamps.segments import Manifest, sha256_of
 from timestamps.types import Position
 
 PAGE_ENTRIES = 5_000
@@ -73,9 +75,6 @@ def _needed_from() -> Position:
 
 
 def _stream_lines(after: Position, through: Position) -> Iterator[bytes]:
-    while entries := stream.read_after(after, PAGE_ENTRIES):
-        for entry in entries:
-            if entry.position > through:
-                return
-            yield dump_entry(entry)
-        after = entries[-1].position
+    while after < through and (lines := stream.read_after(after, PAGE_ENTRIES)):
+        yield from lines[: bisect_right(lines, through, key=line_position)]
+        after = line_position(lines[-1])

@@ -54,12 +54,17 @@ class Entry(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A decoded entry. ``event_timestamp`` is RFC 3339 in UTC."""
+    """A decoded entry, as text: a hyphenated UUID, RFC 3339 in UTC, a hyphenated UUID. PostgreSQL reads it so."""
 
-    position: Position
-    command_id: UUID
+    ms: str
+    seq: str
+    command_id: str
     event_timestamp: str
-    correlation_id: UUID
+    correlation_id: str
+
+    @property
+    def position(self) -> Position:
+        return Position(int(self.ms), int(self.seq))
 
 
 class Submission(NamedTuple):
@@ -77,8 +82,11 @@ class Appended:
     first_id: UUID
     count: int
 
-    def ids(self) -> list[UUID]:
-        return [UUID(int=self.first_id.int + offset) for offset in range(self.count)]
+    def ids(self) -> list[str]:
+        """As text, whose last eight digits count up without carry."""
+        text = str(self.first_id)
+        stem, first = text[:-8], int(text[-8:], 16)
+        return [f"{stem}{number:08x}" for number in range(first, first + self.count)]
 
 
 class Query(NamedTuple):

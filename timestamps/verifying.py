@@ -9,7 +9,8 @@ from django.conf import settings
 from timestamps import stream
 from timestamps.archive import Archive
 from timestamps.errors import ArchiveIsBroken
-from timestamps.segments import Manifest, line_position
+from timestamps.lines import line_position
+from timestamps.segments import Manifest
 from timestamps.trimming import check_segment, compare_with_stream
 from timestamps.types import START, Position
 

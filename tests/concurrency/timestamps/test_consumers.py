@@ -184,4 +184,4 @@ def test_repeats_of_one_request_at_once_are_one_submission() -> None:
     [first] = [outcome for outcome in outcomes if isinstance(outcome, Appended)]
     assert all(outcome.result == first for outcome in outcomes if isinstance(outcome, Replayed))
     assert consume_log() == 5
-    assert_persisted_once(first.ids())
+    assert_persisted_once(list(map(UUID, first.ids())))

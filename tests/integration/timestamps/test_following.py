@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from gateway.metrics import render
 from tests.roads import hot_path
-from tests.timestamps import append, committed, put_entry, rows
+from tests.timestamps import append, committed, entries, put_entry, rows
 from timestamps import standin, stream
 from timestamps.errors import ConsumerIsLate, Rebuilding
 from timestamps.health import lag_seconds
@@ -34,7 +34,7 @@ def test_a_correlation_id_is_followed_from_the_request_to_the_row_and_the_query(
     caplog.set_level(logging.INFO)
     ticket = hot_path("POST", "/app", X_Correlation_ID=ID)
     assert ticket.headers["x-correlation-id"] == ID
-    [entry] = stream.read_after(START, 10) or []
+    [entry] = entries(stream.read_after(START, 10))
     assert entry.fields["correlation_id"] == ID
     consume_log_task.apply()
     [written] = [record for record in caplog.records if record.message == "records_written"]

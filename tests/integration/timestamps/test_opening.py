@@ -24,12 +24,13 @@ from timestamps.archiving import archive_step
 from timestamps.consuming import consume_log, live_table
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable, LogNotOpen, Rebuilding, TimestampNotFound
 from timestamps.health import lag_seconds
+from timestamps.lines import line_position
 from timestamps.models import RecordTable
 from timestamps.opening import Opener, _Attempt, open_log
 from timestamps.replaying import replay_step
 from timestamps.replays import start_replay
 from timestamps.services import append_timestamps
-from timestamps.types import START, Entry, Position, Submission, Timestamp
+from timestamps.types import START, Position, Submission, Timestamp
 
 pytestmark = committed
 
@@ -336,7 +337,7 @@ def test_consumer_and_replay_open_without_a_deadlock(monkeypatch: pytest.MonkeyP
     both = threading.Barrier(2)
     read = log.read_stream_after
 
-    def read_together(position: Position, limit: int) -> list[Entry] | None:
+    def read_together(position: Position, limit: int) -> list[bytes] | None:
         with suppress(threading.BrokenBarrierError):
             both.wait(1)  # less than lock_timeout: the other may wait for the lock that is held here
         return read(position, limit)
@@ -349,14 +350,14 @@ def test_consumer_and_replay_open_without_a_deadlock(monkeypatch: pytest.MonkeyP
 
 def test_reading_goes_on_where_another_opened_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     append(3)
-    last = log.read_after(START, 10)[-1].position
+    last = line_position(log.read_after(START, 10)[-1])
     restart()
     found = stream.read_after
 
-    def read_then_open(position: Position, limit: int) -> list[Entry] | None:
-        entries = found(position, limit)
+    def read_then_open(position: Position, limit: int) -> list[bytes] | None:
+        lines = found(position, limit)
         open_log()
-        return entries
+        return lines
 
     monkeypatch.setattr(stream, "read_after", read_then_open)
     assert log.read_after(last, 10) == []

@@ -1,6 +1,6 @@
 """From the append over the log into the table, and back."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from tests.timestamps import committed, rows
 from timestamps.consuming import consume_log
@@ -17,7 +17,7 @@ CORRELATION_ID = "123e4567-e89b-12d3-a456-426614174000"
 def test_an_instant_is_readable_from_the_append_on() -> None:
     [appended] = append_timestamps([Submission(["0001-01-01T00:00:00Z", "2018-08-04T03:32:31.5Z"], CORRELATION_ID)])
     assert isinstance(appended, Appended)
-    first, second = appended.ids()
+    first, second = map(UUID, appended.ids())
     [before] = read_timestamps([Query(second)])
     assert before == Timestamp(second, "2018-08-04T03:32:31.5Z", CORRELATION_ID, None)
     assert consume_log() == 2

@@ -1,5 +1,6 @@
 """RFC 3339 into instants."""
 
+import re
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.exactjson import rfc3339
-from common.rfc3339 import NotAnInstant, read_instant
+from common.rfc3339 import _USUAL, NotAnInstant, _read_parts, read_instant
 
 OFFSETS = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
@@ -47,6 +48,17 @@ def test_every_instant_comes_back_equal(instant: datetime) -> None:
     read = read_instant(instant.isoformat())
     assert (read, read.utcoffset()) == (instant, timedelta())
     assert read_instant(rfc3339(read)) == read
+
+
+@given(st.from_regex(_USUAL, fullmatch=True))
+def test_the_short_way_reads_as_the_long_one(text: str) -> None:
+    try:
+        expected = _read_parts(text)
+    except NotAnInstant as error:
+        with pytest.raises(NotAnInstant, match=re.escape(str(error))):
+            read_instant(text)
+    else:
+        assert (read_instant(text), read_instant(text).utcoffset()) == (expected, timedelta())
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from tests.timestamps import entries
 from timestamps import archive
 from timestamps.archive import Archive
 from timestamps.archivestore import ArchiveStore
 from timestamps.archiving import _write_segment
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
-from timestamps.segments import dump_entry, load_entry, manifest_name, pack, unpack
+from timestamps.lines import dump_entry, load_entry
+from timestamps.segments import manifest_name, pack, unpack
 from timestamps.types import START, Entry, Position
 
 
@@ -72,24 +74,24 @@ def test_entries_come_back_in_order_from_any_position(url: str) -> None:
     for reader in (found, Archive(url)):
         for at, position in enumerate([START, *(entry.position for entry in everything[:-1])]):
             for limit in (1, 4, 100):
-                read = reader.read_after(position, limit)
+                read = entries(reader.read_after(position, limit))
                 segment_end = 10 if at < 10 else 15 if at < 15 else 25
                 assert read == everything[at : min(at + limit, segment_end)]
             assert reader.entries_through(position) == at
 
 
 def test_position_between_entries_is_found(three_segments: Archive) -> None:
-    assert three_segments.read_after(Position(1_003, 1), 1) == entries_from(11, 1)
-    assert three_segments.read_after(Position(1_003, 99), 1) == entries_from(12, 1)
+    assert entries(three_segments.read_after(Position(1_003, 1), 1)) == entries_from(11, 1)
+    assert entries(three_segments.read_after(Position(1_003, 99), 1)) == entries_from(12, 1)
 
 
 def test_reader_finds_segments_that_are_written_later(tmp_path: Path) -> None:
     reader, writer = Archive(str(tmp_path)), Archive(str(tmp_path))
     assert reader.newest().number == 0
     write(writer, 0, 3)
-    assert reader.read_after(START, 9) == entries_from(0, 3)
+    assert entries(reader.read_after(START, 9)) == entries_from(0, 3)
     write(writer, 3, 3)
-    assert reader.read_after(entries_from(2, 1)[0].position, 9) == entries_from(3, 3)
+    assert entries(reader.read_after(entries_from(2, 1)[0].position, 9)) == entries_from(3, 3)
 
 
 def test_one_segment_is_opened_once_while_it_is_read_on(
@@ -105,7 +107,7 @@ def test_one_segment_is_opened_once_while_it_is_read_on(
     monkeypatch.setattr(ArchiveStore, "read", read_noted)
     position, count = START, 0
     while count < 25:
-        (entry,) = three_segments.read_after(position, 1)
+        (entry,) = entries(three_segments.read_after(position, 1))
         position, count = entry.position, count + 1
     assert [name for name in opened if name.endswith(".zst")] == [
         three_segments.manifest(number).segment for number in (1, 2, 3)
@@ -125,7 +127,7 @@ def test_flipped_byte_of_a_segment_is_named(three_segments: Archive, tmp_path: P
     broken.write_bytes(content)
     with pytest.raises(ArchiveIsBroken, match=broken.name):
         three_segments.read_after(entries_from(9, 1)[0].position, 10)
-    assert three_segments.read_after(START, 10) == entries_from(0, 10)
+    assert entries(three_segments.read_after(START, 10)) == entries_from(0, 10)
 
 
 def test_missing_segment_is_named(three_segments: Archive, tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_second_archiver_of_a_number_changes_nothing(url: str) -> None:
     _write_segment(second, stale, [dump_entry(entry) for entry in entries_from(0, 7)])
     for found in (first, second, Archive(url)):
         assert found.newest().number == 1
-        assert found.read_after(START, 100) == entries_from(0, 10)
+        assert entries(found.read_after(START, 100)) == entries_from(0, 10)
     assert sorted(first.store.names()) == [first.newest().segment, manifest_name(1)]
 
 
@@ -174,7 +176,7 @@ def test_what_a_killed_archiver_left_is_written_over(tmp_path: Path, monkeypatch
     (tmp_path / ".part-left").write_bytes(b"half")
     assert Archive(str(tmp_path)).newest().number == 0
     write(Archive(str(tmp_path)), 0, 10)
-    assert Archive(str(tmp_path)).read_after(START, 100) == entries_from(0, 10)
+    assert entries(Archive(str(tmp_path)).read_after(START, 100)) == entries_from(0, 10)
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -223,6 +225,6 @@ def test_scheme_without_a_driver_is_unavailable() -> None:
 def test_archive_follows_its_setting(tmp_path: Path, settings: Settings) -> None:
     settings.ARCHIVE_URL = str(tmp_path / "one")
     write(archive.current(), 0, 3)
-    assert archive.current().read_after(START, 9) == entries_from(0, 3)
+    assert entries(archive.current().read_after(START, 9)) == entries_from(0, 3)
     settings.ARCHIVE_URL = str(tmp_path / "two")
     assert archive.current().newest().number == 0
