@@ -10,10 +10,10 @@ help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 run: $(INSTALLED) ## Start everything on http://127.0.0.1:8000 (PORT, DATA_DIR and others: see README)
-	@exec $(PY) manage.py devstack
+	@exec $(PY) -m devstack
 
 dev: $(INSTALLED) ## The same, restarting what runs changed code
-	@exec $(PY) manage.py devstack --reload
+	@exec $(PY) -m devstack --reload
 
 test: $(INSTALLED) ## Run all tests on their own throw-away stores
 	$(PY) -m pytest -n 2 tests/unit tests/integration tests/concurrency

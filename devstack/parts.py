@@ -1,20 +1,33 @@
-"""The parts of the stack that are ours: the server and the Celery processes. One more part is one more line."""
+"""The parts of the stack: stores, set-up, server and Celery processes. One more part is one more line."""
 
 import http.client
 import signal
 import sys
 from functools import partial
+from pathlib import Path
 
 from config import env
+from devstack.postgres import postgres_part
 from devstack.process import Part
+from devstack.valkey import valkey_parts
 
 HOST = "127.0.0.1"
-
+SET_UP = Part(name="set-up", command=[sys.executable, "manage.py", "set_up"])
 
 # Requests go first where both want the CPU: 10,600 appends a second beside a busy consumer, 7,300 without.
 BEHIND_WEB = ("nice", "-n", "5")
 _APP = ("-A", "config.celeryprocess")
 CELERY_PARTS = ("worker-imports", "worker-flush", "worker-batches", "worker-events", "beat")
+
+
+def store_parts(data_dir: Path, *, durable: bool) -> dict[str, Part]:
+    """The parts of the stores in start order, by the name of the variable that replaces each."""
+    truth, cache = valkey_parts(data_dir)
+    return {
+        "DATABASE_URL": postgres_part(data_dir, durable=durable),
+        "VALKEY_URL": truth,
+        "VALKEY_CACHE_URL": cache,
+    }
 
 
 def application_parts(*, reload: bool) -> list[Part]:

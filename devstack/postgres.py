@@ -1,15 +1,15 @@
 """Embedded PostgreSQL: one cluster in DATA_DIR, reached only through its unix socket by the user who started it."""
 
 import signal
+import subprocess
 from functools import partial
 from pathlib import Path
-
-import psycopg
 
 from config.env import socket_dir
 from devstack.cluster import USER, cluster_marker, prepare_cluster
 from devstack.pgcommand import postgres_command, socket_folder
 from devstack.process import Part
+from devstack.wheels import postgres_bin
 
 _SETTINGS = {
     "listen_addresses": "",
@@ -43,21 +43,6 @@ def postgres_part(data_dir: Path, *, durable: bool) -> Part:
     )
 
 
-def create_database(conninfo: str) -> None:
-    """Create the database that ``conninfo`` names, unless it is there.
-
-    Raises: psycopg.OperationalError: the server cannot be reached.
-    """
-    wanted = psycopg.conninfo.conninfo_to_dict(conninfo)
-    server = psycopg.conninfo.make_conninfo(conninfo, dbname="postgres")
-    with psycopg.connect(server, autocommit=True, connect_timeout=5) as connection:
-        name = psycopg.sql.Identifier(str(wanted["dbname"]))
-        try:
-            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(name))
-        except psycopg.errors.DuplicateDatabase:
-            return
-
-
 def _options(data_dir: Path, *, durable: bool) -> list[str]:
     settings = _SETTINGS | (_DURABLE if durable else _THROW_AWAY)
     settings |= {
@@ -68,8 +53,6 @@ def _options(data_dir: Path, *, durable: bool) -> list[str]:
 
 
 def _accepts_connections(sockets: Path) -> bool:
-    try:
-        psycopg.connect(host=str(sockets), user=USER, dbname="postgres", connect_timeout=2).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+    """Asks a program of PostgreSQL's: a client library would stay in the supervisor."""
+    command = [str(postgres_bin() / "pg_isready"), "--quiet", "--host", str(sockets), "--timeout", "2"]
+    return subprocess.run([*command, "--username", USER, "--dbname", "postgres"]).returncode == 0

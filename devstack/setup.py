@@ -11,8 +11,8 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connections
 
+from devstack.database import create_database
 from devstack.errors import DevstackError
-from devstack.postgres import create_database
 
 STORE_SECONDS = 60.0
 ADMIN = "admin"

@@ -1,4 +1,4 @@
-"""The three stores together: their parts for ``make run``; started, waited for and stopped for tests and benchmarks."""
+"""The three stores together, started, waited for and stopped for tests and benchmarks."""
 
 import time
 from collections.abc import Iterator
@@ -6,22 +6,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from config.env import embedded_urls
+from devstack.database import create_database
 from devstack.errors import DevstackError
-from devstack.postgres import create_database, postgres_part
-from devstack.process import Part, Process
-from devstack.valkey import valkey_parts
+from devstack.parts import store_parts
+from devstack.process import Process
 
 READY_SECONDS = 60.0
-
-
-def store_parts(data_dir: Path, *, durable: bool) -> dict[str, Part]:
-    """The parts of the stores in start order, by the name of the variable that replaces each."""
-    truth, cache = valkey_parts(data_dir)
-    return {
-        "DATABASE_URL": postgres_part(data_dir, durable=durable),
-        "VALKEY_URL": truth,
-        "VALKEY_CACHE_URL": cache,
-    }
 
 
 @contextmanager

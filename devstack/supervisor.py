@@ -68,6 +68,22 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise DevstackError(f"{part.name} was not ready after {READY_SECONDS:.0f} s")
 
+    def run(self, part: Part) -> None:
+        """Run ``part`` to its end, keeping all others running.
+
+        Raises: Stopped, DevstackError: it failed; its last line says why.
+        """
+        process = Process(part, self._log)
+        process.start()
+        try:
+            while (code := process.exit_code()) is None:
+                self.tick()
+        finally:
+            process.stop()
+        if code:
+            lines = process.last_lines_at_exit() or [f"{part.name} ended with code {code}"]
+            raise DevstackError(lines[-1].removeprefix("CommandError: "))
+
     def tick(self) -> None:
         """Start again what has died, then rest for a moment. Raises: PartKeepsDying, Stopped."""
         for process in self._processes:

@@ -1,10 +1,9 @@
 """Embedded Valkeys on unix sockets: ``truth`` never evicts and fsyncs writes, ``cache`` evicts and keeps nothing."""
 
 import os
+import socket
 from functools import partial
 from pathlib import Path
-
-import redis
 
 from config.env import embedded_urls, socket_dir
 from devstack.folders import own_folder
@@ -25,26 +24,28 @@ def valkey_parts(data_dir: Path) -> list[Part]:
     ]
 
 
-def answers(url: str) -> bool:
-    """Whether the Valkey at ``url`` has loaded its data and answers."""
-    client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False
-    finally:
-        client.close()
+def answers(path: str) -> bool:
+    """Whether the Valkey at the socket ``path`` has loaded its data and answers; asked without a library to keep."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1)
+        try:
+            connection.connect(path)
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64) == b"+PONG\r\n"
+        except OSError:
+            return False
 
 
 def _part(data_dir: Path, name: str, url: str, settings: dict[str, str]) -> Part:
-    common = {"port": "0", "unixsocket": url.removeprefix("unix://"), "unixsocketperm": "700", "save": ""}
+    path = url.removeprefix("unix://")
+    common = {"port": "0", "unixsocket": path, "unixsocketperm": "700", "save": ""}
     common |= {"dir": str(data_dir / name), "daemonize": "no"}
     options = [argument for key, value in (common | settings).items() for argument in (f"--{key}", value)]
     return Part(
         name=name,
         command=[str(valkey_server()), *options],
         prepare=partial(_prepare, data_dir, name),
-        is_ready=partial(answers, url),
+        is_ready=partial(answers, path),
     )
 
 

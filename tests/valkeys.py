@@ -24,7 +24,7 @@ def own_valkey(folder: Path, *options: str) -> Iterator["Redis"]:
     server = subprocess.Popen([valkey_server(), *common, *options])
     client = Redis.from_url(f"unix://{socket}", socket_timeout=0.5)
     try:
-        wait_until(lambda: answers(f"unix://{socket}"), "own Valkey", 10)
+        wait_until(lambda: answers(str(socket)), "own Valkey", 10)
         yield client
     finally:
         client.close()

@@ -27,7 +27,7 @@ SECRET = "a-key-that-nobody-may-read-in-a-log-and-that-is-long-enough"
 PASSWORD = "kattegat-3-gales"
 ENDS_SECONDS = 40.0
 # Other tests see to them: they need terminals, what is not here, or a deployment that nobody else uses.
-ELSEWHERE = {"devstack", "dbshell", "demo", "migrate", "collectstatic", "hand_over_tables"}
+ELSEWHERE = {"devstack", "set_up", "dbshell", "demo", "migrate", "collectstatic", "hand_over_tables"}
 ELSEWHERE |= {"replay_timestamps", "accept_archive_loss"}
 
 ROWS = 20_000  # a version may not shrink by more than half, and others have been here
