@@ -1,11 +1,10 @@
-"""The Celery app as workers and beat run it: ``celery -A config.celeryprocess``, with metrics and signs of life.
+"""What workers and beat have in common: metrics and signs of life. config/workerprocess.py and config/beatprocess.py.
 
 Web and commands import ``config.celery`` alone. Like config/gunicorn.py this must come before prometheus_client, which
 decides when it is imported whether the processes of a worker share their counters.
 """
 
 import atexit
-import gc
 import json
 import os
 import shutil
@@ -17,14 +16,10 @@ from typing import Any
 from celery import bootsteps
 from celery.app.amqp import AMQP
 from celery.apps import worker
-from celery.beat import PersistentScheduler
-from celery.signals import beat_init, worker_init, worker_process_init
 from kombu import Connection
 
 from config import env
 from config.celery import app
-
-__all__ = ["app"]
 
 
 def _share_counters(folder: Path) -> None:
@@ -41,7 +36,6 @@ if env.METRICS_PORT:  # one folder each where several run on one machine
 from common.heartbeats import BEAT_SECONDS, Heart  # noqa: E402
 from common.instance import begin_instance, instance_registry  # noqa: E402
 from config import taskmetrics  # noqa: E402, F401  (counts what tasks do)
-from config.tracing import start_tracing  # noqa: E402
 
 _hearts: list[Heart] = []
 os.register_at_fork(after_in_child=_hearts.clear)  # the children say nothing about the loop
@@ -58,17 +52,9 @@ if env.LOG_FORMAT == "json":
     worker.safe_say = _say  # type: ignore[attr-defined]  # the stubs lack it
 
 
-def _beat() -> None:
+def beat() -> None:
     for heart in _hearts:
         heart.beat()
-
-
-class Scheduler(PersistentScheduler):
-    """Beat's loop: a tick sends at most one task."""
-
-    def tick(self, *args: Any, **kwargs: Any) -> float:
-        _beat()
-        return super().tick(*args, **kwargs)
 
 
 class BeatingConnection(Connection):
@@ -78,7 +64,7 @@ class BeatingConnection(Connection):
         callback: Callable[[], object] | None = kwargs.pop("callback", None)
 
         def wait() -> None:
-            _beat()
+            beat()
             if callback:
                 callback()
 
@@ -96,32 +82,14 @@ class BeatingLoop(bootsteps.StartStopStep):
     requires = ("celery.worker.components:Timer",)
 
     def start(self, worker: Any) -> None:
-        worker.timer.call_repeatedly(BEAT_SECONDS, _beat)
+        worker.timer.call_repeatedly(BEAT_SECONDS, beat)
 
 
-app.conf.beat_scheduler = Scheduler
 app.amqp_cls = "config.celeryprocess:BeatingAMQP"
 app.steps["worker"].add(BeatingLoop)
 
 
-@worker_init.connect
-def _begin_worker(sender: Any, **_: object) -> None:
-    _begin(f"worker-{sender.hostname.partition('@')[0]}")
-
-
-@beat_init.connect
-def _begin_beat(**_: object) -> None:
-    _begin("beat")
-    start_tracing("beat")
-
-
-@worker_process_init.connect
-def _begin_work(**_: object) -> None:
-    start_tracing("worker")
-    gc.freeze()  # work that makes many objects at once had all modules looked through again and again
-
-
-def _begin(role: str) -> None:
+def begin(role: str) -> None:
     begin_instance()
     heart = Heart(role, Path(env.HEARTBEAT_FILE) if env.HEARTBEAT_FILE else None)
     _hearts.append(heart)

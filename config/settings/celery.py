@@ -17,7 +17,6 @@ CELERY_TASK_DEFAULT_QUEUE = "imports"
 CELERY_TASK_PUBLISH_RETRY = False  # a lost wake-up costs one beat
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = str(env.DATA_DIR / "celerybeat-schedule")
 
 FLUSH_SECONDS = 2.0
 GATE_SECONDS = 0.5  # flags end after a second

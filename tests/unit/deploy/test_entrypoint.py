@@ -36,15 +36,15 @@ def _enter(fakes: Path, *arguments: str, **environment: str) -> subprocess.Compl
         (["web"], "gunicorn -c config/gunicorn.py config.asgi:application"),
         (
             ["worker", "imports"],
-            "celery -q -A config.celeryprocess worker -Q imports -n imports@%h --concurrency 2 --loglevel INFO"
+            "celery -q -A config.workerprocess worker -Q imports -n imports@%h --concurrency 2 --loglevel INFO"
             " --without-gossip --without-mingle --without-heartbeat",
         ),
         (
             ["worker", "flush"],
-            "celery -q -A config.celeryprocess worker -Q flush -n flush@%h --concurrency 2 --loglevel INFO"
+            "celery -q -A config.workerprocess worker -Q flush -n flush@%h --concurrency 2 --loglevel INFO"
             " --without-gossip --without-mingle --without-heartbeat",
         ),
-        (["beat"], "celery -q -A config.celeryprocess beat --loglevel INFO --pidfile="),
+        (["beat"], "celery -q -A config.beatprocess beat --loglevel INFO --pidfile="),
         (["manage", "import_promotions", "a b.csv", "--wait"], "python manage.py import_promotions a b.csv --wait"),
     ],
 )
