@@ -1,9 +1,11 @@
 """Server settings. ``gunicorn -c config/gunicorn.py config.asgi:application``."""
 
+import gc
 import os
 import shutil
 import signal
 import socket
+from importlib import import_module
 from typing import Any
 
 from config import env
@@ -27,12 +29,34 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(env.PROMETHEUS_MULTIPROC_DIR)
 
 
 def on_starting(server: Any) -> None:
-    """Counters of an earlier run would add up with ours."""
+    _share_counters()
+    if not server.cfg.reload:
+        _share_modules()
+
+
+def _share_counters() -> None:
+    """Those of an earlier run would add up with ours."""
     from common.instance import begin_instance
 
     begin_instance()
     shutil.rmtree(env.PROMETHEUS_MULTIPROC_DIR, ignore_errors=True)
     env.PROMETHEUS_MULTIPROC_DIR.mkdir(mode=0o700, parents=True)
+
+
+def _share_modules() -> None:
+    """Load once what all workers need, and keep collections of garbage from copying it to each.
+
+    Not with ``preload_app``: config/asgi.py begins what lives in a worker, such as traces.
+    """
+    from django.conf import settings
+    from django.utils.module_loading import autodiscover_modules
+
+    import config.wsgi  # noqa: F401
+
+    autodiscover_modules("hot")
+    import_module(settings.ROOT_URLCONF)
+    gc.collect()
+    gc.freeze()
 
 
 def on_exit(server: Any) -> None:
