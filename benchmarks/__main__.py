@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.appending import measure_appends
 from benchmarks.counting import measure_bulk, measure_flush, measure_increments
 from benchmarks.crowd import measure_crowd
+from benchmarks.idle import measure_idle
 from benchmarks.importing import measure_import, measure_memory
 from benchmarks.log import measure_log
 from benchmarks.outages import measure_outages
@@ -18,6 +19,7 @@ from benchmarks.servers import LIMITS
 from tests.acceptance.harness import running_stack
 
 PARTS = (
+    "idle",
     "import",
     "reads",
     "beside",
@@ -46,6 +48,9 @@ def main() -> int:
     arguments = parser.parse_args()
     before = read_rows(arguments.compare) if arguments.compare else None
     report = Report()
+    if "idle" in arguments.parts:  # on a stack that has done nothing yet, with the settings of `make run`
+        with tempfile.TemporaryDirectory(prefix="fg-bench-") as folder, running_stack(Path(folder) / "data") as stack:
+            measure_idle(stack, report)
     with tempfile.TemporaryDirectory(prefix="fg-bench-") as folder:
         data_dir = Path(folder) / "data"
         with running_stack(data_dir, IMPORT_MAX_SHRINK_SHARE="1", **LIMITS) as stack:

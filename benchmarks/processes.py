@@ -25,3 +25,8 @@ def memory_bytes(pids: Iterable[int]) -> int:
 def _pss_bytes(pid: int) -> int:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def command_of(pid: int) -> str:
+    """As it was started, its arguments by spaces."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
