@@ -1,4 +1,4 @@
-"""The Celery app as beat runs it: ``celery -A config.beatprocess beat``."""
+"""The Celery app as beat runs it, by config/celerycommand.py."""
 
 import heapq
 import os

@@ -51,9 +51,9 @@ require SECRET_KEY DATABASE_URL VALKEY_URL VALKEY_CACHE_URL
 
 case "$role" in
     web) exec gunicorn -c config/gunicorn.py config.asgi:application ;;
-    worker) exec celery -q -A config.workerprocess worker -Q "$1" -n "$1@%h" --concurrency "$processes" --loglevel INFO \
+    worker) exec python -m config.celerycommand worker -Q "$1" -n "$1@%h" --concurrency "$processes" --loglevel INFO \
         --without-gossip --without-mingle --without-heartbeat ;;
-    beat) exec celery -q -A config.beatprocess beat --loglevel INFO --pidfile= ;;
+    beat) exec python -m config.celerycommand beat --loglevel INFO --pidfile= ;;
     migrate) migrate ;;
     manage) exec python manage.py "$@" ;;
 esac

@@ -16,7 +16,6 @@ SET_UP = Part(name="set-up", command=[sys.executable, "manage.py", "set_up"])
 
 # Requests go first where both want the CPU: 10,600 appends a second beside a busy consumer, 7,300 without.
 BEHIND_WEB = ("nice", "-n", "5")
-_BEAT = ("-A", "config.beatprocess", "beat", "--pidfile=")
 CELERY_PARTS = ("worker-imports", "worker-flush", "worker-batches", "worker-events", "beat")
 
 
@@ -38,7 +37,7 @@ def application_parts(*, reload: bool) -> list[Part]:
         _celery("worker-flush", *_worker("flush", env.FLUSH_WORKERS)),
         _celery("worker-batches", *_worker("batches", 2)),  # a long replay or batch leaves one to the others
         _celery("worker-events", *_worker("events", 2)),  # the consumer keeps one busy; flags are renewed by the other
-        _celery("beat", *_BEAT, orphan_signal=signal.SIGKILL),  # it leaves QUIT as it finds it
+        _celery("beat", "beat", "--pidfile=", orphan_signal=signal.SIGKILL),  # it leaves QUIT as it finds it
     ]
 
 
@@ -56,14 +55,14 @@ def _web(*options: str | None) -> Part:
 def _worker(queue: str, concurrency: int) -> list[str]:
     """Without heartbeats, which nobody hears: waiting for a dead broker, one keeps the worker from ending."""
     options = ["--concurrency", str(concurrency), "--without-mingle", "--without-gossip", "--without-heartbeat"]
-    return ["-A", "config.workerprocess", "worker", "-Q", queue, "-n", f"{queue}@%h", *options]
+    return ["worker", "-Q", queue, "-n", f"{queue}@%h", *options]
 
 
 def _celery(name: str, *arguments: str, orphan_signal: signal.Signals = signal.SIGQUIT) -> Part:
     """Without a supervisor the stores go too: do not wait for tasks."""
     return Part(
         name=name,
-        command=[*BEHIND_WEB, *_metrics_port(name), sys.executable, "-m", "celery", *arguments],
+        command=[*BEHIND_WEB, *_metrics_port(name), sys.executable, "-m", "config.celerycommand", *arguments],
         orphan_signal=orphan_signal,
         restarts_on_change=True,
         stops_beside_others=True,

@@ -1,17 +1,5 @@
-from django.apps import AppConfig
-
-from common.stores import TRUTH
+from common import appconfig  # the class by itself would be a second one here
 
 
-class GatewayConfig(AppConfig):
+class GatewayConfig(appconfig.AnsweringConfig):
     name = "gateway"
-
-    def ready(self) -> None:
-        from gateway import checks, logins  # noqa: F401  (registers the system checks, and listens for logins)
-        from gateway.health import register_stores
-        from gateway.metrics import register_collector
-        from gateway.watching import disk_metrics, heartbeat_metrics
-
-        register_stores()
-        register_collector(heartbeat_metrics, TRUTH.name)
-        register_collector(disk_metrics, "disk")

@@ -8,13 +8,11 @@ that stream, or whose effect is outside of PostgreSQL.
 import json
 import struct
 from collections.abc import Callable
-from datetime import timedelta
 from functools import wraps
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
 
-from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import connection, transaction
 from django.http import HttpResponse, QueryDict
@@ -27,11 +25,11 @@ from rest_framework.response import Response
 from common.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotencyMark
 from gateway.clients import account_of
 from gateway.idempotency import DIGEST_BYTES, HEADER, IDEMPOTENCY_KEY, REPLAYED_HEADER, idempotency_mark
+from gateway.kept import expired_before
 from gateway.models import IdempotencyRecord
 from gateway.spool import storage_full_named
 
 Handler = Callable[..., Response]
-SWEEP_SLICE = 5_000
 
 
 def idempotent(handler: Handler) -> Callable[..., Response | HttpResponse]:
@@ -60,7 +58,7 @@ def idempotent(handler: Handler) -> Callable[..., Response | HttpResponse]:
 def _replayed(mark: IdempotencyMark) -> HttpResponse | None:
     """The answer that is kept; None makes this the first request, alone until the transaction ends."""
     _lock(mark)  # its own statement: the next one must see what the last holder committed
-    kept = IdempotencyRecord.objects.filter(pk=mark.digest, created_at__gt=_expired_before()).first()
+    kept = IdempotencyRecord.objects.filter(pk=mark.digest, created_at__gt=expired_before()).first()
     if kept is None:
         return None
     if bytes(kept.fingerprint) != mark.fingerprint:
@@ -147,23 +145,3 @@ def _file(field: str, file: "UploadedFile[Any]") -> bytes:
         digest.update(piece)
     file.seek(0)
     return digest.digest()
-
-
-def _expired_before() -> Any:
-    return timezone.now() - timedelta(seconds=settings.IDEMPOTENCY_TTL_SECONDS)
-
-
-def sweep_expired_answers() -> int:
-    """Delete what no repeat can get any more, a slice per transaction. Returns how many."""
-    swept = 0
-    while deleted := _sweep_slice():
-        swept += deleted
-    return swept
-
-
-def _sweep_slice() -> int:
-    with transaction.atomic():
-        expired = IdempotencyRecord.objects.filter(created_at__lte=_expired_before()).order_by("created_at")
-        # Locked, so that a row which a fresh request takes over is looked at again.
-        locked = expired.select_for_update(skip_locked=True).values_list("pk", flat=True)[:SWEEP_SLICE]
-        return IdempotencyRecord.objects.filter(pk__in=list(locked)).delete()[0]

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from gateway.idempotent import sweep_expired_answers
+from gateway.kept import sweep_expired_answers
 
 
 @shared_task(name="gateway.sweep_idempotency")

@@ -1,7 +1,7 @@
 """Encodes good rows as PostgreSQL's COPY BINARY, whole blocks at once.
 
 psycopg's ``write_row`` costs a microsecond and more for each row; one packed structure filled column by column costs a
-twentieth. The columns are (id uuid, expiration_date timestamptz, line bigint, price numeric(18,6)).
+twentieth. The columns are those of ``tables.COPY_COLUMNS``.
 """
 
 import numpy as np
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from promotions.rows import Block
 
-COPY_COLUMNS = ("id", "expiration_date", "line", "price")
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # flags, length of the header extension
 TRAILER = b"\xff\xff"
 

@@ -1,4 +1,4 @@
-"""What can stop an import or refuse a request about one. A bad row is no exception but a ``rows.RejectedLine``.
+"""What can stop an import or refuse a request about one. A bad row is no exception but a ``rowtext.RejectedLine``.
 
 FloodgateError
 └── PromotionsError

@@ -8,17 +8,18 @@ import numpy as np
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from promotions.copyformat import COPY_COLUMNS, HEADER, TRAILER, encode_rows
+from promotions.copyformat import HEADER, TRAILER, encode_rows
 from promotions.duplicates import keep_digests
 from promotions.gates import early_stop_error
 from promotions.locks import lease_keeper
 from promotions.models import Chunk, ImportStatus
 from promotions.planning import read_chunk
 from promotions.rejects import REJECTS_KEPT, count_earlier, save_rejects
-from promotions.rows import Block, RejectedLine, parse_block
+from promotions.rows import Block, parse_block
+from promotions.rowtext import RejectedLine
 from promotions.rowwords import Bytes
 from promotions.states import end_import
-from promotions.tables import table_name
+from promotions.tables import COPY_COLUMNS, table_name
 
 
 @dataclass

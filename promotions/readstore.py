@@ -2,9 +2,8 @@
 
 from django.db import connections, transaction
 
-from promotions.copyformat import COPY_COLUMNS
 from promotions.routers import READ_STORE
-from promotions.tables import create_table, index_table, table_exists, table_names
+from promotions.tables import COPY_COLUMNS, create_table, index_table, table_exists, table_names
 
 
 def pull_version(version: int, table_count: int) -> None:

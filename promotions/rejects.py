@@ -17,7 +17,7 @@ from django.utils import timezone
 from common.pruning import prune_in_slices
 from promotions.errors import RejectsGone
 from promotions.models import Chunk, Import, Reject
-from promotions.rows import RejectedLine
+from promotions.rowtext import RejectedLine
 
 REJECTS_KEPT = 100_000
 PRUNED_SLICE = 5_000

@@ -16,25 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.lines import end_by_newlines
-from promotions.rowtext import COLUMNS, Problem, Reason, Row, parse_line
+from promotions.rowtext import COLUMNS, Problem, RejectedLine, Row, parse_line
 from promotions.rowwords import REACH_BYTES, Bytes, Flags, Integers, read_dates, read_ids, read_prices
 
 RAW_BYTES = 1024
 
 _COMMA, _QUOTE, _NEWLINE, _RETURN = b',"\n\r'
 _ID_BYTES = 36
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedLine:
-    """A line that is no row."""
-
-    line: int  # physical line, from 1
-    offset: int  # byte offset of the line in the source
-    column: str  # "" when the line as a whole is at fault
-    reason: Reason
-    detail: str  # for people
-    raw: str  # the first 1,024 bytes without the line's end; what PostgreSQL cannot store is shown as \x..
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ that does not begin with a quote, quotes are text.
 
 import datetime
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -66,6 +67,18 @@ class Reason(StrEnum):
     INVALID_UTF8 = "invalid_utf8"
     NUL_BYTE = "nul_byte"
     LINE_TOO_LONG = "line_too_long"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedLine:
+    """A line that is no row."""
+
+    line: int  # physical line, from 1
+    offset: int  # byte offset of the line in the source
+    column: str  # "" when the line as a whole is at fault
+    reason: Reason
+    detail: str  # for people
+    raw: str  # the first 1,024 bytes without the line's end; what PostgreSQL cannot store is shown as \x..
 
 
 class Row(NamedTuple):

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.db import connections
 
+# Their order in COPY: uuid, timestamptz, bigint, numeric(18,6).
+COPY_COLUMNS = ("id", "expiration_date", "line", "price")
 _NAME = re.compile(r"promotions_v([0-9]+)(?:_[0-9]+)?")
 
 

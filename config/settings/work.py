@@ -18,3 +18,4 @@ FOR_REQUESTS = {
     "devstack",
 }
 INSTALLED_APPS = [app for app in ALL_APPS if app not in FOR_REQUESTS]
+ANSWERS_REQUESTS = False

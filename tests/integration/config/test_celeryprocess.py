@@ -23,8 +23,8 @@ from tests.valkeys import own_valkey
 START_SECONDS = 60.0  # of a busy machine
 # As all workers run: Celery's own heartbeat would wait for a broker within the loop, also when the worker is to end.
 ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat")
-WORKER = ("-A", "config.workerprocess", "worker", "-Q", "flush", "-n", "flush@%h", "--concurrency", "1", *ALONE)
-BEAT = ("-A", "config.beatprocess", "beat", "--pidfile=")
+WORKER = ("worker", "-Q", "flush", "-n", "flush@%h", "--concurrency", "1", *ALONE)
+BEAT = ("beat", "--pidfile=")
 
 
 @dataclass
@@ -56,14 +56,14 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, R
 
 
 def _start(stack: ExitStack, folder: Path, command: tuple[str, ...], broker: str) -> Running:
-    running = folder / command[2]
+    running = folder / command[0]
     running.mkdir()
     port = free_port()
     environment = {"DATA_DIR": str(running), "CELERY_BROKER_URL": broker, "METRICS_PORT": str(port)}
     environment |= {"HEARTBEAT_FILE": str(running / "alive"), "FLOODGATE_VERSION": "v7"}
     environment |= {"PROMETHEUS_MULTIPROC_DIR": str(running / "metrics")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "celery", "-q", *command],
+        [sys.executable, "-m", "config.celerycommand", *command],
         cwd=BASE_DIR,
         env=os.environ | environment,
         stdout=stack.enter_context((running / "log").open("wb")),

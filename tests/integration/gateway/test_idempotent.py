@@ -21,8 +21,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from common.errors import FieldError, InvalidInput
-from gateway import idempotent as module
-from gateway.idempotent import idempotent, sweep_expired_answers
+from gateway.idempotent import idempotent
+from gateway.kept import sweep_expired_answers
 from gateway.models import ApiKey, IdempotencyRecord
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -362,7 +362,7 @@ def test_expired_answer_counts_as_absent(settings: Settings) -> None:
 
 def test_sweep_deletes_the_expired_in_slices(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.IDEMPOTENCY_TTL_SECONDS = 60
-    monkeypatch.setattr(module, "SWEEP_SLICE", 2)
+    monkeypatch.setattr("gateway.kept.SWEEP_SLICE", 2)
     for number in range(5):
         post(key=f"key-{number}")
     age(seconds=61)

@@ -13,7 +13,7 @@ FAKE = '#!/bin/sh\necho "${0##*/} $*"\n'
 
 @pytest.fixture
 def fakes(tmp_path: Path) -> Path:
-    for name in ("gunicorn", "celery", "python"):
+    for name in ("gunicorn", "python"):
         (tmp_path / name).write_text(FAKE, encoding="ascii")
         (tmp_path / name).chmod(0o755)
     return tmp_path
@@ -36,15 +36,15 @@ def _enter(fakes: Path, *arguments: str, **environment: str) -> subprocess.Compl
         (["web"], "gunicorn -c config/gunicorn.py config.asgi:application"),
         (
             ["worker", "imports"],
-            "celery -q -A config.workerprocess worker -Q imports -n imports@%h --concurrency 2 --loglevel INFO"
+            "python -m config.celerycommand worker -Q imports -n imports@%h --concurrency 2 --loglevel INFO"
             " --without-gossip --without-mingle --without-heartbeat",
         ),
         (
             ["worker", "flush"],
-            "celery -q -A config.workerprocess worker -Q flush -n flush@%h --concurrency 2 --loglevel INFO"
+            "python -m config.celerycommand worker -Q flush -n flush@%h --concurrency 2 --loglevel INFO"
             " --without-gossip --without-mingle --without-heartbeat",
         ),
-        (["beat"], "celery -q -A config.beatprocess beat --loglevel INFO --pidfile="),
+        (["beat"], "python -m config.celerycommand beat --loglevel INFO --pidfile="),
         (["manage", "import_promotions", "a b.csv", "--wait"], "python manage.py import_promotions a b.csv --wait"),
     ],
 )

@@ -1,0 +1,11 @@
+"""What gateway adds to a process that answers requests; imported once, when models are there."""
+
+from common.stores import TRUTH
+from gateway import checks, logins  # noqa: F401  (registers the system checks, and listens for logins)
+from gateway.health import register_stores
+from gateway.metrics import register_collector
+from gateway.watching import disk_metrics, heartbeat_metrics
+
+register_stores()
+register_collector(heartbeat_metrics, TRUTH.name)
+register_collector(disk_metrics, "disk")

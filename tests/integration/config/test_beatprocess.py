@@ -1,0 +1,52 @@
+"""Beat's scheduler, in a process with beat's settings: this one has others, which cannot be changed any more."""
+
+import json
+import subprocess
+import sys
+
+from config.env import BASE_DIR
+
+SCRIPT = """
+import json, sys, time
+from config import beatprocess
+
+now, sent, waits = 100.0, [], []
+time.monotonic = lambda: now
+app = beatprocess.app
+scheduler = beatprocess.Scheduler(app, lazy=True)
+scheduler.data = {}
+app.conf.beat_schedule = {
+    "fast": {"task": "fast", "schedule": 0.5},
+    "slow": {"task": "slow", "schedule": 2.0},
+}
+scheduler.setup_schedule()
+scheduler.producer = None
+scheduler.apply_entry = lambda entry, producer: sent.append((now, entry.name))
+
+for _ in range(7):
+    waits.append(wait := scheduler.tick())
+    now += wait
+now += 45.0  # the broker was away, and the loop waited for it
+for _ in range(3):
+    waits.append(wait := scheduler.tick())
+    now += wait
+loaded = {"counters", "promotions", "rates", "vouchers", "django.contrib.auth"} & set(sys.modules)
+print(json.dumps([sent, waits, sorted(loaded)]))
+"""
+
+
+def run() -> tuple[list[tuple[float, str]], list[float], list[str]]:
+    done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=BASE_DIR, capture_output=True, text=True, check=True)
+    sent, waits, modules = json.loads(done.stdout)
+    return [(instant, name) for instant, name in sent], waits, modules
+
+
+def test_each_entry_is_sent_at_its_pace_and_nothing_missed_is_made_up_for() -> None:
+    sent, waits, modules = run()
+    on_time = [(100.5, "fast"), (101.0, "fast"), (101.5, "fast"), (102.0, "fast"), (102.0, "slow"), (102.5, "fast")]
+    assert sent[:6] == on_time
+    assert waits[:7] == [0.5, 0.5, 0.5, 0.5, 0.0, 0.5, 0.5]
+    late = [name for _, name in sent[6:8]]
+    assert sorted(late) == ["fast", "slow"]
+    assert [name for _, name in sent[8:]] == ["fast"]
+    assert modules == []
