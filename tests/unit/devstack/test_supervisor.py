@@ -187,3 +187,22 @@ def test_parts_that_need_not_wait_for_each_other_are_all_asked_first(
     supervisor.stop()
     said = [line.split()[-1] for line in output.getvalue().splitlines()]
     assert said[3:6] == ["got"] * 3
+
+
+def test_part_that_is_run_to_its_end_is_not_started_again(supervisor: Supervisor, output: io.StringIO) -> None:
+    supervisor.run(shell("set-up", "echo done"))
+    supervisor.tick()
+    supervisor.stop()
+    assert output.getvalue().splitlines() == ["set-up         | done"]
+
+
+def test_last_line_of_a_part_that_fails_says_why(supervisor: Supervisor) -> None:
+    with pytest.raises(DevstackError, match=r"^no disk$"):
+        supervisor.run(shell("set-up", "echo begun; echo CommandError: no disk; exit 1"))
+
+
+def test_stop_ends_a_part_that_is_run_to_its_end(tmp_path: Path, output: io.StringIO) -> None:
+    stopping = threading.Event()
+    stopping.set()
+    with pytest.raises(Stopped):
+        Supervisor(Log(output), Record(tmp_path), stopping).run(shell("set-up", "exec sleep 60"))
