@@ -184,7 +184,7 @@ def test_throttled_one_gets_the_kept_answer_again(level: str) -> None:
 
 
 def test_slow_cache_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It answers each time, but a redemption asks it up to four times."""
+    """It answers each time, but a redemption asks it up to three times."""
     calls: list[object] = []
     run = Script.__call__
 
@@ -194,7 +194,7 @@ def test_slow_cache_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Script, "__call__", counted)
     assert batch((1, "UNKNOWN")) == ["VoucherUnavailable"]
-    assert (len(calls), CACHE.is_open) == (4, False)
+    assert (len(calls), CACHE.is_open) == (3, False)
     calls.clear()
     # Without the probe, which closes it again at once.
     monkeypatch.setattr(CACHE, "open", lambda: setattr(CACHE, "is_open", True))
