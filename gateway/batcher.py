@@ -125,9 +125,10 @@ class Batcher(Generic[Item, Result]):
         self._log_slow(batch, work)
         results = _results(work, len(batch.waiting))
         if self._running is batch:
-            self._run_next()  # on its thread, while these are answered here
             for (_, tell, _), result in zip(batch.waiting, results, strict=True):
                 tell(result)
+            # When what these clients send next was read: half as many batches, which is a fifth of an increment's CPU.
+            asyncio.get_running_loop().call_soon(self._run_next)
 
     def _log_slow(self, batch: _Batch, work: "asyncio.Future[_Run]") -> None:
         """Where the time went of a batch whose oldest item had to wait for long."""
