@@ -247,10 +247,10 @@ def through_django(*args: Any) -> Answer:
 def shop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ask:
     """Asks with an API key."""
 
-    async def identify(peer: str, fields: object, *, is_public: bool) -> Client:
+    def identify(peer: str, fields: object, *, is_public: bool) -> Client:
         return Client("127.0.0.1", "shop")
 
-    monkeypatch.setattr("gateway.app.identify", identify)
+    monkeypatch.setattr("gateway.app.identify_now", identify)
     road: Ask = request.param
     return road
 
