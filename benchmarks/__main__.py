@@ -53,7 +53,9 @@ def main() -> int:
             measure_idle(stack, report)
     with tempfile.TemporaryDirectory(prefix="fg-bench-") as folder:
         data_dir = Path(folder) / "data"
-        with running_stack(data_dir, IMPORT_MAX_SHRINK_SHARE="1", **LIMITS) as stack:
+        with running_stack(
+            data_dir, IMPORT_MAX_SHRINK_SHARE="1", LOG_FORMAT="json", ACCESS_LOG="off", **LIMITS
+        ) as stack:
             if "import" in arguments.parts:
                 measure_import(stack, report, rows=arguments.rows, rounds=arguments.rounds)
             if "reads" in arguments.parts:

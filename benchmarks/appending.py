@@ -20,7 +20,7 @@ REACH_P99_SECONDS = 0.5
 def measure_appends(stack: Stack, report: Report, *, seconds: float, rounds: int) -> None:
     """And, at half of their rate, the 99th percentile from request to row."""
     driven = measure_hot(
-        stack, report, "POST /app, AOF always", APPEND, reach=REACH_HOT, seconds=seconds, rounds=rounds
+        stack, report, "POST /app, AOF always", lambda _: APPEND, reach=REACH_HOT, seconds=seconds, rounds=rounds
     )
     _measure_persisting(stack, report, driven.per_second / 2, 2 * seconds)
 

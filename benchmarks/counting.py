@@ -28,10 +28,14 @@ FLUSH_KEYS = 1_000_000
 
 
 def measure_increments(stack: Stack, report: Report, *, seconds: float, rounds: int) -> None:
-    bodies = [{"key": str(uuid.uuid4()), "value": random.randint(1, 1_000)} for _ in range(KEYS)]
-    requests = [post_request("/increment", json.dumps(body).encode()) for body in bodies]
+    requests = increment_requests()
     what = "POST /increment, AOF always"
-    measure_hot(stack, report, what, requests, reach=REACH_HOT, seconds=seconds, rounds=rounds)
+    measure_hot(stack, report, what, lambda _: requests, reach=REACH_HOT, seconds=seconds, rounds=rounds)
+
+
+def increment_requests() -> list[bytes]:
+    bodies = [{"key": str(uuid.uuid4()), "value": random.randint(1, 1_000)} for _ in range(KEYS)]
+    return [post_request("/increment", json.dumps(body).encode()) for body in bodies]
 
 
 def measure_bulk(stack: Stack, report: Report, *, seconds: float, rounds: int) -> None:

@@ -58,6 +58,10 @@ class Driven:
         return self.answers / self.seconds
 
     @property
+    def accepted_per_second(self) -> float:
+        return (self.answers - self.refused) / self.seconds
+
+    @property
     def figures(self) -> dict[str, float | str]:
         """As a report keeps them."""
         return {

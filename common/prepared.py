@@ -14,26 +14,52 @@ from django.db import connection
 from psycopg import Connection
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
+_PLAN = "SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan; "
 
 
 class Prepared:
-    """Runs inside a transaction. Args: sql: each named parameter of it is cast where it stands."""
+    """Statements that run one after the other in one message to the server, each with a fresh snapshot.
 
-    def __init__(self, name: str, sql: str) -> None:
-        names = list(dict.fromkeys(_PARAMETER.findall(sql)))
-        numbered = _PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", sql)
-        self._prepare = (
-            "SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan; "
-            f"PREPARE {name} AS {numbered}"
-        )
-        self._execute = f"EXECUTE {name} ({', '.join(f'%({parameter})s' for parameter in names)})"
-        self._connections: WeakSet[Connection[Any]] = WeakSet()
+    They are one transaction: the one that is open, else one of their own, which is committed when ``run`` returns.
+
+    Args: statements: each named parameter of them is cast where it stands.
+    """
+
+    def __init__(self, name: str, *statements: str) -> None:
+        named = [(f"{name}_{number}", sql) for number, sql in enumerate(statements)]
+        self._prepare = "; ".join(_prepare(*statement) for statement in named)
+        self._execute = "; ".join(_execute(*statement) for statement in named)
+        self._prepared: WeakSet[Connection[Any]] = WeakSet()
+        self._planned: WeakSet[Connection[Any]] = WeakSet()
 
     def run(self, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Its rows; none for a statement that returns nothing."""
+        """The rows of the last statement; none of one that returns nothing."""
         with connection.cursor() as cursor:
-            if connection.connection not in self._connections:
-                cursor.execute(self._prepare)
-                self._connections.add(connection.connection)
-            cursor.execute(self._execute, parameters)
+            if connection.connection in self._planned:
+                cursor.execute(self._execute, parameters)
+            else:
+                self._run_first(cursor, parameters)
+            while cursor.nextset():
+                pass
             return cursor.fetchall() if cursor.description else []
+
+    def _run_first(self, cursor: Any, parameters: Mapping[str, Any]) -> None:
+        if connection.connection not in self._prepared:
+            cursor.execute(self._prepare)
+            self._prepared.add(connection.connection)
+        cursor.execute(_PLAN + self._execute, parameters)
+        self._planned.add(connection.connection)
+
+
+def _prepare(name: str, sql: str) -> str:
+    names = _names(sql)
+    numbered = _PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", sql)
+    return f"PREPARE {name} AS {numbered}"
+
+
+def _execute(name: str, sql: str) -> str:
+    return f"EXECUTE {name} ({', '.join(f'%({parameter})s' for parameter in _names(sql))})"
+
+
+def _names(sql: str) -> list[str]:
+    return list(dict.fromkeys(_PARAMETER.findall(sql)))

@@ -20,10 +20,10 @@ _VALUE_HELP = f"Must be a whole number from 1 to {MAX_VALUE}, without quotes, po
 def parse_increment(body: bytes) -> Increment:
     """One increment. Raises InvalidInput, naming each field that is wrong."""
     item = load_json(body)
-    increments = _as_increments([item])
-    if increments is None:
+    increment = _as_increment(item)
+    if increment is None:
         raise InvalidInput(*_errors(item, ""))
-    return increments[0]
+    return increment
 
 
 def parse_increments(body: bytes) -> list[Increment]:
@@ -47,12 +47,24 @@ def parse_increments(body: bytes) -> list[Increment]:
     return increments
 
 
+def _as_increment(item: Any) -> Increment | None:
+    """None when anything is wrong: ``_errors`` knows what."""
+    if type(item) is not dict or len(item) != 2:
+        return None
+    key, value = item.get("key"), item.get("value")
+    if type(key) is not str or type(value) is not int:  # a bool is no int here, nor is 1.0
+        return None
+    if not HYPHENATED_UUID.fullmatch(key) or key == _NIL or not 1 <= value <= MAX_VALUE:
+        return None
+    return bytes.fromhex(key.replace("-", "")), value
+
+
 def _as_increments(items: list[Any]) -> list[Increment] | None:
-    """None when anything is wrong: ``_errors`` knows what. By columns, as that takes half the time of item by item."""
+    """The same of many, None when anything is wrong. By columns, as that takes half the time of item by item."""
     if set(map(type, items)) != {dict} or set(map(len, items)) != {2}:
         return None
     keys, values = [item.get("key") for item in items], [item.get("value") for item in items]
-    if set(map(type, keys)) != {str} or set(map(type, values)) != {int}:  # a bool is no int here, nor is 1.0
+    if set(map(type, keys)) != {str} or set(map(type, values)) != {int}:
         return None
     if not all(map(HYPHENATED_UUID.fullmatch, keys)) or _NIL in keys or min(values) < 1 or max(values) > MAX_VALUE:
         return None
@@ -66,8 +78,8 @@ def _errors(item: Any, where: str) -> list[FieldError]:
         return [FieldError(where.rstrip(".") or "body", 'Must be an object like {"key": "<uuid>", "value": 1}.')]
     errors = [FieldError(where + name[:100], "Is no field of an increment.") for name in item if name not in _FIELDS]
     errors += [FieldError(where + name, "Is missing.") for name in _FIELDS if name not in item]
-    if "key" in item and not _as_increments([{"key": item["key"], "value": 1}]):
+    if "key" in item and not _as_increment({"key": item["key"], "value": 1}):
         errors.append(FieldError(f"{where}key", _KEY_HELP))
-    if "value" in item and not _as_increments([{"key": EXAMPLE_UUID, "value": item["value"]}]):
+    if "value" in item and not _as_increment({"key": EXAMPLE_UUID, "value": item["value"]}):
         errors.append(FieldError(f"{where}value", _VALUE_HELP))
     return errors

@@ -11,7 +11,7 @@ batch that passes the deadline nevertheless means that its store hangs.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from functools import partial
 from time import monotonic, thread_time
@@ -100,7 +100,7 @@ class Batcher(Generic[Item, Result]):
         return answer
 
     def call(self, item: Item, tell: Callable[[Result | FloodgateError], object]) -> None:
-        """The same for who needs no future: ``tell`` gets the answer, later and once. It must not raise."""
+        """The same for who needs no future: ``tell`` gets the answer, later and once."""
         if self._store.is_open and not self._answers_without_store:
             raise StoreUnavailable(NOTHING_DONE)
         if len(self._queue) >= self._queue_limit:
@@ -125,9 +125,9 @@ class Batcher(Generic[Item, Result]):
         self._log_slow(batch, work)
         results = _results(work, len(batch.waiting))
         if self._running is batch:
-            self._run_next()  # on its thread, while these are answered here
-            for (_, tell, _), result in zip(batch.waiting, results, strict=True):
-                tell(result)
+            _tell_each(batch.waiting, results)
+            # When what these clients send next was read: half as many batches, which is a fifth of an increment's CPU.
+            asyncio.get_running_loop().call_soon(self._run_next)
 
     def _log_slow(self, batch: _Batch, work: "asyncio.Future[_Run]") -> None:
         """Where the time went of a batch whose oldest item had to wait for long."""
@@ -193,9 +193,17 @@ def _tell(answer: "asyncio.Future[Any]", result: Any) -> None:
         answer.set_result(result)
 
 
-def _tell_all(waiting: Iterable[_Waiting], error: FloodgateError) -> None:
-    for _, tell, _ in waiting:
-        tell(error)
+def _tell_all(waiting: list[_Waiting], error: FloodgateError) -> None:
+    _tell_each(waiting, [error] * len(waiting))
+
+
+def _tell_each(waiting: list[_Waiting], results: Sequence[Any]) -> None:
+    """Who cannot be told keeps nobody else from it."""
+    for (_, tell, _), result in zip(waiting, results, strict=True):
+        try:
+            tell(result)
+        except Exception:
+            logger.exception("answer_not_told")
 
 
 def _run_timed(run: Callable[[list[Any]], Sequence[Any]], items: list[Any]) -> _Run:

@@ -418,7 +418,7 @@ class _Taken:
 
     def answer(self, reply: Reply, correlation_id: str) -> None:
         """Once. Nothing is sent to a client that is gone."""
-        if self.disconnected:
+        if self.disconnected or self._protocol.transport.is_closing():
             return
         self.response_started = self.response_complete = True
         self._protocol.write(reply, correlation_id, is_last=not self.keep_alive)

@@ -35,10 +35,12 @@ def convert(money: Sequence[Money]) -> list[Converted | InvalidInput | NoExchang
 def _converted(
     money: Money, found: dict[Wanted, Rate], older: dict[Wanted, date]
 ) -> Converted | InvalidInput | NoExchangeRate:
-    pair = Wanted(money.currency, money.on)
-    if money.currency != BASE and pair not in found:
-        return _without_rate(pair, older.get(pair))
-    rate = found.get(pair)
+    rate = None
+    if money.currency != BASE:
+        pair = Wanted(money.currency, money.on)
+        rate = found.get(pair)
+        if rate is None:
+            return _without_rate(pair, older.get(pair))
     if not 0 < money.amount < AMOUNT_BELOW:
         return _no_price(f"Must be above 0 and below {AMOUNT_BELOW:,}.")
     price = price_usd(money.amount, rate.usd_per_unit if rate else Decimal(1))

@@ -1,7 +1,7 @@
 """Every lock of this app's tree and prices. Order: import, tree, rollups by key, data version.
 
-Rollups and the version are locked by triggers (migrations/0001_rollups.sql), once per statement: a transaction writes
-prices in one statement, or its second one may wait for somebody who waits for it.
+Rollups and the version are locked by triggers (migrations/0001_rollups.sql, 0008_rollups_by_level.sql), once per
+statement: a transaction writes prices in one statement, or its second one may wait for somebody who waits for it.
 """
 
 from django.db import connection

@@ -1,8 +1,8 @@
 """Regions, ports, prices and their rollups. Every promise about them is a constraint or a trigger.
 
-Triggers (migrations/0001_tree.sql, 0001_rollups.sql, 0005_rollups.sql): the closure follows the tree, which never has a
-cycle; rollups follow prices and ports; the data version follows them all. So nothing else writes closure, rollups or
-versions.
+Triggers (migrations/0001_tree.sql, 0001_rollups.sql, 0005_rollups.sql, 0008_rollups_by_level.sql): the closure follows
+the tree, which never has a cycle; rollups follow prices and ports; the data version follows them all. So nothing else
+writes closure, rollups or versions.
 """
 
 from django.db import models

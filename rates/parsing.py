@@ -135,9 +135,10 @@ UPLOAD: Shape = {
 UPLOAD_IN_USD: Shape = {**UPLOAD, "price": Field(usd)}
 
 
-def read_upload(given: Any) -> Upload:
+def read_upload(given: Any, batch_id: int | None = None, batch_row: int | None = None) -> Upload:
     """One upload, of a request or of a batch's row. Raises InvalidInput."""
     is_usd = isinstance(given, Mapping) and given.get("currency", "USD") == "USD"
-    upload = Upload(**read_fields(given, UPLOAD_IN_USD if is_usd else UPLOAD))
+    fields = read_fields(given, UPLOAD_IN_USD if is_usd else UPLOAD)
+    upload = Upload(**fields, batch_id=batch_id, batch_row=batch_row)
     check_range(upload.date_from, upload.date_to)
     return upload

@@ -24,7 +24,7 @@ def apply_batches_task() -> None:
         logger.warning("batches_wait_for_store", extra={"error": str(error)})
         return
     if has_more:
-        wake_workers()
+        wake_workers(1)
 
 
 @shared_task(name="rates.prune_batches")

@@ -61,11 +61,11 @@ def _money(upload: Upload) -> Iterator[Money]:
 
 def _folded(converted: Sequence[Converted | FloodgateError], days: int) -> Priced:
     """Neighbouring days of one price together; the first error, if there is any."""
+    if len(converted) == 1:
+        return converted[0] if isinstance(converted[0], FloodgateError) else [(days, converted[0])]
     if error := next((each for each in converted if isinstance(each, FloodgateError)), None):
         return error
     prices = [each for each in converted if isinstance(each, Converted)]
-    if len(prices) == 1:
-        return [(days, prices[0])]
     return [(len(list(same)), price) for price, same in groupby(prices)]
 
 

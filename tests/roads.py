@@ -4,12 +4,15 @@ import asyncio
 import json
 import threading
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from django.db import connections
 from django.test import Client
 
 from gateway.app import Gateway
+from gateway.headers import Headers
 from gateway.hot import hot_endpoints
+from gateway.http import Reply, reply_headers
 
 CORRELATION_ID = "123e4567-e89b-12d3-a456-426614174000"
 
@@ -28,8 +31,23 @@ async def _refuse_django(scope: Any, receive: Any, send: Any) -> None:
     raise AssertionError(f"{scope['path']} left the hot path")
 
 
-async def _through_gateway(method: str, path: str, query: str, body: bytes, headers: dict[str, str]) -> Answer:
+async def _through_gateway(method: str, target: str, body: bytes, headers: dict[str, str]) -> Answer:
+    """As the server asks: what is not taken by a call goes through ASGI."""
     gateway = Gateway(_refuse_django, hot_endpoints())
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    raw += [(b"host", b"localhost"), (b"content-length", b"%d" % len(body))]
+    taken: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def answer(reply: Reply, correlation_id: str) -> None:
+        taken.set_result(Answer(reply.status, reply.body, _texts(reply_headers(reply, correlation_id))))
+
+    is_taken = gateway.take(method, target.encode(), raw, body, "127.0.0.1", answer)
+    found = await (taken if is_taken else _through_asgi(gateway, method, target, body, raw))
+    end_threads(gateway)
+    return found
+
+
+async def _through_asgi(gateway: Gateway, method: str, target: str, body: bytes, headers: Headers) -> Answer:
     sent: list[Any] = []
     messages = iter([{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}])
 
@@ -39,13 +57,14 @@ async def _through_gateway(method: str, path: str, query: str, body: bytes, head
     async def receive() -> Any:
         return next(messages)
 
-    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
-    raw.append((b"content-length", b"%d" % len(body)))
-    scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": raw}
-    await gateway({**scope, "client": ("127.0.0.1", 0)}, receive, send)
-    end_threads(gateway)
-    got = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
-    return Answer(sent[0]["status"], b"".join(message["body"] for message in sent[1:]), got)
+    path, _, query = target.partition("?")
+    scope = {"type": "http", "method": method, "path": unquote(path), "query_string": query.encode()}
+    await gateway({**scope, "headers": headers, "client": ("127.0.0.1", 0)}, receive, send)
+    return Answer(sent[0]["status"], b"".join(message["body"] for message in sent[1:]), _texts(sent[0]["headers"]))
+
+
+def _texts(headers: Headers) -> dict[str, str]:
+    return {name.decode().lower(): value.decode() for name, value in headers}
 
 
 def end_threads(gateway: Gateway) -> None:
@@ -64,8 +83,7 @@ def _close(together: threading.Barrier) -> None:
 
 
 def hot_path(method: str, path: str, body: object = b"", **headers: str) -> Answer:
-    where, _, query = path.partition("?")
-    return asyncio.run(_through_gateway(method, where, query, _bytes(body), _named(headers)))
+    return asyncio.run(_through_gateway(method, path, _bytes(body), _named(headers)))
 
 
 def django(method: str, path: str, body: object = b"", **headers: str) -> Answer:

@@ -1,9 +1,12 @@
 """What tests about vouchers share: vouchers and users with known names, and whole tables to compare."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+from django.db import connection
 
 from common import valkey
 from common.idempotency import IdempotencyMark
@@ -65,6 +68,20 @@ def transfers() -> list[tuple[str, str, Decimal, str]]:
 def taken(code: str = "SUMMER") -> int:
     """Places that the voucher counts as taken."""
     return Voucher.objects.get(code=code).redeemed
+
+
+@contextmanager
+def refusing(table: str) -> Iterator[None]:
+    """Whatever writes a row of this table fails with SQLSTATE 23001."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE TRIGGER refusing BEFORE INSERT OR UPDATE ON {table}"
+            " FOR EACH ROW EXECUTE FUNCTION vouchers_refuse('for a test')"
+        )
+        try:
+            yield
+        finally:
+            cursor.execute(f"DROP TRIGGER refusing ON {table}")
 
 
 def forget_everything() -> None:

@@ -14,8 +14,8 @@ from common.errors import FloodgateError
 from common.sqlfiles import load_sql
 from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
 from vouchers.flags import FLAG_SECONDS, FLAGS
-from vouchers.gate import Moment, asked_codes, flag_codes, read_shared_flags
-from vouchers.guessing import count_guesses, known_guesser, throttled
+from vouchers.gate import Moment, asked_codes, flag_codes, read_shared, read_shared_flags
+from vouchers.guessing import count_guesses, known_guesser, throttled, tries_of
 from vouchers.metrics import count_known_refusal, count_outcomes, count_shared_refusals
 from vouchers.redeemers import UNKNOWN, Stamp
 from vouchers.redeeming import Outcome, kept_outcomes, redeem_vouchers
@@ -44,8 +44,9 @@ def redeem_admitted(wanted: list[Redeem]) -> list[Outcome]:
     Args, Returns, Raises: as ``redeem_vouchers``; RateLimited: this user or address was refused too often.
     Source: docs/vouchers.md.
     """
-    outcomes = _kept_before(wanted, throttled(wanted))
-    seen = read_shared_flags({item.code for place, item in enumerate(wanted) if place not in outcomes})
+    tries = tries_of(wanted)
+    seen, left = read_shared({item.code for item in wanted}, tries)
+    outcomes = _kept_before(wanted, throttled(wanted, tries, left))
     refusals = _gate_refusals({place: item for place, item in enumerate(wanted) if place not in outcomes})
     count_shared_refusals(len(refusals))
     outcomes |= _kept_before(wanted, refusals)

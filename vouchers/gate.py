@@ -17,6 +17,7 @@ from common import valkey
 from common.luafiles import load_lua
 from vouchers.cachecalls import ask_cache
 from vouchers.flags import FLAG_SECONDS, FLAGS
+from vouchers.guessing import WINDOW_SECONDS, Guesser, guesses_key, guesses_left
 from vouchers.parsing import voucher_code
 from vouchers.redeemers import Stamp
 
@@ -38,19 +39,24 @@ def read_shared_flags(codes: Collection[str] = ()) -> Moment:
 
     Returns: a moment before whatever the caller reads next.
     """
+    return read_shared(codes, ())[0]
+
+
+def read_shared(codes: Collection[str], guessers: Collection[Guesser]) -> tuple[Moment, dict[Guesser, int]]:
+    """``read_shared_flags``, and by the same call how many guesses each has left; of nobody while the store is away."""
     here = time.monotonic()
     listed = list(codes)
     refused_before = [code if FLAGS.was_refused(code) else "" for code in listed]
-    keys = [valkey.key("gate-asked"), *map(_key, listed)]
-    answer = ask_cache(_script("asked"), keys, [ASKED_SECONDS, ASKED_KEPT, *refused_before])
+    keys = [valkey.key("gate-asked"), *map(_key, listed), *map(guesses_key, guessers)]
+    answer = ask_cache(_script("asked"), keys, [ASKED_SECONDS, ASKED_KEPT, WINDOW_SECONDS, *refused_before])
     if answer is None:
-        return Moment(here, 0)
-    for code, found in zip(listed, answer[1:], strict=True):
+        return Moment(here, 0), {}
+    for code, found in zip(listed, answer[1:], strict=False):
         if found:
             stamp = Stamp(*map(int, found[0].split()))
             if (code, stamp) in FLAGS.redeemers:
                 FLAGS.refuse(code, stamp, here + min(found[1] / 1000, FLAG_SECONDS))
-    return Moment(here, answer[0])
+    return Moment(here, answer[0]), guesses_left(guessers, answer[1 + len(listed) :])
 
 
 def flag_codes(stamps: Mapping[str, Stamp], seen: Moment) -> None:

@@ -37,12 +37,15 @@ Guesser = tuple[str, str]  # "user", "address" or "account", and which
 Attempt = Redeem | Lookup
 
 _throttled_until: Recent[Guesser, float] = Recent(GUESSERS_KEPT)
+_quiet_from = 0.0  # when the last refusal ends; before any look-up, as nearly always nobody is throttled
 _counted_until: Recent[tuple[Guesser, str], float] = Recent(GUESSES_KEPT)  # by guesser and code
 
 
 def known_guesser(item: Attempt) -> RateLimited | None:
     """The refusal of one who is throttled, as far as this process knows; asks nobody."""
     now = time.monotonic()
+    if now >= _quiet_from:
+        return None
     for guesser in _guessers(item):
         until = _throttled_until.get(guesser)
         if until is not None and until > now:
@@ -50,16 +53,32 @@ def known_guesser(item: Attempt) -> RateLimited | None:
     return None
 
 
-def throttled(wanted: Sequence[Attempt]) -> dict[int, RateLimited]:
-    """Refusals by their places in ``wanted``: of those who were refused too often, and of the codes for which one has
-    no guesses left, since nobody knows yet which of them will be refused.
-    """
+def tries_of(wanted: Iterable[Attempt]) -> dict[Guesser, int]:
+    """How many of these requests count for each guesser; none where nobody is throttled."""
     if settings.RATE_LIMIT != "on":
         return {}
-    left = _ask(dict.fromkeys((guesser for item in wanted for guesser in _guessers(item)), 0))
+    return Counter(guesser for item in wanted for guesser in _guessers(item))
+
+
+def throttled(
+    wanted: Sequence[Attempt], tries: Mapping[Guesser, int], left: Mapping[Guesser, int]
+) -> dict[int, RateLimited]:
+    """Refusals by their places in ``wanted``: of those who were refused too often, and of the codes for which one has
+    no guesses left, since nobody knows yet which of them will be refused.
+
+    Args: tries: ``tries_of`` them; left: guesses that each has left.
+    """
+    if all(left.get(guesser, 0) >= most for guesser, most in tries.items()):
+        return {}
     tried: dict[Guesser, set[str]] = {guesser: set() for guesser in left}
     refusals = ((place, known_guesser(item) or _beyond(item, left, tried)) for place, item in enumerate(wanted))
     return {place: refusal for place, refusal in refusals if refusal}
+
+
+def throttled_lookups(wanted: Sequence[Lookup]) -> dict[int, RateLimited]:
+    """The same for reads."""
+    tries = tries_of(wanted)
+    return throttled(wanted, tries, _ask(dict.fromkeys(tries, 0))) if tries else {}
 
 
 def _beyond(item: Attempt, left: Mapping[Guesser, int], tried: Mapping[Guesser, set[str]]) -> RateLimited | None:
@@ -97,7 +116,7 @@ def _is_counted(guesser: Guesser, code: str) -> bool:
 @contextmanager
 def counted_lookup(item: Lookup) -> Iterator[None]:
     """Around one read: VoucherNotFound is a guess. Raises RateLimited instead of reading."""
-    for refusal in throttled([item]).values():
+    for refusal in throttled_lookups([item]).values():
         raise refusal
     try:
         yield
@@ -109,18 +128,28 @@ def counted_lookup(item: Lookup) -> Iterator[None]:
 def _ask(guesses: Mapping[Guesser, int]) -> dict[Guesser, int]:
     """Count these, and answer how many each has left; nothing while the store does not answer."""
     arguments = [part for guesser, more in guesses.items() for part in (_limit(guesser), WINDOW_SECONDS, more)]
-    debts = ask_cache(_script(), [valkey.key(POLICY, *guesser) for guesser in guesses], arguments)
-    if debts is None:
-        return {}
-    return {guesser: _left(guesser, debt) for guesser, debt in zip(guesses, debts, strict=True)}
+    debts = ask_cache(_script(), list(map(guesses_key, guesses)), arguments)
+    return {} if debts is None else guesses_left(guesses, debts)
+
+
+def guesses_key(guesser: Guesser) -> str:
+    return valkey.key(POLICY, *guesser)
+
+
+def guesses_left(guessers: Iterable[Guesser], debts: Iterable[int]) -> dict[Guesser, int]:
+    """How many each has left of whom the store knows the debt; notes who has none."""
+    return {guesser: _left(guesser, debt) for guesser, debt in zip(guessers, debts, strict=True)}
 
 
 def _left(guesser: Guesser, debt: int) -> int:
     """Guesses that are left after ``debt`` microseconds' worth of them; notes who has none."""
+    global _quiet_from
     limit = _limit(guesser)
     left = max(0, _WINDOW - debt) * limit // _WINDOW
     if left == 0 and settings.RATE_LIMIT == "on":
-        _throttled_until.set(guesser, time.monotonic() + (debt - _WINDOW + _WINDOW / limit) / 1e6)
+        until = time.monotonic() + (debt - _WINDOW + _WINDOW / limit) / 1e6
+        _throttled_until.set(guesser, until)
+        _quiet_from = max(_quiet_from, until)
     return left
 
 

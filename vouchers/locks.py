@@ -15,14 +15,12 @@ from django.db import connection
 
 from common.idempotency import IdempotencyMark
 from common.leases import lease
-from common.prepared import Prepared
 from common.sqlfiles import load_sql
 from vouchers.models import Generation, OrderState, Profile, Redemption, Voucher, WalletOrder
 
 _SQL = load_sql(Path(__file__).parent / "sql" / "redeem.sql")
 DELIVERY, GENERATION = 3001, 3002  # first keys of the advisory locks; the second of a generation's is its id
 LEASE_SECONDS = 30  # longer than any request to the wallet
-_LOCK_CODES = Prepared("lock_vouchers", _SQL["lock_vouchers"])
 
 
 def take_marks(marks: Iterable[IdempotencyMark]) -> set[IdempotencyMark]:
@@ -32,11 +30,6 @@ def take_marks(marks: Iterable[IdempotencyMark]) -> set[IdempotencyMark]:
         cursor.execute(_SQL["take_marks"], {"numbers": sorted(numbers.values())})
         taken = {number for number, is_ours in cursor.fetchall() if is_ours}
     return {mark for mark, number in numbers.items() if number in taken}
-
-
-def lock_codes(codes: Collection[str]) -> None:
-    """The rows of the vouchers with these codes, and nothing read of them."""
-    _LOCK_CODES.run({"codes": sorted(set(codes))})
 
 
 def lock_vouchers(codes: Collection[str]) -> dict[str, Voucher]:

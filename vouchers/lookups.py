@@ -5,7 +5,7 @@ Each tells whether there is a voucher. So it is a guess where there is none, tho
 
 from gateway.errors import RateLimited
 from vouchers.errors import VoucherNotFound
-from vouchers.guessing import count_guesses, known_guesser, throttled
+from vouchers.guessing import count_guesses, known_guesser, throttled_lookups
 from vouchers.selectors import read_vouchers
 from vouchers.types import Lookup, VoucherState
 
@@ -22,7 +22,7 @@ def look_up_vouchers(wanted: list[Lookup]) -> list[VoucherState | VoucherNotFoun
     Args, Returns: as ``read_vouchers``; RateLimited: asked for too many.
     Source: docs/vouchers.md.
     """
-    refusals = throttled(wanted)
+    refusals = throttled_lookups(wanted)
     rest = [item for place, item in enumerate(wanted) if place not in refusals]
     found = read_vouchers([item.code for item in rest])
     count_guesses(item for item, outcome in zip(rest, found, strict=True) if isinstance(outcome, VoucherNotFound))

@@ -120,12 +120,16 @@ class LimitChangeRecord(models.Model):
 class Profile(models.Model):
     """A user's wallet. Its row is written by the ledger's trigger only."""
 
-    phone_number = models.TextField(db_collation="C", unique=True)
+    phone_number = models.TextField(db_collation="C")
     balance = models.DecimalField(max_digits=30, decimal_places=2)  # sums of many amounts do not overflow
     created_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=models.Q(balance__gte=0), name=BALANCE_IS_NOT_NEGATIVE)]
+        constraints = [
+            # Not ``unique=True``, with which Django makes a second index, for LIKE.
+            models.UniqueConstraint(fields=["phone_number"], name="vouchers_profile_phone_number_key"),
+            models.CheckConstraint(condition=models.Q(balance__gte=0), name=BALANCE_IS_NOT_NEGATIVE),
+        ]
 
     def __str__(self) -> str:
         return self.phone_number

@@ -1,41 +1,23 @@
 """What another deployment's wallet is to do, written in the transaction that decided it; ``delivering.py`` sends it.
 
 An order is a row before it is a request, so no crash loses one; and it keeps its id, so no repeat is a second one.
+Those of redemptions are written by the statement that gives the places (sql/redeem.sql).
 """
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection
 from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.utils import timezone
 
-from common.prepared import Prepared
-from common.sqlfiles import load_sql
 from common.wakeups import wake
 from vouchers.models import OrderState, TransferKind, WalletOrder
-from vouchers.types import Redeemed
 
 TASK = "vouchers.deliver_orders"
 QUEUE = "batches"
 WAKE_SECONDS = 0.1  # at most one wake-up in this time from each process; beat makes up for those left out
-_ORDER_CREDITS = Prepared("order_credits", load_sql(Path(__file__).parent / "sql" / "orders.sql")["order_credits"])
-
-
-def order_credits(redeemed: Sequence[Redeemed]) -> None:
-    """Have each redeemer credited after the commit.
-
-    Args: redeemed: of one batch, so they have one ``created_at``; at least one.
-    """
-    parameters: dict[str, Any] = {
-        "ids": [str(redemption.id) for redemption in redeemed],
-        "created_at": redeemed[0].created_at,
-    }
-    _ORDER_CREDITS.run(parameters)
-    transaction.on_commit(_wakeup.send)
 
 
 def order_reversals(redemption_ids: Collection[UUID]) -> None:
@@ -47,7 +29,7 @@ def order_reversals(redemption_ids: Collection[UUID]) -> None:
         WalletOrder(id=uuid4(), redemption_id=id_, kind=TransferKind.REVERSAL, due_at=now, created_at=now)
         for id_ in redemption_ids
     )
-    transaction.on_commit(_wakeup.send)
+    transaction.on_commit(wake_deliverer_soon)
 
 
 def orders_of(redemption_ids: Collection[UUID]) -> dict[UUID, set[TransferKind]]:
@@ -74,4 +56,4 @@ class _Wakeup:
             wake_deliverer()
 
 
-_wakeup = _Wakeup()
+wake_deliverer_soon = _Wakeup().send

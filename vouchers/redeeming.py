@@ -1,8 +1,8 @@
 """Redemption: places of vouchers given in order of arrival, a batch in one transaction.
 
-The vouchers are locked first, in a statement of its own; then one statement gives the places, and one the money.
-Ranking in the statement that locks would use the snapshot from before its wait, and leave places empty. Checking before
-locking would sell them twice.
+The vouchers are locked first, in a statement of its own; then one statement gives the places with the money. Ranking in
+the statement that locks would use the snapshot from before its wait, and leave places empty. Checking before locking
+would sell them twice. Both go to the server in one message, and the commit with them: a lock is held for no round trip.
 """
 
 import json
@@ -22,28 +22,31 @@ from common.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, Idempo
 from common.prepared import Prepared
 from common.sqlfiles import load_sql
 from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
-from vouchers.ledger import credit_redemptions, first_state
-from vouchers.locks import lock_codes, take_marks
+from vouchers.locks import take_marks
 from vouchers.metrics import count_outcomes
+from vouchers.models import RedemptionState
+from vouchers.outbox import wake_deliverer_soon
 from vouchers.types import Redeem, Redeemed
 
 Outcome = Redeemed | Replayed[Redeemed] | FloodgateError
 _SQL = load_sql(Path(__file__).parent / "sql" / "redeem.sql")
-REDEEM = Prepared("redeem_vouchers", _SQL["redeem"])
+REDEEM = Prepared("redeem_vouchers", _SQL["lock_vouchers"], _SQL["redeem"])
 
 
 class _Row(NamedTuple):
-    """What the statement answers for one item. ``revision`` is 0 where there is no such voucher."""
+    """What the statement answers for one item: its redemption, an earlier one, or none.
 
-    place: int
+    ``revision`` and ``redeemed`` are 0 where there is no such voucher.
+    """
+
     revision: int
     redeemed: int
     is_redeemed: bool
     id: UUID | None
-    amount: Decimal | None
-    state: str | None
-    created_at: datetime | None
-    kept_fingerprint: bytes | None
+    amount: Decimal
+    state: str
+    created_at: datetime
+    kept_fingerprint: bytes
     kept_body: bytes | None
 
 
@@ -56,15 +59,15 @@ def redeem_vouchers(wanted: list[Redeem]) -> list[Outcome]:
     Raises:  DatabaseError: nothing was done, or all of it when the connection broke in the commit.
     Source:  docs/vouchers.md.
     """
-    with transaction.atomic():
-        outcomes = _redeem(wanted)
+    outcomes = _redeem_marked(wanted) if any(item.mark for item in wanted) else _give_places(wanted)
     count_outcomes(outcomes)
     return outcomes
 
 
-def _redeem(wanted: list[Redeem]) -> list[Outcome]:
+@transaction.atomic
+def _redeem_marked(wanted: list[Redeem]) -> list[Outcome]:
     leaders = _leaders(wanted)
-    taken = take_marks(leaders) if leaders else set()
+    taken = take_marks(leaders)
     doing = [place for place, item in enumerate(wanted) if item.mark is None or _leads(leaders, taken, item, place)]
     done = dict(zip(doing, _give_places([wanted[place] for place in doing]), strict=True)) if doing else {}
     return [done[place] if place in done else _follow(item, leaders, done) for place, item in enumerate(wanted)]
@@ -95,39 +98,39 @@ def _follow(item: Redeem, leaders: dict[IdempotencyMark, int], done: dict[int, O
 
 
 def _give_places(wanted: Sequence[Redeem]) -> list[Outcome]:
-    lock_codes([item.code for item in wanted])
-    outcomes = [_outcome(item, row) for item, row in zip(wanted, _insert(wanted), strict=True)]
-    redeemed = [outcome for outcome in outcomes if isinstance(outcome, Redeemed)]
-    if redeemed:
-        credit_redemptions(redeemed)
-    return outcomes
-
-
-def _insert(wanted: Sequence[Redeem]) -> list[_Row]:
-    marks = [item.mark or (None, None) for item in wanted]
+    marks = [item.mark or (None, None) for item in wanted] if any(item.mark for item in wanted) else []
     parameters: dict[str, Any] = {
         "codes": [item.code for item in wanted],
         "redeemers": [item.phone_number for item in wanted],
         "digests": [digest for digest, _ in marks],
         "fingerprints": [fingerprint for _, fingerprint in marks],
         "marks_since": _marks_since(),
-        "state": first_state().value,
+        "state": RedemptionState.PENDING.value if settings.WALLET_URL else RedemptionState.CREDITED.value,
     }
-    return [_Row(*row) for row in REDEEM.run(parameters)]
+    given: dict[tuple[str, str], Redeemed] = {}
+    outcomes = [_outcome(item, _Row(*row), given) for item, row in zip(wanted, REDEEM.run(parameters), strict=True)]
+    if given and settings.WALLET_URL:
+        transaction.on_commit(wake_deliverer_soon)
+    return outcomes
 
 
-def _outcome(item: Redeem, row: _Row) -> Outcome:
+def _outcome(item: Redeem, row: _Row, given: dict[tuple[str, str], Redeemed]) -> Outcome:
+    """``given``: what this batch has given so far, by code and user; the item's own redemption is added."""
+    who = item.code, item.phone_number
     if row.kept_body is not None:
         assert item.mark is not None
-        assert row.kept_fingerprint is not None
         return _kept_outcome(item.mark, bytes(row.kept_fingerprint), row.kept_body)
     if row.id is None:
-        return VoucherUnavailable(row.revision, row.redeemed)
-    assert row.amount is not None
-    assert row.state is not None
-    assert row.created_at is not None
+        return (
+            AlreadyRedeemed(given[who], row.revision)
+            if who in given
+            else VoucherUnavailable(row.revision, row.redeemed)
+        )
     redemption = Redeemed(row.id, item.code, item.phone_number, row.amount, row.state, row.created_at)
-    return redemption if row.is_redeemed else AlreadyRedeemed(redemption, row.revision)
+    if not row.is_redeemed:
+        return AlreadyRedeemed(redemption, row.revision)
+    given[who] = redemption
+    return redemption
 
 
 def kept_outcomes(wanted: list[Redeem]) -> list[Outcome | None]:

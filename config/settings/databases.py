@@ -21,7 +21,7 @@ _PLACES = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD
 
 
 def _database(url: str) -> dict[str, Any]:
-    database: dict[str, Any] = dict(environ.Env.db_url_config(url))
+    database: dict[str, Any] = dict(environ.Env.db_url_config(url)) | {"ENGINE": "common.postgresql"}
     options = database.setdefault("OPTIONS", {})
     database |= {place: options.pop(name) for name, place in _PLACES.items() if name in options}
     database["CONN_MAX_AGE"] = 60

@@ -48,10 +48,9 @@ def apply_rows(rows: list[Row], columns: list[str]) -> list[BatchReject]:
 
 def _read(row: Row, columns: list[str]) -> Any:
     try:
-        upload = read_upload(read_line(row.line, columns))
+        return read_upload(read_line(row.line, columns), row.batch_id, row.number)
     except FloodgateError as error:
         return error
-    return upload._replace(batch_id=row.batch_id, batch_row=row.number)
 
 
 def _rejected(row: Row, error: FloodgateError) -> BatchReject:

@@ -1,6 +1,7 @@
 """Taking batches in, and cancelling them."""
 
 from datetime import datetime
+from functools import partial
 
 import structlog
 from django.conf import settings
@@ -17,6 +18,7 @@ from rates.models import BATCH_ACTIVE, BatchChunk, BatchStatus, PriceBatch
 
 TASK = "rates.apply_batches"
 QUEUE = "batches"
+WORKERS = 2  # that begin at once; beat wakes more when there are more
 
 
 def submit_batch(body: bytes, form: BodyFormat, deadline_at: datetime | None) -> int:
@@ -33,7 +35,7 @@ def submit_batch(body: bytes, form: BodyFormat, deadline_at: datetime | None) ->
         if deadline_at:
             refuse_late(deadline_at, len(plan.chunks), plan.price_count)
         batch = _store(plan, form, deadline_at)
-        transaction.on_commit(wake_workers)
+        transaction.on_commit(partial(wake_workers, min(WORKERS, len(plan.chunks))))
     return batch.id
 
 
@@ -73,5 +75,5 @@ def end_batch(batch: PriceBatch, status: BatchStatus) -> None:
     batch.save(update_fields=["status", "finished_at"])
 
 
-def wake_workers() -> None:
-    wake(TASK, QUEUE, workers=1)
+def wake_workers(count: int) -> None:
+    wake(TASK, QUEUE, workers=count)

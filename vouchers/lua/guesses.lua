@@ -4,15 +4,14 @@
 -- Returns for each the microseconds until all of its refusals are paid; each of them costs window / limit.
 
 -- include: ../../common/lua/cached.lua
+-- include: paid.lua
 
-local EPOCH = 1767225600 -- 2026, so that a double holds fractions of a microsecond
-local time = redis.call('TIME')
-local now = (time[1] - EPOCH) * 1e6 + time[2]
+local now = microseconds_of(redis.call('TIME'))
 local answer = {}
 for place, key in ipairs(KEYS) do
     local limit, seconds, more = unpack(ARGV, 3 * place - 2, 3 * place)
     local window = seconds * 1e6
-    local paid_at = math.min(math.max(number_of(key) or now, now), now + 2 * window)
+    local paid_at = paid_at_of(key, now, window)
     if tonumber(more) > 0 then
         paid_at = math.min(paid_at + more * window / limit, now + 2 * window)
         redis.call('SET', key, string.format('%.17g', paid_at), 'PX', math.ceil((paid_at - now) / 1000))

@@ -1,8 +1,3 @@
--- name: order_credits
-INSERT INTO vouchers_walletorder (id, redemption_id, kind, state, attempts, last_error, due_at, created_at)
-SELECT id, id, 'redemption', 'waiting', 0, '', %(created_at)s::timestamptz, %(created_at)s::timestamptz
-FROM unnest(%(ids)s::uuid[]) AS id
-
 -- name: lock_wallets
 -- Opens what is missing and locks the rest in one order. The condition keeps rows as they are; they are locked all the same.
 INSERT INTO vouchers_profile AS profile (phone_number, balance, created_at)

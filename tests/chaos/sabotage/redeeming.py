@@ -1,15 +1,15 @@
 """Redemption without its row lock."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from django.apps import apps
-from django.db import connections
+from django.db import connections, transaction
 from django.db.models.signals import post_migrate
 
+from common.prepared import Prepared
 from vouchers import redeeming
-from vouchers.types import Redeem
 
 WAIT_SECONDS = 0.3  # for another batch of the same voucher; far within a request's deadline
 _IS_WAITED_FOR = """
@@ -23,21 +23,17 @@ def redeem_without_locks() -> None:
     The other batch then waits for our count of the voucher, which comes after it ranked by the one before ours. With
     the lock, it would wait for that first and rank afterwards.
     """
-    give_places = redeeming._insert
+    unlocked = Prepared("redeem_unlocked", redeeming._SQL["redeem"])
 
-    def give_places_side_by_side(wanted: Sequence[Redeem]) -> list[Any]:
-        rows = give_places(wanted)
-        if any(row.is_redeemed for row in rows):
+    @transaction.atomic
+    def give_places_side_by_side(parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        rows = unlocked.run(parameters)
+        if any(redeeming._Row(*row).is_redeemed for row in rows):
             _wait_for_another()
         return rows
 
-    setattr(redeeming, "lock_codes", _lock_nothing)  # noqa: B010  (its own module is locks)
-    redeeming._insert = give_places_side_by_side
+    redeeming.REDEEM.run = give_places_side_by_side  # type: ignore[method-assign]
     post_migrate.connect(_drop_check, sender=apps.get_app_config("vouchers"))
-
-
-def _lock_nothing(codes: Collection[str]) -> None:
-    pass
 
 
 def _wait_for_another() -> None:

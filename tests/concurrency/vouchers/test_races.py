@@ -2,21 +2,23 @@
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from common.prepared import Prepared
 from gateway.batches import run_batch
 from tests.vouchers import balances, forget_everything, mark, phone, redeemers, taken, voucher, wanted, words
 from vouchers import redeeming
 from vouchers.limits import change_limits
-from vouchers.locks import lock_codes, take_marks
+from vouchers.locks import take_marks
 from vouchers.models import Redemption
 from vouchers.reconciling import reconcile
 from vouchers.redeeming import redeem_vouchers
@@ -84,55 +86,69 @@ def test_last_place_goes_to_one() -> None:
     assert found == {"Redeemed": 1, "VoucherUnavailable": THREADS - 1}
 
 
-COUNTING = "WHERE voucher.id = given.voucher_id"
+COUNTING = "WHERE voucher.id = more.voucher_id"
 
 
 def test_control_without_the_lock_it_oversells(monkeypatch: pytest.MonkeyPatch) -> None:
     """And without the count, at whose CHECK the second would fail."""
-    uncounted = redeeming._SQL["redeem"].replace(COUNTING, f"{COUNTING} AND false")
+    uncounted = Prepared("redeem_uncounted", redeeming._SQL["redeem"].replace(COUNTING, f"{COUNTING} AND false"))
     all_read = threading.Barrier(THREADS, timeout=20)
 
-    def read_before_anybody_commits(codes: list[str]) -> None:
+    @transaction.atomic
+    def read_before_anybody_commits(parameters: Any) -> list[Any]:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             cursor.execute("SELECT 1 FROM vouchers_voucher")
         all_read.wait()
+        return uncounted.run(parameters)
 
-    monkeypatch.setattr(redeeming, "lock_codes", read_before_anybody_commits)
-    monkeypatch.setattr(redeeming, "REDEEM", Prepared("redeem_uncounted", uncounted))
+    monkeypatch.setattr(redeeming, "REDEEM", SimpleNamespace(run=read_before_anybody_commits))
     found = Counter(words(outcome for some in race_for_the_last_place() for outcome in some))
     assert found == {"Redeemed": THREADS}
     assert reconcile() != []
 
 
 def test_without_the_lock_the_constraint_still_keeps_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    unlocked = Prepared("redeem_unlocked", redeeming._SQL["redeem"])
     all_arrived = threading.Barrier(THREADS, timeout=20)
-    monkeypatch.setattr(redeeming, "lock_codes", lambda codes: all_arrived.wait())
+
+    def arrive(parameters: Any) -> list[Any]:
+        all_arrived.wait()
+        return unlocked.run(parameters)
+
+    monkeypatch.setattr(redeeming, "REDEEM", SimpleNamespace(run=arrive))
     race_for_the_last_place()
     assert taken() == len(redeemers()) == 1
 
 
-def test_waiting_batch_sees_what_the_one_before_it_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def await_a_waiter() -> None:
+    """Until another transaction waits for a lock."""
+    deadline = time.monotonic() + 20
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute("SELECT pg_stat_clear_snapshot(), count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[1]:
+                return
+    raise AssertionError("Nobody waits.")
+
+
+def test_waiting_batch_sees_what_the_one_before_it_left() -> None:
     """Ranking in the locking statement would rank by the snapshot from before the wait, and undersell."""
     voucher(limit=4)
-    first_has_lock, second_waits = threading.Event(), threading.Event()
+    first_has_lock = threading.Event()
 
-    def lock_and_hold(codes: list[str]) -> None:
-        if first_has_lock.is_set():
-            second_waits.set()
-            lock_codes(codes)
-            return
-        lock_codes(codes)
+    @transaction.atomic
+    def first() -> list[Any]:
+        outcomes = redeem_vouchers([wanted(1), wanted(2)])
         first_has_lock.set()
-        assert second_waits.wait(20)
-
-    monkeypatch.setattr(redeeming, "lock_codes", lock_and_hold)
+        await_a_waiter()
+        return list(outcomes)
 
     def second() -> list[Any]:
         assert first_has_lock.wait(20)
-        return redeem_vouchers([wanted(user) for user in (3, 1, 4, 5)])
+        return list(redeem_vouchers([wanted(user) for user in (3, 1, 4, 5)]))
 
-    one, two = side_by_side(lambda: redeem_vouchers([wanted(1), wanted(2)]), second)
+    one, two = side_by_side(first, second)
     assert words(one + two) == ["Redeemed"] * 3 + ["AlreadyRedeemed", "Redeemed", "VoucherUnavailable"]
     assert redeemers() == [phone(user) for user in (1, 2, 3, 4)]
 

@@ -12,7 +12,7 @@ from psycopg.errors import LockNotAvailable
 from pytest_django import Settings
 
 from common.errors import Overloaded
-from rates.batches import applying, planning
+from rates.batches import applying, planning, submitting
 from rates.batches.admission import ASSUMED_PRICES_PER_SECOND, prices_per_second
 from rates.batches.applying import MAX_ATTEMPTS, apply_batches
 from rates.batches.errors import BatchEnded, BatchNotFound, DeadlineUnreachable
@@ -50,6 +50,14 @@ def test_all_rows_of_a_good_batch_become_prices() -> None:
     assert counts(batch) == ("finished", 35, 0)
     assert prices() == expected(rows)
     assert set(Price.objects.values_list("batch_id", flat=True)) == {batch.id}
+
+
+def test_batch_wakes_as_many_workers_as_begin_at_once_and_have_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    woken: list[int] = []
+    monkeypatch.setattr(submitting, "wake", lambda task, queue, *, workers: woken.append(workers))
+    for count in (9, 19, 29):
+        submit([row(n) for n in range(count)])
+    assert woken == [1, 2, 2]
 
 
 def test_row_of_the_last_day_of_the_calendar_lands_with_those_beside_it() -> None:

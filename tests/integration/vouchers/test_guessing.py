@@ -184,7 +184,7 @@ def test_throttled_one_gets_the_kept_answer_again(level: str) -> None:
 
 
 def test_slow_cache_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It answers each time, but a redemption asks it up to four times."""
+    """It answers each time, but a redemption asks it up to three times."""
     calls: list[object] = []
     run = Script.__call__
 
@@ -194,7 +194,7 @@ def test_slow_cache_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Script, "__call__", counted)
     assert batch((1, "UNKNOWN")) == ["VoucherUnavailable"]
-    assert (len(calls), CACHE.is_open) == (4, False)
+    assert (len(calls), CACHE.is_open) == (3, False)
     calls.clear()
     # Without the probe, which closes it again at once.
     monkeypatch.setattr(CACHE, "open", lambda: setattr(CACHE, "is_open", True))
@@ -247,10 +247,10 @@ def through_django(*args: Any) -> Answer:
 def shop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ask:
     """Asks with an API key."""
 
-    async def identify(peer: str, fields: object, *, is_public: bool) -> Client:
+    def identify(peer: str, fields: object, *, is_public: bool) -> Client:
         return Client("127.0.0.1", "shop")
 
-    monkeypatch.setattr("gateway.app.identify", identify)
+    monkeypatch.setattr("gateway.app.identify_now", identify)
     road: Ask = request.param
     return road
 

@@ -27,7 +27,7 @@ from pytest_django import Settings
 from common.exactjson import dump_exactly
 from common.outgoing import Patience
 from tests.roads import Answer, django
-from tests.vouchers import balances, phone, redeem, taken, transfers, voucher, wanted, words
+from tests.vouchers import balances, phone, redeem, refusing, taken, transfers, voucher, wanted, words
 from vouchers import comparing, delivering, remotewallet
 from vouchers import orders as wallet
 from vouchers.checks import check_orders_have_a_wallet
@@ -313,13 +313,9 @@ def test_redemption_is_pending_until_the_wallet_has_it(remote: Remote) -> None:
     assert len(remote.seen) == 1
 
 
-def test_redemption_and_its_order_are_one(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(redeemed: object) -> None:
-        raise IntegrityError
-
+def test_redemption_and_its_order_are_one(remote: Remote) -> None:
     voucher()
-    monkeypatch.setattr("vouchers.ledger.order_credits", fail)
-    with pytest.raises(IntegrityError):
+    with refusing("vouchers_walletorder"), pytest.raises(IntegrityError):
         redeem(1)
     assert (taken(), Redemption.objects.count(), waiting()) == (0, 0, [])
 

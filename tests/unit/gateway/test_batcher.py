@@ -69,6 +69,12 @@ def batcher_of(
     return Batcher(partial(run_batch, run), threads, store or Circuit("test", lambda: None), **options)
 
 
+async def wait_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not condition():
+            await asyncio.sleep(0)
+
+
 def on_loop(scenario: Callable[[ThreadPoolExecutor], Coroutine[Any, Any, None]]) -> None:
     with ThreadPoolExecutor(4) as threads:
         asyncio.run(scenario(threads))
@@ -343,6 +349,56 @@ def test_client_that_hangs_up_changes_nothing_for_the_others() -> None:
         assert [one for one in got if not isinstance(one, BaseException)] == [("done", n) for n in (1, 3, 4)]
 
     on_loop(scenario)
+
+
+def test_what_clients_send_on_their_answers_shares_the_next_batch_with_what_waited() -> None:
+    async def scenario(threads: ThreadPoolExecutor) -> None:
+        gate, got = Gate(), []
+        gate.is_open.set()
+        batcher = batcher_of(gate, threads)
+
+        def ask_on(result: object) -> None:
+            got.append(result)
+            batcher.call("on", got.append)
+
+        for item in ("first", "waits"):
+            batcher.call(item, ask_on if item == "first" else got.append)
+        await wait_until(lambda: len(got) == 3)
+        assert gate.calls == [["first"], ["waits", "on"]]
+
+    on_loop(scenario)
+
+
+def test_who_cannot_be_told_keeps_nobody_else_from_it(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(threads: ThreadPoolExecutor) -> None:
+        got: list[object] = []
+        batcher = batcher_of(lambda items: items, threads)
+        batcher.call(0, lambda result: 1 / 0)
+        for item in (1, 2):
+            batcher.call(item, lambda result: 1 / 0)
+            batcher.call(-item, got.append)
+        await wait_until(lambda: len(got) == 2)
+        assert got == [-1, -2]
+        assert await batcher.submit(3) == 3
+
+    on_loop(scenario)
+    assert [record.message for record in caplog.records] == ["answer_not_told"] * 3
+
+
+def test_log_says_where_a_slow_batch_spent_its_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("gateway.batcher.SLOW_SECONDS", 0.0)
+    caplog.set_level("INFO")
+
+    async def scenario(threads: ThreadPoolExecutor) -> None:
+        await batcher_of(list, threads).submit(1)
+
+    on_loop(scenario)
+    (record,) = caplog.records
+    told = vars(record)
+    assert (record.message, told["endpoint"], told["items"]) == ("batch_slow", "test", 1)
+    assert all(told[f"{where}_ms"] >= 0 for where in ("queue", "thread", "run", "run_cpu", "loop"))
 
 
 def test_batch_in_flight_is_answered_when_the_server_stops() -> None:
