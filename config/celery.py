@@ -14,6 +14,16 @@ app = Celery("floodgate")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 
 
+def _all_apps() -> list[str]:
+    """For ``celery -A config worker``; what config/workerprocess.py starts loads the tasks of its queues alone."""
+    from django.conf import settings
+
+    return list(settings.INSTALLED_APPS) if settings.ANSWERS_REQUESTS else []
+
+
+app.autodiscover_tasks(_all_apps)
+
+
 @setup_logging.connect
 def _keep_our_logging(**_: object) -> None:
     """Celery would replace the log format of the project; a connected receiver stops it."""

@@ -43,10 +43,11 @@ def run() -> tuple[list[tuple[float, str]], list[float], list[str]]:
 
 def test_each_entry_is_sent_at_its_pace_and_nothing_missed_is_made_up_for() -> None:
     sent, waits, modules = run()
-    on_time = [(100.5, "fast"), (101.0, "fast"), (101.5, "fast"), (102.0, "fast"), (102.0, "slow"), (102.5, "fast")]
-    assert sent[:6] == on_time
-    assert waits[:7] == [0.5, 0.5, 0.5, 0.5, 0.0, 0.5, 0.5]
-    late = [name for _, name in sent[6:8]]
+    on_time = [100.0, 100.5, 100.5, 101.0, 101.5, 102.0, 102.5]
+    assert [instant for instant, _ in sent[:7]] == on_time
+    assert [name for _, name in sent[:7]] == ["fast", "fast", "slow", "fast", "fast", "fast", "fast"]
+    assert waits[:7] == [0.5, 0.0, 0.5, 0.5, 0.5, 0.5, 0.0]
+    late = [name for _, name in sent[7:9]]
     assert sorted(late) == ["fast", "slow"]
-    assert [name for _, name in sent[8:]] == ["fast"]
+    assert [name for _, name in sent[9:]] == ["fast"]
     assert modules == []
