@@ -7,7 +7,7 @@ import time
 from celery import beat as celery_beat
 from celery.signals import beat_init
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.beat"
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.beat")
 os.environ["CELERY_SKIP_CHECKS"] = "1"  # there is nothing to check
 
 from config.celery import app

@@ -9,7 +9,7 @@ from typing import Any
 from celery.apps import worker
 from celery.signals import worker_init, worker_process_init
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.work"
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.work")
 os.environ["CELERY_SKIP_CHECKS"] = "1"  # Celery tells nobody what they find
 
 from config.celery import app
