@@ -43,7 +43,7 @@ SELECT (SELECT command_id FROM slice ORDER BY command_id DESC LIMIT 1), (SELECT 
 
 
 def replay_step(seconds: float = BUSY_SECONDS) -> bool:
-    """Go on with the replay that is running for about so long, and switch to its table when it is complete.
+    """Go on with the running replay for about so long, one step at least; switch to its table when it is complete.
 
     Returns: whether there is more to do at once. False also while another process works on it.
     Raises:  DatabaseError, RedisError: a store is away; the next call goes on from there.
@@ -53,10 +53,12 @@ def replay_step(seconds: float = BUSY_SECONDS) -> bool:
     with replay_lease() as is_mine:
         if not is_mine:
             return False
-        while (table := running_replay()) and time.monotonic() < until:
+        while table := running_replay():
             if not _try_step(table):
                 return False
-    return table is not None
+            if time.monotonic() > until:
+                return running_replay() is not None
+    return False
 
 
 def _try_step(table: RecordTable) -> bool:
