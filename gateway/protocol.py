@@ -217,6 +217,7 @@ class Protocol(HttpToolsProtocol):
             self._refuse(MalformedRequest())
         self._head_bytes = 0
         self._is_in_head, self._is_in_body = False, True
+        self._unset_keepalive_if_required()  # one before it in the same data may be answered already
         self._unanswered += 1
         if self._unanswered == 1 and not self.expect_100_continue and not self.flow.write_paused:
             self._whole = b""
@@ -298,6 +299,7 @@ class Protocol(HttpToolsProtocol):
         self._refusal, self._is_refused = refusal, True
         if self._whole is not None:
             self._unanswered -= 1
+            self._whole, self._is_in_body = None, False
         elif self._is_in_body and not self.cycle.response_complete:
             self._unanswered -= 1
             self._give_up_request()
