@@ -45,9 +45,10 @@ class Prepared:
 
     def _run_first(self, cursor: Any, parameters: Mapping[str, Any]) -> None:
         # No rollback takes one back, so each counts as soon as it is there: another may fail, and all be tried again.
-        for statement in self._prepare[self._prepared.get(connection.connection, 0) :]:
+        done = self._prepared.get(connection.connection, 0)
+        for number, statement in enumerate(self._prepare[done:], done + 1):
             cursor.execute(statement)
-            self._prepared[connection.connection] = self._prepared.get(connection.connection, 0) + 1
+            self._prepared[connection.connection] = number
         cursor.execute(_PLAN + self._execute, parameters)
         self._planned.add(connection.connection)
 

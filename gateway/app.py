@@ -21,6 +21,7 @@ from gateway.accesslog import AccessLog
 from gateway.addresses import Address, address_of
 from gateway.apikeys import KEYS
 from gateway.batcher import Batcher
+from gateway.bulkheads import threads_by_store
 from gateway.clients import ACCOUNT_HEADER, Client, identify, identify_now, peer_of, scheme_of
 from gateway.correlation import correlation_id_of, fresh_id
 from gateway.errors import RateLimited, ShuttingDown
@@ -99,13 +100,12 @@ class Gateway:
         self._direct: dict[str, Direct] = {**health_routes(), "/metrics": self._metrics}
         self._limit_threads = ThreadPoolExecutor(LIMIT_THREADS, thread_name_prefix="limit")
         self._access = AccessLog(settings.ACCESS_LOG)
-        self.tally = Tally()
+        stores = set(threads_by_store(endpoints))
+        self.tally = Tally({CACHE, LIMITS, *stores, *map(of_django, {WRITE_STORE, READ_STORE, *stores})})
         self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_SERVERS * settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
         self._django_limits: Batcher[Asked, None] = self._limit_batcher()
         self._hot = HotPath(endpoints, self._limiter, self._limited_routes, self.tally)
-        stores = self._hot.stores
-        self.tally.circuits = (CACHE, LIMITS, *stores, *map(of_django, {WRITE_STORE, READ_STORE, *stores}))
 
     def _limit_batcher(self) -> Batcher[Asked, None]:
         """Asks the limits for requests to Django, which have no batch of their own to do it for."""

@@ -15,16 +15,13 @@ from typing import Any
 
 from django.conf import settings
 
-from common.circuits import Circuit
 from common.errors import FloodgateError, Overloaded
 from gateway.batcher import Batcher
 from gateway.batches import run_batch
 from gateway.bulkheads import bulkheads
 from gateway.clients import Client
-from gateway.errors import BodyTooLarge
 from gateway.hot import ASK_AGAIN_SECONDS, Recall
 from gateway.http import HotRequest, Receive, Reply, Room, read_body
-from gateway.idempotency import mark_of
 from gateway.metrics import Tally
 from gateway.problems import problem_reply
 from gateway.ratelimits.limiter import Limiter
@@ -62,10 +59,6 @@ class HotPath:
         }
 
     @property
-    def stores(self) -> set[Circuit]:
-        return set(self._threads)
-
-    @property
     def executors(self) -> list[ThreadPoolExecutor]:
         return [self._parser, *self._threads.values()]
 
@@ -94,10 +87,7 @@ class HotPath:
         """Answer a request whose body is whole, now or later. Never raises; ``answer`` must not either."""
         try:
             self._refuse_known(endpoint, client)
-            if len(request.body) > endpoint.most_body_bytes:
-                raise BodyTooLarge.of(endpoint.most_body_bytes)
-            item = _item(endpoint, request)
-            self._submit(endpoint, request, client, item, answer)
+            self._submit(endpoint, request, client, endpoint.item(request), answer)
         except Exception as error:
             answer(_failure(endpoint, request, error))
 
@@ -134,8 +124,8 @@ class HotPath:
 
     async def _parsed(self, endpoint: AnyEndpoint, request: HotRequest) -> Any:
         if not endpoint.parses_on_thread:
-            return _item(endpoint, request)
-        return await asyncio.get_running_loop().run_in_executor(self._parser, _item, endpoint, request)
+            return endpoint.item(request)
+        return await asyncio.get_running_loop().run_in_executor(self._parser, endpoint.item, request)
 
     def _submit(self, endpoint: AnyEndpoint, request: HotRequest, client: Client, item: Any, answer: Answer) -> None:
         """Raises StoreUnavailable, Overloaded."""
@@ -195,12 +185,6 @@ class HotPath:
         except Exception as error:
             reply = _failure(endpoint, request, error)
         answer(reply)
-
-
-def _item(endpoint: AnyEndpoint, request: HotRequest) -> Any:
-    if endpoint.method == "POST":
-        request.mark = mark_of(request, endpoint.name)
-    return endpoint.item(request)
 
 
 def _failure(endpoint: AnyEndpoint, request: HotRequest, error: Exception) -> Reply:
