@@ -3,12 +3,14 @@
 import asyncio
 from typing import Any
 
+import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from gateway.http import Reply
 from gateway.protocol import Protocol
 
+SOON_SECONDS = 4.0  # less than a connection may be silent, and its head take, while the server does not stop
 HOT = b"POST /hot HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
 
 
@@ -35,7 +37,7 @@ class Transport(asyncio.Transport):
 
 
 class Application:
-    """Takes what asks for /hot, and answers at once or never."""
+    """Takes what asks for /hot, and answers at once or when it is told to. All else waits for ever."""
 
     def __init__(self, *, answers: bool = True) -> None:
         self.answers = answers
@@ -91,5 +93,52 @@ def test_what_is_taken_is_not_answered_to_a_client_that_is_gone() -> None:
         protocol.connection_lost(None)
         request.answer(Reply(200, b"later"), "")
         assert transport.written == b""
+
+    asyncio.run(scenario())
+
+
+def test_a_request_that_meets_a_server_that_stops_is_answered_and_the_last_of_its_connection() -> None:
+    async def scenario() -> None:
+        protocol, transport = connected(Application())
+        protocol.data_received(HOT)
+        protocol.shutdown()
+        assert not transport.is_closed
+        protocol.data_received(HOT)
+        first, second = transport.written.split(b"HTTP/1.1 200 ")[1:]
+        assert b"connection: close" not in first
+        assert b"connection: close" in second
+        assert transport.is_closed
+
+    asyncio.run(scenario())
+
+
+def test_a_request_that_waits_when_the_server_stops_is_the_last_of_its_connection() -> None:
+    async def scenario() -> None:
+        protocol, transport = connected(Application(answers=False))
+        protocol.data_received(HOT)
+        protocol.shutdown()
+        request: Any = protocol.cycle
+        request.answer(Reply(200, b"late"), "")
+        assert b"connection: close" in transport.written
+        assert transport.is_closed
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("begun", [b"", HOT, HOT + b"POST /ho"], ids=["nothing", "a request", "half a head"])
+def test_a_connection_on_which_nothing_comes_ends_soon_after_the_server_stops(
+    monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    for name in ("STOPPING_SILENT_SECONDS", "STOPPING_STALL_SECONDS", "LINGER_SECONDS"):
+        monkeypatch.setattr(f"gateway.protocol.{name}", 0.01)
+
+    async def scenario() -> None:
+        protocol, transport = connected(Application())
+        if begun:
+            protocol.data_received(begun)
+        protocol.shutdown()
+        async with asyncio.timeout(SOON_SECONDS):
+            while not transport.is_closed:
+                await asyncio.sleep(0.01)
 
     asyncio.run(scenario())
