@@ -6,11 +6,12 @@ import threading
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import psycopg
 
+from benchmarks.processes import memory_bytes
 from benchmarks.report import Report, median, progress, spread
 from devstack.wheels import postgres_bin
 from promotions.samples import write_sample
@@ -108,66 +109,67 @@ def describe(state: dict[str, Any]) -> str:
     return f"import {state['id']}: {seconds_of(state):.2f} s, {counts}"
 
 
-class Stages:
-    """How long the newest import is in which status. Loading begins while planning goes on."""
+class Sampler:
+    """Looks again and again, on a thread, while a block runs."""
 
-    def __init__(self, stack: Stack) -> None:
-        self._database_url = stack.database_url
+    interval = 0.1
+
+    def __init__(self) -> None:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch)
-        self.seconds: dict[str, float] = {}
 
-    def __enter__(self) -> "Stages":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self.interval):
+            self.look()
+
+    def look(self) -> None:
+        raise NotImplementedError
+
+
+class Stages(Sampler):
+    """How long the newest import is in which status. Loading begins while planning goes on."""
+
+    interval = 0.02
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__()
+        self._database_url = stack.database_url
+        self.seconds: dict[str, float] = {}
 
     def __str__(self) -> str:
         return ", ".join(f"{status} {seconds:.2f} s" for status, seconds in self.seconds.items())
 
     def _watch(self) -> None:
-        newest = "SELECT status FROM promotions_import ORDER BY id DESC LIMIT 1"
-        with psycopg.connect(self._database_url, autocommit=True) as connection:
-            last = time.perf_counter()
-            while not self._stop.wait(0.02):
-                status, now = (connection.execute(newest).fetchone() or ("",))[0], time.perf_counter()
-                if status not in ENDED:
-                    self.seconds[status] = self.seconds.get(status, 0.0) + now - last
-                last = now
+        with psycopg.connect(self._database_url, autocommit=True) as self._connection:
+            self._last = time.perf_counter()
+            super()._watch()
+
+    def look(self) -> None:
+        newest = self._connection.execute("SELECT status FROM promotions_import ORDER BY id DESC LIMIT 1").fetchone()
+        status, now = (newest or ("",))[0], time.perf_counter()
+        if status not in ENDED:
+            self.seconds[status] = self.seconds.get(status, 0.0) + now - self._last
+        self._last = now
 
 
-class PeakMemory:
+class PeakMemory(Sampler):
     """Samples the resident memory of the import processes; pages that they share count once (PSS)."""
 
     def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._sample)
+        super().__init__()
+        self._pids = stack.pids("worker-imports")
         self.mebibytes = 0.0
 
-    def __enter__(self) -> "PeakMemory":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _sample(self) -> None:
-        pids = self._stack.pids("worker-imports")
-        while not self._stop.wait(0.1):
-            self.mebibytes = max(self.mebibytes, sum(map(_pss_kibibytes, pids)) / 1024)
-
-
-def _pss_kibibytes(pid: int) -> int:
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0
-    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    def look(self) -> None:
+        self.mebibytes = max(self.mebibytes, memory_bytes(self._pids) / 2**20)
 
 
 def _write_clean(stack: Stack, dirty: Path, clean: Path) -> None:

@@ -23,7 +23,10 @@ def memory_bytes(pids: Iterable[int]) -> int:
 
 
 def _pss_bytes(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:  # it has ended
+        return 0
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 

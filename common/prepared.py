@@ -8,7 +8,7 @@ server plans again with all it knows.
 import re
 from collections.abc import Mapping
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from django.db import connection
 from psycopg import Connection
@@ -27,9 +27,9 @@ class Prepared:
 
     def __init__(self, name: str, *statements: str) -> None:
         named = [(f"{name}_{number}", sql) for number, sql in enumerate(statements)]
-        self._prepare = "; ".join(_prepare(*statement) for statement in named)
+        self._prepare = [_prepare(*statement) for statement in named]
         self._execute = "; ".join(_execute(*statement) for statement in named)
-        self._prepared: WeakSet[Connection[Any]] = WeakSet()
+        self._prepared: WeakKeyDictionary[Connection[Any], int] = WeakKeyDictionary()
         self._planned: WeakSet[Connection[Any]] = WeakSet()
 
     def run(self, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -44,9 +44,11 @@ class Prepared:
             return cursor.fetchall() if cursor.description else []
 
     def _run_first(self, cursor: Any, parameters: Mapping[str, Any]) -> None:
-        if connection.connection not in self._prepared:
-            cursor.execute(self._prepare)
-            self._prepared.add(connection.connection)
+        # No rollback takes one back, so each counts as soon as it is there: another may fail, and all be tried again.
+        done = self._prepared.get(connection.connection, 0)
+        for number, statement in enumerate(self._prepare[done:], done + 1):
+            cursor.execute(statement)
+            self._prepared[connection.connection] = number
         cursor.execute(_PLAN + self._execute, parameters)
         self._planned.add(connection.connection)
 

@@ -5,6 +5,7 @@ work while everything else is busy; the rest goes to Django through the WSGI bri
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,6 +21,7 @@ from gateway.accesslog import AccessLog
 from gateway.addresses import Address, address_of
 from gateway.apikeys import KEYS
 from gateway.batcher import Batcher
+from gateway.bulkheads import threads_by_store
 from gateway.clients import ACCOUNT_HEADER, Client, identify, identify_now, peer_of, scheme_of
 from gateway.correlation import correlation_id_of, fresh_id
 from gateway.errors import RateLimited, ShuttingDown
@@ -48,6 +50,7 @@ from gateway.ratelimits.verdicts import Asked
 from gateway.refusals import METHODS, refuse_strange
 from gateway.router import AnyEndpoint, Match, Router
 
+logger = logging.getLogger(__name__)
 Direct = Callable[[], Awaitable[Reply]]
 Answer = Callable[[Reply, str], object]  # with the correlation id
 LIMIT_THREADS = 2  # one more than is used, should one hang
@@ -97,13 +100,12 @@ class Gateway:
         self._direct: dict[str, Direct] = {**health_routes(), "/metrics": self._metrics}
         self._limit_threads = ThreadPoolExecutor(LIMIT_THREADS, thread_name_prefix="limit")
         self._access = AccessLog(settings.ACCESS_LOG)
-        self.tally = Tally()
+        stores = set(threads_by_store(endpoints))
+        self.tally = Tally({CACHE, LIMITS, *stores, *map(of_django, {WRITE_STORE, READ_STORE, *stores})})
         self._limiter = Limiter(settings.RATE_LIMIT, settings.WEB_SERVERS * settings.WEB_WORKERS, self.tally.limited)
         self._limited_routes = limited_routes(endpoints)
         self._django_limits: Batcher[Asked, None] = self._limit_batcher()
         self._hot = HotPath(endpoints, self._limiter, self._limited_routes, self.tally)
-        stores = self._hot.stores
-        self.tally.circuits = (CACHE, LIMITS, *stores, *map(of_django, {WRITE_STORE, READ_STORE, *stores}))
 
     def _limit_batcher(self) -> Batcher[Asked, None]:
         """Asks the limits for requests to Django, which have no batch of their own to do it for."""
@@ -167,7 +169,8 @@ class Gateway:
     def take(self, method: str, target: bytes, headers: Headers, body: bytes, peer: str, answer: Answer) -> bool:
         """Have a whole request to a hot endpoint answered by a call, now or later, as ``__call__`` would answer it.
 
-        Returns: False, and nothing was done, where it is none or must be waited for before it is known who asks.
+        Returns: False, and nothing was done, where it is none or must be waited for before it is known who asks. Never
+        raises.
         """
         path, _, query_string = target.partition(b"?")
         match = self._router.match(method, path.decode("latin-1")) if self._hot_path else None
@@ -182,6 +185,10 @@ class Gateway:
             exchange.admit(client)
         except FloodgateError as error:
             answer(self._refusal(exchange, error), exchange.correlation_id)
+            return True
+        except Exception:
+            logger.exception("request_not_admitted", extra={"correlation_id": exchange.correlation_id})
+            answer(self._refusal(exchange, FloodgateError()), exchange.correlation_id)
             return True
         request = _hot_request(match, exchange, query_string, body)
         self._hot.start(match.endpoint, request, client, partial(self._answer, exchange, match.endpoint.name, answer))

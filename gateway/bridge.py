@@ -20,7 +20,7 @@ from common.errors import FloodgateError, Overloaded, StoreUnavailable
 from gateway.addresses import Address, address_of
 from gateway.environ import wsgi_environ
 from gateway.hangs import Watch, refuse_known
-from gateway.headers import Headers
+from gateway.headers import Headers, fields_of
 from gateway.http import Receive, Reply, Scope, Send
 from gateway.metrics import WSGI_IN_FLIGHT
 from gateway.problems import problem_reply
@@ -169,7 +169,7 @@ def _exhaust(result: Iterable[bytes], write: Callable[[bytes], None]) -> None:
 
 
 def _set_length(response: SpooledResponse) -> None:
-    declared = dict(response.headers).get(b"content-length")
+    declared = fields_of(response.headers).get(b"content-length")
     if declared is None:
         response.headers.append((b"content-length", b"%d" % response.size))
     elif int(declared) != response.size:
@@ -201,7 +201,7 @@ async def _send_response(send: Send, scope: Scope, response: SpooledResponse) ->
 
 async def _send_problem(send: Send, scope: Scope, error: FloodgateError) -> None:
     """The gateway has put the correlation id into the request and adds it to the answer."""
-    correlation_id = dict(scope["headers"]).get(b"x-correlation-id", b"").decode()
+    correlation_id = fields_of(scope["headers"]).get(b"x-correlation-id", b"").decode()
     reply = problem_reply(error, correlation_id)
     await send({"type": "http.response.start", "status": reply.status, "headers": _problem_headers(reply)})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})

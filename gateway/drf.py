@@ -16,11 +16,10 @@ from rest_framework.views import APIView
 from common.errors import NOTHING_DONE, StoreUnavailable
 from gateway.batches import run_batch
 from gateway.clients import account_of
-from gateway.errors import BodyTooLarge
 from gateway.exactview import ExactView
 from gateway.hot import ASK_AGAIN_SECONDS, HotEndpoint, hot_endpoints
 from gateway.http import HotRequest
-from gateway.idempotency import IDEMPOTENCY_KEY, mark_of
+from gateway.idempotency import IDEMPOTENCY_KEY
 from gateway.problems import as_http_response
 from gateway.strictview import query_of, reads_request_itself
 
@@ -53,7 +52,7 @@ def twin_of(endpoint: HotEndpoint[Any, Any]) -> Any:
 
     @reads_request_itself
     def handle(view: APIView, request: Request, **params: str) -> HttpResponseBase:
-        hot_request = _hot_request(request._request, next(iter(params.values()), ""), endpoint)
+        hot_request = _hot_request(request._request, next(iter(params.values()), ""))
         item = endpoint.item(hot_request)
         if endpoint.store.is_open and not endpoint.answers_without_store:
             raise StoreUnavailable(NOTHING_DONE)
@@ -82,10 +81,8 @@ def _final(endpoint: HotEndpoint[Any, Any], item: Any) -> Any:
     return result
 
 
-def _hot_request(request: HttpRequest, param: str, endpoint: HotEndpoint[Any, Any]) -> HotRequest:
-    if len(request.body) > endpoint.most_body_bytes:
-        raise BodyTooLarge.of(endpoint.most_body_bytes)
-    hot_request = HotRequest(
+def _hot_request(request: HttpRequest, param: str) -> HotRequest:
+    return HotRequest(
         param=param,
         query_string=query_of(request),
         fields={name.lower().encode(): value.encode("latin-1") for name, value in request.headers.items()},
@@ -94,6 +91,3 @@ def _hot_request(request: HttpRequest, param: str, endpoint: HotEndpoint[Any, An
         address=request.META.get("REMOTE_ADDR", ""),
         account=account_of(request.headers),
     )
-    if endpoint.method == "POST":
-        hot_request.mark = mark_of(hot_request, endpoint.name)
-    return hot_request

@@ -15,16 +15,13 @@ from typing import Any
 
 from django.conf import settings
 
-from common.circuits import Circuit
 from common.errors import FloodgateError, Overloaded
 from gateway.batcher import Batcher
 from gateway.batches import run_batch
 from gateway.bulkheads import bulkheads
 from gateway.clients import Client
-from gateway.errors import BodyTooLarge
 from gateway.hot import ASK_AGAIN_SECONDS, Recall
 from gateway.http import HotRequest, Receive, Reply, Room, read_body
-from gateway.idempotency import mark_of
 from gateway.metrics import Tally
 from gateway.problems import problem_reply
 from gateway.ratelimits.limiter import Limiter
@@ -53,17 +50,13 @@ class HotPath:
         self._parser = ThreadPoolExecutor(1, thread_name_prefix="parser")
         self._room = Room(BODY_ROOM_BYTES)
         self._in_flight: Counter[str] = Counter()
-        self._asking_again: set[asyncio.Task[None]] = set()
+        self._asking_again: set[asyncio.Task[Any]] = set()
         self._first = {endpoint.name: self._first_batcher(endpoint) for endpoint in endpoints}
         self._then = {
             endpoint.name: self._batcher(endpoint, partial(run_batch, endpoint.run), endpoint)
             for endpoint in endpoints
             if endpoint.recall or endpoint.asks_again_for
         }
-
-    @property
-    def stores(self) -> set[Circuit]:
-        return set(self._threads)
 
     @property
     def executors(self) -> list[ThreadPoolExecutor]:
@@ -94,10 +87,7 @@ class HotPath:
         """Answer a request whose body is whole, now or later. Never raises; ``answer`` must not either."""
         try:
             self._refuse_known(endpoint, client)
-            if len(request.body) > endpoint.most_body_bytes:
-                raise BodyTooLarge.of(endpoint.most_body_bytes)
-            item = _item(endpoint, request)
-            self._submit(endpoint, request, client, item, answer)
+            self._submit(endpoint, request, client, endpoint.item(request), answer)
         except Exception as error:
             answer(_failure(endpoint, request, error))
 
@@ -134,8 +124,8 @@ class HotPath:
 
     async def _parsed(self, endpoint: AnyEndpoint, request: HotRequest) -> Any:
         if not endpoint.parses_on_thread:
-            return _item(endpoint, request)
-        return await asyncio.get_running_loop().run_in_executor(self._parser, _item, endpoint, request)
+            return endpoint.item(request)
+        return await asyncio.get_running_loop().run_in_executor(self._parser, endpoint.item, request)
 
     def _submit(self, endpoint: AnyEndpoint, request: HotRequest, client: Client, item: Any, answer: Answer) -> None:
         """Raises StoreUnavailable, Overloaded."""
@@ -145,26 +135,36 @@ class HotPath:
 
     def _take(self, endpoint: AnyEndpoint, request: HotRequest, item: Any, answer: Answer, result: Any) -> None:
         """What the first batch says of an item, which may not be the last word."""
-        if result is None and endpoint.recall:
-            self._ask_store(endpoint, request, item, answer)
-        elif endpoint.asks_again_for and endpoint.seconds_to_wait(item, result) > 0:
-            task = asyncio.get_running_loop().create_task(self._ask_again(endpoint, request, item, answer, result))
-            self._asking_again.add(task)
-            task.add_done_callback(self._asking_again.discard)
-        else:
-            self._conclude(endpoint, request, answer, result)
-
-    def _ask_store(self, endpoint: AnyEndpoint, request: HotRequest, item: Any, answer: Answer) -> None:
         conclude = partial(self._conclude, endpoint, request, answer)
         try:
-            self._then[endpoint.name].call(item, conclude)
-        except FloodgateError as error:
-            conclude(error)
+            if self._goes_on(endpoint, item, result, conclude):
+                return
+        except Exception as error:
+            result = error
+        conclude(result)
 
-    async def _ask_again(
-        self, endpoint: AnyEndpoint, request: HotRequest, item: Any, answer: Answer, result: Any
-    ) -> None:
-        """Until the item's result is final or its time is up. This is no request: no limit counts it."""
+    def _goes_on(self, endpoint: AnyEndpoint, item: Any, result: Any, conclude: Callable[[Any], None]) -> bool:
+        """Whether ``conclude`` is told another result later. Raises StoreUnavailable, Overloaded."""
+        if result is None and endpoint.recall:
+            self._then[endpoint.name].call(item, conclude)
+            return True
+        if endpoint.asks_again_for and endpoint.seconds_to_wait(item, result) > 0:
+            self._ask_later(endpoint, item, result, conclude)
+            return True
+        return False
+
+    def _ask_later(self, endpoint: AnyEndpoint, item: Any, result: Any, conclude: Callable[[Any], None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._ask_again(endpoint, item, result))
+        self._asking_again.add(task)
+        task.add_done_callback(partial(self._asked_again, conclude))
+
+    def _asked_again(self, conclude: Callable[[Any], None], task: asyncio.Task[Any]) -> None:
+        self._asking_again.discard(task)
+        if not task.cancelled():
+            conclude(task.exception() or task.result())
+
+    async def _ask_again(self, endpoint: AnyEndpoint, item: Any, result: Any) -> Any:
+        """The item's result when it is final or its time is up. This is no request: no limit counts it."""
         now = asyncio.get_running_loop().time
         started = now()
         while (left := started + endpoint.seconds_to_wait(item, result) - now()) > 0:
@@ -174,21 +174,17 @@ class HotPath:
                 result = await self._then[endpoint.name].submit(item)
             except FloodgateError:  # a store that is away leaves the answer that is known
                 break
-        self._conclude(endpoint, request, answer, result)
+        return result
 
     def _conclude(self, endpoint: AnyEndpoint, request: HotRequest, answer: Answer, result: Any) -> None:
         self._in_flight[endpoint.name] -= 1
         try:
+            if isinstance(result, Exception):
+                raise result
             reply = endpoint.answer(request, result)
         except Exception as error:
             reply = _failure(endpoint, request, error)
         answer(reply)
-
-
-def _item(endpoint: AnyEndpoint, request: HotRequest) -> Any:
-    if endpoint.method == "POST":
-        request.mark = mark_of(request, endpoint.name)
-    return endpoint.item(request)
 
 
 def _failure(endpoint: AnyEndpoint, request: HotRequest, error: Exception) -> Reply:

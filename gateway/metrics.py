@@ -87,11 +87,11 @@ class Tally:
     """Counts since the last flush. Only the event loop's thread may call, so no locks: 0.5 us per request; threads of
     batches may call ``limited`` all the same.
 
-    Attributes: circuits: whose states are told with each flush.
+    Args: circuits: whose states are told with each flush.
     """
 
     def __init__(self, circuits: Iterable[Circuit] = ()) -> None:
-        self.circuits = tuple(circuits)
+        self._circuits = tuple(circuits)
         self._requests: dict[tuple[str, str, int], Cell] = {}
         self._batch_items: dict[str, Cell] = {}
         self._queue_waits: dict[str, Cell] = {}
@@ -129,7 +129,7 @@ class Tally:
             BATCH_ITEMS.labels(route).take(cell)
             QUEUE_WAIT.labels(route).take(self._queue_waits[route])
         self._flush_limited()
-        for circuit in self.circuits:
+        for circuit in self._circuits:
             CIRCUIT_OPEN.labels(circuit.name).set(circuit.is_open)
         for cells in (self._requests, self._batch_items, self._queue_waits):
             cells.clear()

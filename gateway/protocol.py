@@ -7,6 +7,7 @@
 - A target may be in absolute form, as proxies send it (RFC 9112, 3.2.2).
 - Trailers are no headers, and white space around a value is not part of it (RFC 9112, 5.1 and 7.1.2).
 - Refusals are problems, like all others of this service, and come behind the answers to what was asked before.
+- A server that stops answers what is on its way to it, too: nobody may repeat a POST that ended in a reset.
 
 A request that comes whole and alone, as nearly all to hot endpoints do, is answered by a call of the application's
 ``take``, where it has one: without a task, messages and a scope, which take half of the time of such a request.
@@ -48,6 +49,7 @@ HEADERS = 100
 HEAD_SECONDS = 10.0
 BODY_STALL_SECONDS = 20.0
 STOPPING_STALL_SECONDS = 2.0  # while the server stops
+STOPPING_SILENT_SECONDS = 1  # between requests, for one that is on its way when the server stops
 LINGER_SECONDS = 2.0
 PIECE_BYTES = 4 * 1024  # that are read before a look at how many requests they were
 BODY_PIECE_BYTES = 64 * 1024
@@ -74,7 +76,8 @@ class Protocol(HttpToolsProtocol):
         self._is_last = False  # the connection ends with the request that is read
         self._unanswered = 0
         self._answering: RequestResponseCycle | None = None  # whose turn it is
-        self._stall_seconds = BODY_STALL_SECONDS
+        self._is_stopping = False
+        self._head_seconds, self._stall_seconds = HEAD_SECONDS, BODY_STALL_SECONDS
         self._is_in_head = self._is_in_body = self._has_host = False
         self._is_all_head = False  # of one head, the piece of data that is read
         self._head_bytes = self._piece_bytes = 0
@@ -91,10 +94,15 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
 
     def shutdown(self) -> None:
-        super().shutdown()
-        self._stall_seconds = STOPPING_STALL_SECONDS
-        if self._is_in_body:
-            self._wait_for_body()
+        """The connection ends with its next answer, or after a moment in which nothing is asked."""
+        self._is_stopping, self.timeout_keep_alive = True, STOPPING_SILENT_SECONDS
+        self._head_seconds = self._stall_seconds = STOPPING_STALL_SECONDS
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+        if self._is_in_head:
+            self._stop_timer()
+        if not self._is_refused and not self.transport.is_closing():
+            self._wait_for_more()
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
@@ -217,6 +225,7 @@ class Protocol(HttpToolsProtocol):
             self._refuse(MalformedRequest())
         self._head_bytes = 0
         self._is_in_head, self._is_in_body = False, True
+        self._unset_keepalive_if_required()  # one before it in the same data may be answered already
         self._unanswered += 1
         if self._unanswered == 1 and not self.expect_100_continue and not self.flow.write_paused:
             self._whole = b""
@@ -233,6 +242,8 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         if not self.pipeline:
             self._answering = self.cycle
+        if self._is_stopping:
+            self.cycle.keep_alive = False
         if not self.cycle.keep_alive:
             self.cycle.transport = _LastAnswer(self.transport, self.close_after_answer)  # type: ignore[assignment]
         if body:
@@ -260,8 +271,7 @@ class Protocol(HttpToolsProtocol):
 
     def _is_taken(self, body: bytes) -> bool:
         """Whether the application answers the request by a call, perhaps at once."""
-        before, keep_alive = self.cycle, self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
-        request = _Taken(self, keep_alive=keep_alive)
+        before, request = self.cycle, _Taken(self, keep_alive=self._is_kept_alive())
         self._answering = self.cycle = request  # type: ignore[assignment]
         self._is_in_body = False
         method, peer = self.parser.get_method().decode(), self.client[0] if self.client else ""
@@ -269,6 +279,9 @@ class Protocol(HttpToolsProtocol):
             return True
         self._answering, self.cycle, self._is_in_body = None, before, True
         return False
+
+    def _is_kept_alive(self) -> bool:
+        return not self._is_stopping and self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
 
     def on_response_complete(self) -> None:
         following = self.pipeline[-1][0] if self.pipeline else None
@@ -298,6 +311,7 @@ class Protocol(HttpToolsProtocol):
         self._refusal, self._is_refused = refusal, True
         if self._whole is not None:
             self._unanswered -= 1
+            self._whole, self._is_in_body = None, False
         elif self._is_in_body and not self.cycle.response_complete:
             self._unanswered -= 1
             self._give_up_request()
@@ -344,7 +358,7 @@ class Protocol(HttpToolsProtocol):
     def _wait_for_head(self) -> None:
         """The rest of a head must come in time."""
         if self._timer is None:
-            self._timer = self.loop.call_later(HEAD_SECONDS, self._refuse_rest, HeadStalled())
+            self._timer = self.loop.call_later(self._head_seconds, self._refuse_rest, HeadStalled())
 
     def _wait_for_body(self) -> None:
         """More of a body that somebody wants must come in time."""

@@ -31,7 +31,7 @@ def refuse_strange(method: str, fields: Fields) -> None:
     """
     if method not in METHODS:
         raise UnknownMethod
-    if fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+    if (fields.get(b"transfer-encoding") or b"chunked").lower() != b"chunked":
         raise UnknownTransferCoding
     host = fields.get(b"host")
     if host is not None and not _is_ours(host, tuple(settings.ALLOWED_HOSTS)):

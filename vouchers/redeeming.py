@@ -56,7 +56,7 @@ def redeem_vouchers(wanted: list[Redeem]) -> list[Outcome]:
     Args:    wanted: N, the first to arrive first; codes, users and marks may repeat.
     Returns: N outcomes in the order of ``wanted``. AlreadyRedeemed carries the user's redemption. VoucherUnavailable:
              unknown, not started, expired or used up. IdempotencyKeyInUse, IdempotencyKeyReused: nothing was done.
-    Raises:  DatabaseError: nothing was done, or all of it when the connection broke in the commit.
+    Raises:  DatabaseError: nothing was done, or all of it when the connection broke before the answer came.
     Source:  docs/vouchers.md.
     """
     outcomes = _redeem_marked(wanted) if any(item.mark for item in wanted) else _give_places(wanted)

@@ -67,3 +67,22 @@ def test_server_that_is_told_to_stop_does_not_wait_for_clients_that_ask_nothing(
             assert silent.recv(1) == b""
             assert b" 408 " in stalled.recv(1_000)
         assert "WORKER TIMEOUT" not in log.read_text()
+
+
+def test_a_request_that_meets_a_server_that_stops_is_answered(tmp_path: Path) -> None:
+    """A proxy sends it before it sees the end of the connection, and must not repeat a POST that was reset."""
+    port = free_port()
+    with running_server(tmp_path, PORT=str(port)) as (server, log), httpx.Client(timeout=60) as client:
+        wait_until(lambda: b"Listening at" in log.read_bytes(), "the port")
+        url = f"http://127.0.0.1:{port}/health/live"
+        assert client.get(url).status_code == 200
+        server.send_signal(signal.SIGTERM)
+        wait_until(lambda: not listens(port), "end of the port")
+        answer = client.get(url)
+        assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+        assert server.wait(60) == 0
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
