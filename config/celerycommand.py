@@ -10,6 +10,7 @@ from celery.bin.base import CLIContext
 
 
 def main(role: str, *arguments: str) -> None:
+    sys.argv[:1] = ["-m", __spec__.name]  # a worker that gets a SIGHUP starts again with what stands there
     if role == "beat":
         from celery.bin.beat import beat as command
 

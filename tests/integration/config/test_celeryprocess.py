@@ -24,6 +24,7 @@ START_SECONDS = 60.0  # of a busy machine
 # As all workers run: Celery's own heartbeat would wait for a broker within the loop, also when the worker is to end.
 ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat")
 WORKER = ("worker", "-Q", "flush", "-n", "flush@%h", "--concurrency", "1", *ALONE)
+READY = " ready."
 BEAT = ("beat", "--pidfile=")
 
 
@@ -93,6 +94,15 @@ def test_process_that_hangs_falls_silent_and_speaks_again(parts: tuple[Running, 
         with paused([part.process.pid]):
             wait_until(lambda part=part: part.age_seconds() > 4 * heartbeats.BEAT_SECONDS, "silence", 30)  # type: ignore[misc]
         wait_until(lambda part=part: part.age_seconds() < 3, "new signs", 60)  # type: ignore[misc]
+
+
+def test_worker_that_gets_a_hangup_starts_again(parts: tuple[Running, Running, int]) -> None:
+    _, worker, _ = parts
+    log = worker.sign.parent / "log"
+    starts = log.read_text().count(READY)
+    worker.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: log.read_text().count(READY) > starts, "another start", START_SECONDS)
+    assert worker.process.poll() is None
 
 
 def test_lost_broker_costs_no_life_and_no_scrape(parts: tuple[Running, Running, int]) -> None:
