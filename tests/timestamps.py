@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from common import valkey
 from common.errors import FloodgateError
 from timestamps import stream
+from timestamps.ids import ids_from
 from timestamps.lines import load_entry
 from timestamps.models import DeadLetter, RecordTable, TableState
 from timestamps.opening import open_log
@@ -63,7 +64,7 @@ def append(count: int, correlation_id: str = CORRELATION_ID) -> list[UUID]:
     instants = [f"2018-08-04T{at // 3600:02d}:{at // 60 % 60:02d}:{at % 60:02d}Z" for at in range(count)]
     [appended] = append_timestamps([Submission(instants, correlation_id)])
     assert isinstance(appended, Appended)
-    return list(map(UUID, appended.ids()))
+    return list(map(UUID, ids_from(appended.first_id, appended.count)))
 
 
 def read(command_id: UUID) -> Timestamp | FloodgateError:

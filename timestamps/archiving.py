@@ -85,7 +85,7 @@ def _is_due(found: Archive, newest: Manifest) -> bool:
     if waiting and line_position(waiting[0]).age_seconds(time.time()) > settings.TIMESTAMPS_SEGMENT_SECONDS:
         return True
     still_in_stream = newest.total_entries - found.total_through(stream.trimmed())
-    _, in_stream = stream.sizes()
+    in_stream = stream.length()
     return in_stream - still_in_stream >= _segment_entries()
 
 

@@ -1,4 +1,4 @@
-"""The consumer: keeps the live table up with the log, and the index down to what the table lacks."""
+"""The consumer: keeps the live table up with the log."""
 
 import logging
 import time
@@ -8,7 +8,6 @@ from django.utils import timezone
 
 from timestamps import stream
 from timestamps.advancing import STEP_ENTRIES, advance
-from timestamps.deadletters import dead_between
 from timestamps.errors import TableIsBroken
 from timestamps.locks import consumer_lease
 from timestamps.models import RecordTable, TableState
@@ -64,10 +63,7 @@ def _gather() -> bool:
 
 
 def _step() -> int | None:
-    """One transaction's worth; None: the table must be rebuilt first.
-
-    The index is cleared after its commit, also of what an earlier consumer died with.
-    """
+    """One transaction's worth; None: the table must be rebuilt first."""
     table = RecordTable.objects.filter(state=TableState.LIVE).first() or begin_again()
     try:
         taken = advance(table.number)
@@ -75,7 +71,7 @@ def _step() -> int | None:
         rebuild()
         return None
     table.refresh_from_db()
-    settle_index(table)
+    stream.raise_persisted(table.position)
     return taken
 
 
@@ -92,10 +88,3 @@ def begin_again() -> RecordTable:
     drop_record_table(newest + 1)
     create_record_table(newest + 1)
     return RecordTable.objects.create(number=newest + 1, state=TableState.LIVE, live_at=timezone.now())
-
-
-def settle_index(table: RecordTable) -> None:
-    """Take what the live table has out of the index. May be repeated."""
-    persisted = stream.persisted()
-    if table.position > persisted:
-        stream.settle(table.position, dead_between(persisted, table.position))

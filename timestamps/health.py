@@ -2,9 +2,8 @@
 
 import time
 
-from timestamps import stream
+from timestamps import lagging, stream
 from timestamps.errors import ConsumerIsLate, LogNotOpen, Rebuilding
-from timestamps.lagging import is_behind, read_lag
 
 LATE_SECONDS = 10.0
 
@@ -21,9 +20,9 @@ def lag_seconds() -> float:
     Raises: LogNotOpen; ConsumerIsLate; Rebuilding: the database lacks what it had once.
     """
     require_open_log()
-    seconds = read_lag(time.time()).seconds
+    seconds = lagging.lag_seconds(time.time())
     if seconds > LATE_SECONDS:
         raise ConsumerIsLate
-    if is_behind():
+    if lagging.is_behind():
         raise Rebuilding
     return round(seconds, 1)

@@ -13,6 +13,7 @@ from common.valkey import PATIENT_TIMEOUT_SECONDS
 from gateway.hot import HotEndpoint, register
 from gateway.http import HotRequest, Reply
 from gateway.scopes import KeyScope
+from timestamps.ids import ids_from
 from timestamps.instants import now
 from timestamps.parsing import parse_instant, parse_instants, parse_wait, refuse_instant
 from timestamps.selectors import read_timestamps
@@ -62,7 +63,7 @@ def reply_ticket(request: HotRequest, appended: Appended) -> Reply:
 
 
 def reply_bulk(request: HotRequest, appended: Appended) -> Reply:
-    items = ", ".join([f'{{"id": "{command_id}"}}' for command_id in appended.ids()])
+    items = ", ".join([f'{{"id": "{command_id}"}}' for command_id in ids_from(appended.first_id, appended.count)])
     return Reply(200, f"[{items}]".encode())
 
 

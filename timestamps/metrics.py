@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import Metric
 
 from common.errors import FloodgateError
 from timestamps import archive, stream
-from timestamps.lagging import is_behind, read_lag
+from timestamps.lagging import is_behind, lag_seconds, read_lag
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
 from timestamps.types import Appended
 
@@ -29,9 +29,9 @@ def count_outcomes(outcomes: Sequence[object]) -> None:
 
 def log_metrics() -> Iterator[Metric]:
     """Raises: RedisError: the store is down; the scrape then leaves these metrics out."""
-    lag = read_lag(time.time())
+    lag, seconds = read_lag(), lag_seconds(time.time())
     yield GaugeMetricFamily("floodgate_timestamps_lag_entries", "Entries that are not in the database.", lag.entries)
-    yield GaugeMetricFamily("floodgate_timestamps_lag_seconds", "Age of the oldest of them.", lag.seconds)
+    yield GaugeMetricFamily("floodgate_timestamps_lag_seconds", "Age of the oldest of them.", seconds)
     yield GaugeMetricFamily("floodgate_timestamps_stream_entries", "Entries of the stream.", lag.stream_entries)
 
 

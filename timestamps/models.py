@@ -75,10 +75,11 @@ class DeadLetterState(models.TextChoices):
 
 
 class DeadLetter(models.Model):
-    """An entry that a table of records could not take. It is still in the log, and in the index while it waits."""
+    """An entry that a table of records could not take. It is still in the log, and read from here while it waits."""
 
     position_ms = models.BigIntegerField()
     position_seq = models.BigIntegerField()
+    command_id = models.UUIDField(null=True)  # of the fields, if it is one
     fields = models.TextField()  # JSON with all but ASCII escaped: jsonb refuses some of what a broken entry may hold
     reason = models.TextField()
     state = models.CharField(max_length=10, choices=DeadLetterState, default=DeadLetterState.WAITING)
@@ -88,6 +89,7 @@ class DeadLetter(models.Model):
     class Meta:
         ordering = ["-position_ms", "-position_seq"]
         constraints = [models.UniqueConstraint(fields=["position_ms", "position_seq"], name="dead_letter_position")]
+        indexes = [models.Index(fields=["command_id"], condition=Q(state="waiting"), name="waiting_dead_letter_id")]
 
     def __str__(self) -> str:
         return str(self.position)

@@ -18,7 +18,6 @@ from common.sqlstate import sqlstate
 from common.stores import DATABASE_AWAY
 from timestamps import stream
 from timestamps.archive import Archive
-from timestamps.deadletters import waiting_index_entries
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 from timestamps.locks import lock_tables
 from timestamps.models import RecordTable, TableState
@@ -48,8 +47,7 @@ def open_log() -> bool:
     _refuse_lost_archive(found, state, taken)
     found.begin()
     has_lost = has_lost or state.last < taken
-    dead = waiting_index_entries() if has_lost and taken > START else []
-    if stream.open_store(archived, taken, dead):
+    if stream.open_store(archived, taken):
         level = logging.WARNING if has_lost and max(archived, taken) > START else logging.INFO
         logger.log(level, "log_opened", extra={"archived": str(archived), "taken": str(taken)})
     return True

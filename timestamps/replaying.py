@@ -13,8 +13,8 @@ from contextlib import suppress
 from django.db import connection, transaction
 from django.utils import timezone
 
+from timestamps import stream
 from timestamps.advancing import STEP_ENTRIES, advance, is_whole
-from timestamps.consuming import settle_index
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable, NoLiveTable, ReplayRefused, TableIsBroken
 from timestamps.locks import consumer_lease, lock_table, lock_tables, replay_lease
 from timestamps.models import RecordTable, TableState
@@ -125,7 +125,7 @@ def _change_over(number: int) -> None:
         live.save(update_fields=["state", "retired_at"])
         building.state, building.live_at, building.error = TableState.LIVE, timezone.now(), ""
         building.save(update_fields=["state", "live_at", "error"])
-    settle_index(building)
+    stream.raise_persisted(building.position)
     logger.warning("table_switched", extra={"table": number, "before": live.number, "records": building.records})
 
 

@@ -1,10 +1,11 @@
-"""Reads of timestamps by id, for machines: what the log has and the database has not, first; then the database.
+"""Reads of timestamps by id, for machines: the log first, at the position that the id has; then the database.
 
-An entry leaves the index only after its row was committed, so a reader who asks in this order finds it in one or the
-other. What is in neither was never handed out, unless the database has lost what it had: then its position is behind
-``persisted``, or its last record is gone, and the answer is "being rebuilt" instead of "never".
+The mark ``persisted`` passes an entry only after its row was committed, so a reader who asks in this order finds it
+behind the mark or in the database. An id that is in neither was never handed out if the live table has passed its
+position, or the mark has not. Otherwise the database has lost what it had, and the answer is "being rebuilt".
 """
 
+import json
 import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,32 +15,43 @@ from redis.exceptions import RedisError
 
 from common.errors import FloodgateError, StoreUnavailable
 from common.stores import DATABASE_AWAY, TRUTH, WRITE_STORE
+from common.uuids import HYPHENATED_UUID
 from timestamps import stream
 from timestamps.errors import Rebuilding, TimestampNotFound
+from timestamps.ids import position_of
+from timestamps.lines import load_entry
 from timestamps.models import TableState
 from timestamps.rows import as_timestamps, select_rows, table_numbers
-from timestamps.types import Position, Query, Timestamp
+from timestamps.types import START, Position, Query, Timestamp
 
 logger = logging.getLogger(__name__)
 
-# One statement, so that the pointer, the position and the records are of one snapshot. The fence keeps the look at the
-# last record from being repeated for each row.
+# One statement, so that the pointer, the position, the records and the letters are of one snapshot. The fence keeps the
+# look at the last record from being repeated for each row.
 _READ_LIVE = """
-SELECT live.number, live.position_ms, live.position_seq, live.is_whole, record.command_id, record.event_timestamp,
-       record.correlation_id, record.created_at
+WITH asked AS MATERIALIZED (SELECT %s::uuid[] AS ids)
+SELECT live.number, live.position_ms, live.position_seq, live.is_whole, found.*
 FROM (
     SELECT number, position_ms, position_seq,
            last_command_id IS NULL OR EXISTS (SELECT FROM {table} WHERE command_id = last_command_id) AS is_whole
     FROM timestamps_recordtable WHERE state = 'live' OFFSET 0
-) live LEFT JOIN {table} record ON record.command_id = ANY(%s)
+) live LEFT JOIN (
+    SELECT command_id, event_timestamp, correlation_id, created_at, NULL AS fields
+    FROM {table} WHERE command_id = ANY((SELECT ids FROM asked)::uuid[])
+    UNION ALL
+    SELECT command_id, NULL, NULL, NULL, fields
+    FROM timestamps_deadletter WHERE command_id = ANY((SELECT ids FROM asked)::uuid[]) AND state = 'waiting'
+) found ON true
 """
 _READ = "SELECT command_id, event_timestamp, correlation_id, created_at FROM {table} WHERE command_id = ANY(%s)"
+
+OLD_ENTRIES = 1_000  # of those that wait; more are not looked at
 
 Answer = Timestamp | FloodgateError
 
 
 class _Log(NamedTuple):
-    """What the log's side knows of a batch."""
+    """What the log knows of a batch."""
 
     persisted: Position
     waiting: dict[UUID, Timestamp]
@@ -88,28 +100,54 @@ def _refusals(
     """Why there is no answer, by id; what a table that is being built has is put into ``found``."""
     if log is None or database is None:
         return dict.fromkeys(missing, StoreUnavailable())
-    if database.through is not None and database.through >= log.persisted:
-        return {command_id: TimestampNotFound(command_id) for command_id in missing}
-    found |= _read_building(missing)
-    return {command_id: Rebuilding() for command_id in missing}
+    unsure = _unsure(missing, log, database.through or START)
+    if unsure:
+        found |= _read_building(unsure)
+    return {command_id: TimestampNotFound(command_id) for command_id in missing} | dict.fromkeys(unsure, Rebuilding())
+
+
+def _unsure(missing: list[UUID], log: _Log, through: Position) -> list[UUID]:
+    """Ids that are in neither, and may have been handed out."""
+    places = {command_id: position_of(command_id) for command_id in missing}
+    unsure = [command_id for command_id, place in places.items() if place and through < place <= log.persisted]
+    placeless = [command_id for command_id, place in places.items() if place is None]
+    if placeless and (through < log.persisted or _old_entries_wait(through)):
+        unsure += placeless
+    return unsure
+
+
+def _old_entries_wait(through: Position) -> bool:
+    """Whether entries for the database are from before ids had positions: one without may be of those then."""
+    try:
+        lines = stream.read_after(through, OLD_ENTRIES)
+    except RedisError:
+        return True
+    ids = [load_entry(line).fields.get("command_id", "") for line in lines or ()]
+    return lines is None or any(HYPHENATED_UUID.fullmatch(one) and position_of(UUID(one)) is None for one in ids)
 
 
 def _read_log(ids: list[UUID]) -> _Log | None:
     """None while the store is away: records are read all the same."""
     if TRUTH.is_open:
         return None
+    placed = [(command_id, position) for command_id in ids if (position := position_of(command_id))]
     try:
-        persisted, entries = stream.look(map(str, ids))
+        persisted, entries = stream.find_waiting([position for _, position in placed])
     except RedisError:
-        logger.warning("index_not_read", exc_info=True)
+        logger.warning("log_not_read", exc_info=True)
         TRUTH.open()
         return None
-    waiting = {
-        command_id: Timestamp(command_id, entry.event_timestamp, entry.correlation_id, None)
-        for command_id, entry in zip(ids, entries, strict=True)
-        if entry
-    }
-    return _Log(persisted, waiting)
+    found = zip([command_id for command_id, _ in placed], entries, strict=True)
+    return _Log(persisted, {one: _waiting(one, fields) for one, fields in found if fields and _is_of(one, fields)})
+
+
+def _is_of(command_id: UUID, fields: dict[str, str]) -> bool:
+    return fields.get("command_id") == str(command_id)
+
+
+def _waiting(command_id: UUID, fields: dict[str, str]) -> Timestamp:
+    """An entry as readers see it that is not in the database, and may be broken."""
+    return Timestamp(command_id, fields.get("event_timestamp", ""), fields.get("correlation_id", ""), None)
 
 
 def _read_database(ids: list[UUID]) -> _Database | None:
@@ -143,7 +181,9 @@ def _as_database(rows: Sequence[Any]) -> _Database:
         return _Database(None, {})
     _, milliseconds, sequence, is_whole = rows[0][:4]
     through = Position(milliseconds, sequence) if is_whole else None
-    return _Database(through, as_timestamps(row[4:] for row in rows if row[4] is not None))
+    records = as_timestamps(row[4:8] for row in rows if row[7] is not None)
+    letters = {row[4]: _waiting(row[4], json.loads(row[8])) for row in rows if row[8] is not None}
+    return _Database(through, letters | records)
 
 
 def _read_building(ids: list[UUID]) -> dict[UUID, Timestamp]:

@@ -1,7 +1,6 @@
 """Appending: to the log, which answers when the entries are on disk."""
 
 import random
-import time
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -42,10 +41,10 @@ def append_timestamps(submissions: list[Submission]) -> list[Outcome]:
 
 
 def _append(submissions: list[Submission]) -> list[Outcome]:
-    first_ids = [(_first_id(), submission) for submission in submissions]
-    answers = stream.append_submissions(first_ids)
+    drawn = [(f"{random.getrandbits(32):08x}", submission) for submission in submissions]
+    answers = stream.append_submissions(drawn)
     if stream.NOT_OPEN in answers and open_soon():
-        answers = stream.append_submissions(first_ids)
+        answers = stream.append_submissions(drawn)
     outcomes = [_outcome(*pair) for pair in zip(answers, submissions, strict=True)]
     count_outcomes(outcomes)
     return outcomes
@@ -63,17 +62,6 @@ def _calls(submissions: list[Submission]) -> Iterator[list[Submission]]:
         call.append(submission)
     if call:
         yield call
-
-
-def _first_id() -> str:
-    """A UUIDv7 in text whose last eight digits are below 2^31: those of its submission count up from it, without carry.
-
-    It needs to be unique, not to be unguessable: 71 random bits beside the millisecond.
-    """
-    high = random.getrandbits(40)
-    stem = f"{time.time_ns() // 1_000_000:012x}7{high >> 28:03x}{8 | high >> 26 & 3:x}{random.getrandbits(28):07x}"
-    digits = f"{stem}{random.getrandbits(31):08x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _outcome(answer: bytes, submission: Submission) -> Outcome:

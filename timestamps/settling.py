@@ -1,8 +1,8 @@
 """How the wait of dead letters ends: their ids have become records, by a retry or as a table took them from the log.
 
 A letter waits while the live table lacks its id, or a table that may become the live one does and has passed it:
-readers are answered from the index then. First tables are written, then the index, then the letter's row, so whoever
-comes after a death sees what is left to do.
+readers are answered from the letter then. First tables are written, then the letter's row, so whoever comes after a
+death sees what is left to do.
 """
 
 from collections.abc import Collection, Container, Iterator
@@ -11,7 +11,6 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from timestamps import stream
 from timestamps.decoding import decode_entries
 from timestamps.locks import lock_dead_letters, lock_tables
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
@@ -92,13 +91,12 @@ def _settle(ids: Collection[int]) -> int:
         return 0
     with transaction.atomic():
         taken = _taken(lock_dead_letters(ids))
-        stream.stop_waiting([command_id for _, command_id in taken])
-        settled = DeadLetter.objects.filter(pk__in=[pk for pk, _ in taken])
+        settled = DeadLetter.objects.filter(pk__in=taken)
         return settled.update(state=DeadLetterState.RETRIED, retried_at=timezone.now())
 
 
-def _taken(letters: list[DeadLetter]) -> list[tuple[int, str]]:
-    """Keys and command ids of letters that need not wait."""
+def _taken(letters: list[DeadLetter]) -> list[int]:
+    """Keys of letters that need not wait."""
     keys = {letter.position: letter.pk for letter in letters}
     records, _ = decode_entries([letter.entry for letter in letters])
     tables = list(RecordTable.objects.filter(state__in=(TableState.LIVE, TableState.BUILDING)))
@@ -107,7 +105,7 @@ def _taken(letters: list[DeadLetter]) -> list[tuple[int, str]]:
     for table in tables:
         found = ids_in(table.number, [UUID(record.command_id) for record in records])
         records = [record for record in records if UUID(record.command_id) in found or _is_ahead(record, table)]
-    return [(keys[record.position], record.command_id) for record in records]
+    return [keys[record.position] for record in records]
 
 
 def _is_ahead(record: Record, table: RecordTable) -> bool:

@@ -7,7 +7,7 @@ import time
 
 from timestamps import stream
 from timestamps.consuming import consume_log
-from timestamps.lagging import is_behind, read_lag
+from timestamps.lagging import is_behind, lag_seconds
 from timestamps.opening import open_soon
 
 LOOK_SECONDS = 0.5
@@ -21,5 +21,5 @@ def consume_if_late() -> None:
     """
     if not stream.state().is_open:
         open_soon()
-    if read_lag(time.time()).seconds > LATE_SECONDS or is_behind():
+    if lag_seconds(time.time()) > LATE_SECONDS or is_behind():
         consume_log()

@@ -1,9 +1,9 @@
 """The newer part of the log, a stream in the truth Valkey, and the marks beside it: everything that touches their keys.
 
-The stream is the log; beside it are an index of what is not in the database yet (``pending``), and two positions that
-only rise: ``persisted``, through which the live table had everything, and ``trimmed``, through which the stream has
-lost its entries to the archive. Below ``trimmed`` a range of the stream is silently empty, so whoever reads a range
-reads the mark in the same moment, and the script that trims sets it.
+The stream is the log. Beside it are two positions that only rise: ``persisted``, through which the live table had
+everything, and ``trimmed``, through which the stream has lost its entries to the archive. Below ``trimmed`` a range of
+the stream is silently empty, so whoever reads a range reads the mark in the same moment, and the script that trims sets
+it.
 
 A store that starts may be an empty one or an older copy, so its marks count only when it was opened since
 (``opening.py``): the key ``life`` then has the ``run_id`` of its server, which no copy of it has in another process.
@@ -11,7 +11,7 @@ A store that starts may be an empty one or an older copy, so its marks count onl
 Each function is one command or script call, so it happens wholly or not at all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -31,7 +31,6 @@ from timestamps.types import START, Position, Submission
 APPENDED, REPLAYED, REUSED, FULL, NO_MARKS, NOT_OPEN = b"A", b"R", b"X", b"F", b"M", b"N"
 TAIL_ENTRIES = 20_000  # that are counted one by one: 60 ms
 READ_ATTEMPTS = 4  # of half a second each
-SETTLE_ENTRIES = 1_000  # of one call: 2 ms of the server
 QUICK_ENTRIES = 1_000  # of one append: some 10 ms of an idle server, more than ten times that of a busy one
 
 
@@ -54,17 +53,10 @@ class State(NamedTuple):
     last: Position
 
 
-class Waiting(NamedTuple):
-    """An entry of the index: in the log, and perhaps not in the database yet."""
-
-    event_timestamp: str
-    correlation_id: str
-
-
 def append_submissions(submissions: Sequence[tuple[str, Submission]]) -> list[bytes]:
     """Append all that find room; one round trip.
 
-    Args:    submissions: each with the id of its first entry, whose last eight digits count up.
+    Args:    submissions: each with eight random hexadecimal digits for the ids of its entries.
     Returns: for each one of APPENDED, REPLAYED, REUSED, FULL, NO_MARKS and NOT_OPEN, after the first two with its first
         id.
     Raises:  RedisError: unknown whether anything was appended.
@@ -74,39 +66,20 @@ def append_submissions(submissions: Sequence[tuple[str, Submission]]) -> list[by
         settings.IDEMPOTENCY_TTL_SECONDS,
         settings.TIMESTAMPS_MAX_MARKS,
     ]
-    for first_id, (event_timestamps, correlation_id, mark) in submissions:
-        arguments += (*(mark or (b"", b"")), first_id, correlation_id, ",".join(event_timestamps))
+    for random, (event_timestamps, correlation_id, mark) in submissions:
+        arguments += (*(mark or (b"", b"")), random, correlation_id, ",".join(event_timestamps))
     entries = sum(len(submission.event_timestamps) for _, submission in submissions)
     store = valkey.patient_truth() if entries > QUICK_ENTRIES else valkey.truth()
     return cast(list[bytes], run("append", *arguments, store=store))
 
 
-def look(command_ids: Iterable[str]) -> tuple[Position, list[Waiting | None]]:
-    """``persisted``, and what the index has of each id, in order and of one moment. Raises RedisError."""
-    through, found = cast(tuple[bytes, list[bytes | None]], run("look", *command_ids))
-    return Position.parse(through.decode()), [_waiting(value) for value in found]
+def find_waiting(positions: Sequence[Position]) -> tuple[Position, list[dict[str, str] | None]]:
+    """``persisted``, and the fields of the entry at each position after it, in order and of one moment.
 
-
-def settle(through: Position, dead: Iterable[Position]) -> None:
-    """Take what is in the database out of the index, up to a position, except dead letters.
-
-    May be repeated; does nothing when it was done. Raises RedisError.
+    Raises: RedisError.
     """
-    names = [str(position) for position in dead]
-    while run("settle", str(through), SETTLE_ENTRIES, *names) == SETTLE_ENTRIES:
-        pass
-
-
-def keep_waiting(entries: Iterable[tuple[str, Waiting]]) -> None:
-    """Have these ids in the index, where they are not: no table has them. Raises RedisError."""
-    if arguments := _index(entries):
-        run("keep", *arguments)
-
-
-def stop_waiting(command_ids: Sequence[str]) -> None:
-    """Take these ids out of the index: the live table has them. Raises RedisError."""
-    if command_ids:
-        valkey.truth().hdel(prefix() + "pending", *command_ids)
+    persisted, found = cast(tuple[bytes, list[list[bytes] | None]], run("find", *map(str, positions)))
+    return Position.parse(persisted.decode()), [_fields(entry) if entry else None for entry in found]
 
 
 def read_after(position: Position, limit: int) -> list[bytes] | None:
@@ -131,6 +104,11 @@ def persisted() -> Position:
     return _position(valkey.truth().get(prefix() + "persisted"))
 
 
+def raise_persisted(through: Position) -> None:
+    """Does nothing where the mark is there already. Raises RedisError."""
+    run("persist", str(through))
+
+
 def trimmed() -> Position:
     """Through which the stream has lost its entries to the archive. Raises RedisError."""
     return _position(valkey.truth().get(prefix() + "trimmed"))
@@ -150,15 +128,14 @@ def state() -> State:
     return State(bool(is_open), _position(trimmed) if trimmed else None, _position(last))
 
 
-def open_store(archived: Position, taken: Position, dead: Iterable[tuple[str, Waiting]]) -> bool:
+def open_store(archived: Position, taken: Position) -> bool:
     """Let a store that has started be the log again; whether it was not open. Raises RedisError.
 
     Args:
         archived: where the archive ends. What the store lacks of it, readers take from there.
         taken: through which the live table has everything. What is appended comes after both.
-        dead: dead letters, of which a store that lost its index knows nothing.
     """
-    return bool(run("open", str(archived), str(archived.after()), str(max(archived, taken)), *_index(dead)))
+    return bool(run("open", str(archived), str(archived.after()), str(max(archived, taken))))
 
 
 def oldest_after(position: Position) -> Position | None:
@@ -167,13 +144,9 @@ def oldest_after(position: Position) -> Position | None:
     return Position.parse(found[0][0].decode()) if found else None
 
 
-def sizes() -> tuple[int, int]:
-    """Entries of the index, and of the stream. Raises RedisError."""
-    with valkey.truth().pipeline(transaction=False) as pipeline:
-        pipeline.hlen(prefix() + "pending")
-        pipeline.xlen(stream_key())
-        waiting, entries = pipeline.execute()
-    return int(waiting), int(entries)
+def length() -> int:
+    """How many entries the stream has. Raises RedisError."""
+    return int(valkey.truth().xlen(stream_key()))
 
 
 def tail(position: Position, limit: int = TAIL_ENTRIES) -> Tail:
@@ -228,17 +201,10 @@ def _script(name: str) -> Script:
     return valkey.truth().register_script(load_lua(Path(__file__).parent / "lua" / f"{name}.lua"))
 
 
-def _index(entries: Iterable[tuple[str, Waiting]]) -> list[str | bytes]:
-    """As scripts take entries of the index."""
-    arguments: list[str | bytes] = []
-    for command_id, (event_timestamp, correlation_id) in entries:
-        arguments += (command_id, f"{event_timestamp} {correlation_id}".encode(errors="surrogateescape"))
-    return arguments
-
-
 def _position(found: Any) -> Position:
     return Position.parse(found.decode()) if found else START
 
 
-def _waiting(value: bytes | None) -> Waiting | None:
-    return Waiting(*value.decode(errors="replace").rsplit(" ", 1)) if value else None
+def _fields(entry: list[bytes]) -> dict[str, str]:
+    texts = [part.decode(errors="replace") for part in entry]
+    return dict(zip(texts[::2], texts[1::2], strict=True))

@@ -15,7 +15,7 @@ from timestamps.errors import ArchiveIsBroken
 from timestamps.lines import line_position
 from timestamps.models import RecordTable, TableState
 from timestamps.segments import Manifest, sha256_of
-from timestamps.types import Position
+from timestamps.types import START, Position
 
 PAGE_ENTRIES = 5_000
 
@@ -69,9 +69,9 @@ def compare_with_stream(trimmed: Position, manifest: Manifest, lines: list[bytes
 
 
 def _needed_from() -> Position:
-    """The log up to here is in all tables that are filled from it, and the index needs no look at it any more."""
+    """The log up to here is in all tables that are filled from it. START without any."""
     filled = RecordTable.objects.filter(state__in=(TableState.LIVE, TableState.BUILDING))
-    return min([stream.persisted(), *(table.position for table in filled)])
+    return min((table.position for table in filled), default=START)
 
 
 def _stream_lines(after: Position, through: Position) -> Iterator[bytes]:

@@ -77,16 +77,10 @@ class Submission(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What became of a submission: the ids of its entries are ``first_id`` and the ``count - 1`` numbers after it."""
+    """What became of a submission: the id of its first entry, from which follow those of the others (``ids.py``)."""
 
     first_id: UUID
     count: int
-
-    def ids(self) -> list[str]:
-        """As text, whose last eight digits count up without carry."""
-        text = str(self.first_id)
-        stem, first = text[:-8], int(text[-8:], 16)
-        return [f"{stem}{number:08x}" for number in range(first, first + self.count)]
 
 
 class Query(NamedTuple):

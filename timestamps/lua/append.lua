@@ -1,48 +1,64 @@
--- Appends the instants of several submissions to the log and to the index of what is not in the database yet.
+-- Appends the instants of several submissions to the log.
 --
 -- ARGV: stream, key prefix, most entries of the stream, seconds that marks are kept, most marks, then for each
---       submission: digest and fingerprint of its mark (both empty without one), its first id in text, its correlation
---       id, its instants (with a comma between).
--- The last eight digits of the first id count its entries' ids up.
+--       submission: digest and fingerprint of its mark (both empty without one), eight random hexadecimal digits, its
+--       correlation id, its instants (with a comma between).
 -- Returns for each submission a letter and an id: A it was appended, R it was before (with that first id), X its mark
 --       was there with another content, F the log is full, M too many marks are kept, N the store is not open.
 
 local stream, prefix = ARGV[1], ARGV[2]
 local most_entries, mark_seconds, most_marks = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local SEQUENCES = 16777216 -- of one millisecond, as ids have room for (timestamps/ids.py)
 -- include: ../../common/lua/marks.lua
 -- include: life.lua
-local pending = prefix .. 'pending'
+-- include: lastid.lua
 local length = redis.call('XLEN', stream)
+local ms, seq = last_id():match('^(%d+)-(%d+)$')
+ms, seq = tonumber(ms), tonumber(seq)
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
--- The index in groups, as each call from a script has its price. 10,000 entries take some 100 ms of an idle machine.
-local function append(first_id, correlation_id, instants)
-    local stem, number = first_id:sub(1, 28), tonumber(first_id:sub(29), 16)
-    local ending, waiting = ' ' .. correlation_id, {}
-    for instant in instants:gmatch('[^,]+') do
-        local id = stem .. string.format('%08x', number)
-        number = number + 1
-        redis.call('XADD', stream, '*', 'command_id', id, 'event_timestamp', instant, 'correlation_id', correlation_id)
-        waiting[#waiting + 1] = id
-        waiting[#waiting + 1] = instant .. ending
+-- The sequence number of the first of `count` entries of the millisecond `ms`, behind all that there are.
+local function take_place(count)
+    if now > ms then
+        ms, seq = now, -1
+    elseif seq + count >= SEQUENCES then
+        ms, seq = ms + 1, -1
     end
-    length = length + #waiting / 2
-    for at = 1, #waiting, 2000 do
-        redis.call('HSET', pending, unpack(waiting, at, math.min(at + 1999, #waiting)))
+    local first = seq + 1
+    seq = seq + count
+    return first
+end
+
+local function id_at(sequence, random)
+    local place = string.format('%08x-%04x-7%03x-8%03x', math.floor(ms / 65536), ms % 65536,
+        math.floor(sequence / 4096), sequence % 4096)
+    return place .. '-0000' .. random
+end
+
+-- 10,000 entries take some 40 ms of an idle machine.
+local function append(first, random, correlation_id, instants)
+    for instant in instants:gmatch('[^,]+') do
+        redis.call('XADD', stream, string.format('%d-%d', ms, first), 'command_id', id_at(first, random),
+            'event_timestamp', instant, 'correlation_id', correlation_id)
+        first = first + 1
     end
 end
 
-local function submit(digest, fingerprint, first_id, correlation_id, instants)
+local function submit(digest, fingerprint, random, correlation_id, instants)
     local found = digest ~= '' and find_mark(digest)
     if found then
         return found:sub(1, #fingerprint) == fingerprint and 'R' .. found:sub(#fingerprint + 1) or 'X'
     end
     local _, commas = instants:gsub(',', '')
-    if length + commas + 1 > most_entries then return 'F' end
-    if digest ~= '' then
-        if not has_room_for_marks() then return 'M' end
-        keep_mark(digest, fingerprint .. first_id)
-    end
-    append(first_id, correlation_id, instants)
+    local count = commas + 1
+    if length + count > most_entries then return 'F' end
+    if digest ~= '' and not has_room_for_marks() then return 'M' end
+    local first = take_place(count)
+    local first_id = id_at(first, random)
+    if digest ~= '' then keep_mark(digest, fingerprint .. first_id) end
+    append(first, random, correlation_id, instants)
+    length = length + count
     return 'A' .. first_id
 end
 

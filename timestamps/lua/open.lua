@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Lets a store that has started be the log again. Returns whether it was not open.
 -- ARGV: stream, key prefix, where the archive ends, the position right after it, the one that new entries must come
---       after, then the id and the value of each dead letter.
+--       after.
 --
 -- A store without the mark, or whose stream ends before the archive does, is empty or an older copy: the log is the
 -- archive up to its end and goes on from there. Any other has what the archive has since its mark, as entries only come
@@ -12,23 +12,18 @@ local stream, prefix, archived, after_archived, floor = ARGV[1], ARGV[2], ARGV[3
 -- include: positions.lua
 -- include: lastid.lua
 
-local function go_on_from_archive(last)
-    if not is_after(last, archived) then redis.call('DEL', prefix .. 'pending') end
+if is_open then return 0 end
+local last = last_id()
+if not redis.call('GET', prefix .. 'trimmed') or is_after(archived, last) then
     redis.call('XTRIM', stream, 'MINID', '=', after_archived)
     redis.call('SET', prefix .. 'trimmed', archived)
     local persisted = redis.call('GET', prefix .. 'persisted')
     if not persisted or is_after(archived, persisted) then redis.call('SET', prefix .. 'persisted', archived) end
 end
-
-if is_open then return 0 end
-local last = last_id()
-if not redis.call('GET', prefix .. 'trimmed') or is_after(archived, last) then go_on_from_archive(last) end
-for at = 6, #ARGV, 2 do
-    redis.call('HSETNX', prefix .. 'pending', ARGV[at], ARGV[at + 1])
-end
 if is_after(floor, last) then
     redis.call('XADD', stream, floor, 'floor', '')
     redis.call('XDEL', stream, floor)
 end
+redis.call('UNLINK', prefix .. 'pending') -- an index that was kept before ids had positions
 redis.call('SET', prefix .. 'life', run_id)
 return 1

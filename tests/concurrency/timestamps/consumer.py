@@ -17,7 +17,7 @@ if not apps.ready:
 
 from django.db import connection, connections
 
-from timestamps import advancing, consuming
+from timestamps import advancing, consuming, stream
 from timestamps.models import RecordTable
 
 
@@ -37,12 +37,12 @@ def use_database(name: str) -> None:
 
 
 def consume_and_die(database: str, before: str) -> None:
-    """Consume, and be killed right before ``commit`` or before the index is ``cleared``."""
+    """Consume, and be killed right before ``commit`` or before the log is ``told``."""
     use_database(database)
     if before == "commit":
         RecordTable.save = die  # type: ignore[method-assign]
     else:
-        consuming.settle_index = die
+        stream.raise_persisted = die
     consuming.consume_log()
 
 

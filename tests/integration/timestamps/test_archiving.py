@@ -42,7 +42,7 @@ def segment_sizes() -> list[int]:
 
 
 def in_stream() -> int:
-    return stream.sizes()[1]
+    return stream.length()
 
 
 def test_full_segments_are_written_and_what_is_left_waits() -> None:

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -72,7 +73,7 @@ def test_a_broken_entry_is_kept_with_the_reason_and_holds_nobody_up(
     assert letter.reason.startswith(reason)
     kept = {name: value.encode(errors="surrogateescape") for name, value in json.loads(letter.fields).items()}
     assert kept == {name: value if isinstance(value, bytes) else value.encode() for name, value in fields.items()}
-    assert stream.sizes()[0] == (fields.get("command_id") == ID)
+    assert isinstance(read(UUID(ID)), Timestamp) == (fields.get("command_id") == ID)
 
 
 def test_what_the_database_refuses_is_found_among_many_and_still_read(refusing_table: None) -> None:
@@ -86,7 +87,6 @@ def test_what_the_database_refuses_is_found_among_many_and_still_read(refusing_t
     answer = read(refused[0])
     assert isinstance(answer, Timestamp)
     assert answer.created_at is None
-    assert stream.sizes()[0] == 4
 
 
 def pass_a_batch_that_no_table_takes() -> None:
@@ -136,7 +136,6 @@ def test_a_dead_letter_becomes_a_record_when_the_reason_is_gone(refusing_table: 
     assert retry_dead_letters() == (1, 0)
     assert [row[0] for row in rows()] == ids
     assert live_table().records == 5
-    assert stream.sizes()[0] == 0
     letter = DeadLetter.objects.get()
     assert letter.state == DeadLetterState.RETRIED
     assert letter.retried_at is not None

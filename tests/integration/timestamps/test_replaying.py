@@ -80,7 +80,7 @@ def test_replay_builds_the_same_records_from_archive_and_stream() -> None:
     append(5)
     consume_log()
     before = live_rows()
-    assert stream.sizes()[1] == 12
+    assert stream.length() == 12
     start_replay("again")
     replay_all()
     assert live_table().number == 2
@@ -128,7 +128,7 @@ def test_replay_from_beyond_the_live_table_is_refused() -> None:
 def steps_of_replay(visit: Callable[[str], None]) -> pytest.MonkeyPatch:
     """``visit`` is called before and after each step that leaves something behind."""
     patch = pytest.MonkeyPatch()
-    for name in ("copy_slice", "advance", "counts_are_proved", "_change_over", "settle_index"):
+    for name in ("copy_slice", "advance", "counts_are_proved", "_change_over"):
         original = getattr(replaying, name)
 
         def watched(*arguments: object, original: Callable[..., object] = original, name: str = name) -> object:

@@ -1,6 +1,7 @@
 """Reads: never "not found" for an id that was handed out, whatever the stores have lost or where its row is by now."""
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,14 +12,17 @@ from redis.exceptions import ConnectionError as StoreGone
 
 from common import valkey
 from common.errors import FloodgateError, StoreUnavailable
+from common.idempotency import IdempotencyMark, Replayed
 from common.stores import TRUTH, WRITE_STORE
-from tests.timestamps import append, build_table, committed, make_live, read
-from timestamps import rows, selectors, stream
+from tests.timestamps import CORRELATION_ID, append, build_table, committed, entries, make_live, put_entry, read
+from timestamps import advancing, rows, selectors, stream
 from timestamps.advancing import advance
-from timestamps.consuming import consume_log, live_table, settle_index
+from timestamps.consuming import consume_log, live_table
 from timestamps.errors import Rebuilding, TableIsBroken, TimestampNotFound
-from timestamps.models import RecordTable
-from timestamps.types import Query, Timestamp
+from timestamps.ids import id_at, ids_from, position_of
+from timestamps.models import DeadLetter, RecordTable
+from timestamps.services import append_timestamps
+from timestamps.types import START, Position, Query, Submission, Timestamp
 
 pytestmark = committed
 
@@ -46,9 +50,8 @@ def test_an_id_is_found_before_and_after_each_step_to_the_database() -> None:
     assert is_found(command_id)
     advance(1)
     assert is_found(command_id)  # in both
-    settle_index(live_table())
+    stream.raise_persisted(live_table().position)
     assert is_found(command_id)
-    assert stream.sizes() == (0, 1)
 
 
 @pytest.mark.parametrize("step", ["_read_log", "_read_database"])
@@ -159,7 +162,6 @@ def test_the_live_table_is_found_when_the_known_one_was_dropped() -> None:
     build_table(2)
     advance(2)
     make_live(2)
-    settle_index(live_table())
     sql("DROP TABLE timestamps_record_1")
     assert is_found(command_id)
 
@@ -213,3 +215,90 @@ def test_ids_are_not_unknown_while_nobody_knows_whether_the_log_is_fresh() -> No
     [command_id] = append(1)
     valkey.truth().flushdb()
     assert isinstance(read(command_id), Rebuilding)
+
+
+# An id says where its entry is
+
+
+def next_ids(command_id: UUID) -> list[UUID]:
+    """Ids like the last one that was handed out, which nobody was given."""
+    place = position_of(command_id)
+    assert place
+    random = str(command_id)[-8:]
+    other = f"{int(random, 16) ^ 1:08x}"
+    positions = [place.after(), Position(place.ms + 1, 0), Position(place.ms + 3_600_000, 0)]
+    return [UUID(id_at(place, other)), *(UUID(id_at(position, random)) for position in positions)]
+
+
+@pytest.mark.parametrize("consume", [True, False])
+def test_an_id_beside_one_that_was_handed_out_is_nobodys(consume: bool) -> None:
+    *_, last = append(3)
+    if consume:
+        consume_log()
+    assert is_found(last)
+    assert [type(read(one)) for one in next_ids(last)] == [TimestampNotFound] * 4
+
+
+def test_an_id_that_nobody_was_given_is_not_found_while_the_database_is_behind_what_it_had() -> None:
+    *_, last = append(2)
+    consume_log()
+    sql("TRUNCATE timestamps_record_1")
+    RecordTable.objects.update(position_ms=0, position_seq=0, last_command_id=None, records=0)
+    assert isinstance(read(last), Rebuilding)
+    [later] = append(1)
+    assert is_found(later)
+    assert [type(read(one)) for one in next_ids(later)[1:]] == [TimestampNotFound] * 3
+
+
+def test_ids_of_many_submissions_are_where_the_stream_has_them() -> None:
+    instants = ["2018-08-04T05:32:31Z"] * 3
+    outcomes = append_timestamps([Submission(instants, CORRELATION_ID) for _ in range(5)])
+    ids = [UUID(one) for outcome in outcomes for one in ids_from(outcome.first_id, outcome.count)]  # type: ignore[union-attr]
+    found = entries(stream.read_after(START, 100))
+    assert [(entry.position, entry.fields["command_id"]) for entry in found] == [
+        (position_of(one), str(one)) for one in ids
+    ]
+
+
+# Ids that were handed out before they had positions
+
+OLD_ID = UUID("01a1fda7-97c8-7775-a6e6-cad757bbc72a")
+OLD_ENTRY = {"command_id": str(OLD_ID), "event_timestamp": "2018-08-04T05:32:31Z", "correlation_id": CORRELATION_ID}
+
+
+def test_an_old_id_is_never_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    [before] = append(1)
+    put_entry(OLD_ENTRY)
+    append(1)
+    assert isinstance(read(OLD_ID), Rebuilding)
+    monkeypatch.setattr(advancing, "STEP_ENTRIES", 1)
+    advance(1)
+    assert is_found(before)
+    assert isinstance(read(OLD_ID), Rebuilding)
+    advance(1)
+    assert is_found(OLD_ID)
+
+
+def test_an_old_id_that_nobody_has_is_not_found_beside_entries_that_wait() -> None:
+    append(1)
+    assert isinstance(read(OLD_ID), TimestampNotFound)
+
+
+def test_an_old_dead_letter_is_read() -> None:
+    put_entry(OLD_ENTRY | {"event_timestamp": "2018-02-30T00:00:00Z"})
+    consume_log()
+    DeadLetter.objects.update(command_id=None)
+    assert isinstance(read(OLD_ID), TimestampNotFound)
+    sql(import_module("timestamps.migrations.0005_deadletter_command_id").TAKE_IDS)
+    assert is_found(OLD_ID)
+
+
+def test_a_mark_of_before_is_answered_with_the_ids_of_then() -> None:
+    mark = IdempotencyMark(b"d" * 16, b"f" * 16)
+    submission = Submission(["2018-08-04T05:32:31Z"] * 2, CORRELATION_ID, mark)
+    append_timestamps([submission])
+    [name] = valkey.truth().keys(stream.prefix() + "marks:*")
+    valkey.truth().hset(name, mark.digest, mark.fingerprint + str(OLD_ID).encode())
+    [outcome] = append_timestamps([submission])
+    assert isinstance(outcome, Replayed)
+    assert list(ids_from(outcome.result.first_id, 2)) == [str(OLD_ID), str(OLD_ID)[:-1] + "b"]

@@ -49,7 +49,7 @@ def problem() -> str:
 
 
 def test_whole_log_is_proved_with_its_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    assert stream.sizes()[1] == 14
+    assert stream.length() == 14
     call_command("verify_log")
     assert capsys.readouterr().out == "The log is whole: 3 segments with 30 entries, and 4 more in the stream\n"
 
@@ -144,7 +144,7 @@ def test_memory_of_the_stream_is_as_of_an_empty_one_after_50_000_entries(setting
     consume_log()
     settings.TIMESTAMPS_SEGMENT_ENTRIES = 50_000
     settings.TIMESTAMPS_SEGMENT_SECONDS = 10_000
-    fill(50_000 - stream.sizes()[1])
+    fill(50_000 - stream.length())
     full = memory()
     assert full > 4_000_000
     pretend_all_is_persisted()

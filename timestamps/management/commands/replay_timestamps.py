@@ -77,7 +77,7 @@ class Command(AuditedCommand):
         entries = entries_in_log()
         self.stdout.write(
             f"the log has {entries:,} entries: {newest.number:,} segments with {newest.total_entries:,}"
-            f" ({newest.total_size:,} bytes), and a stream of {stream.sizes()[1]:,} that may overlap them\n"
+            f" ({newest.total_size:,} bytes), and a stream of {stream.length():,} that may overlap them\n"
             f"table {live.number} is live, with {live.records:,} records"
             + (f" through {live.position}\n" if live.position > START else ", at the log's beginning\n")
             + (f"entries from {first} on would be replayed, records before copied" if first > START else _ALL)
