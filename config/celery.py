@@ -5,7 +5,7 @@ import warnings
 
 from celery import Celery
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]  # missing in celery-types
-from celery.signals import setup_logging
+from celery.signals import import_modules, setup_logging
 
 warnings.filterwarnings("ignore", category=SecurityWarning)  # root in a container or on a laptop is the user's choice
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -14,14 +14,15 @@ app = Celery("floodgate")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 
 
-def _all_apps() -> list[str]:
-    """For ``celery -A config worker``; what config/workerprocess.py starts loads the tasks of its queues alone."""
+@import_modules.connect
+def _add_all_tasks(sender: Celery, **_: object) -> None:
+    """For ``celery -A config worker``; what config/workerprocess.py starts has the tasks of its queues alone."""
     from django.conf import settings
 
-    return list(settings.INSTALLED_APPS) if settings.ANSWERS_REQUESTS else []
+    from jobs.running import add_tasks
 
-
-app.autodiscover_tasks(_all_apps)
+    if settings.ANSWERS_REQUESTS:
+        add_tasks(sender, settings.JOBS)
 
 
 @setup_logging.connect

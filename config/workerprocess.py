@@ -8,6 +8,7 @@ from typing import Any
 
 from celery.apps import worker
 from celery.signals import worker_init, worker_process_init
+from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.work")
 os.environ["CELERY_SKIP_CHECKS"] = "1"  # Celery tells nobody what they find
@@ -15,22 +16,20 @@ os.environ["CELERY_SKIP_CHECKS"] = "1"  # Celery tells nobody what they find
 from config.celery import app
 from config.celeryprocess import begin
 from config.tracing import start_tracing
+from jobs.job import jobs_of
+from jobs.running import add_tasks
+from jobs.watchdog import start_watchdogs
 
 __all__ = ["app"]
 
 
 class Worker(worker.Worker):
-    """Loads the tasks of its queues alone: those of imports take 20 MiB that the others do without."""
+    """Has the tasks of its queues alone, and imports what they need: imports take 20 MiB that others do without."""
 
     def __init__(self, *args: Any, queues: Sequence[str] = (), **options: Any) -> None:
-        app.autodiscover_tasks(_apps_of(queues or [app.conf.task_default_queue]))
+        self.jobs = jobs_of(settings.JOBS, queues or [app.conf.task_default_queue])
+        add_tasks(app, self.jobs)
         super().__init__(*args, queues=queues, **options)
-
-
-def _apps_of(queues: Sequence[str]) -> list[str]:
-    """Whose tasks beat sends there, which are all that have any."""
-    entries = app.conf.beat_schedule.values()
-    return sorted({entry["task"].partition(".")[0] for entry in entries if entry["options"]["queue"] in queues})
 
 
 app.Worker = partial(Worker, app=app)  # type: ignore[misc, assignment]  # a cached property, which may be set
@@ -39,7 +38,10 @@ app.Worker = partial(Worker, app=app)  # type: ignore[misc, assignment]  # a cac
 @worker_init.connect
 def _begin_worker(sender: Any, **_: object) -> None:
     begin(f"worker-{sender.hostname.partition('@')[0]}")
+    for job in sender.jobs:
+        job.load()
     _share_memory()
+    start_watchdogs(sender.jobs)
 
 
 def _share_memory() -> None:

@@ -35,7 +35,7 @@ from promotions.locks import (
     waiting_tables,
 )
 from promotions.models import ACTIVE, Chunk, Import, ImportStatus, VersionTable
-from promotions.publishing import deliver_publications
+from promotions.publishing import deliver_publications, reopen_delivery_if_behind
 from promotions.staging import finish_loading, plan_import
 from promotions.states import end_import
 
@@ -63,6 +63,7 @@ def work_on_imports(seconds: float = inf) -> bool:
     Returns: whether there may be more to do; False when nothing is left that this worker could do now.
     Raises:  DatabaseError: PostgreSQL is away; nothing is lost, call again later.
     """
+    reopen_delivery_if_behind()
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if not _do_something():

@@ -17,13 +17,14 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from common.stores import DATABASE_AWAY
+from jobs.waking import wake
 from promotions.errors import VersionGone, VersionNotFound
+from promotions.jobs import IMPORT
 from promotions.locks import delivery_lease, lock_import, lock_imports, lock_publishing
 from promotions.models import ACTIVE, Import, ImportStatus, Publication, Version
 from promotions.pointer import forget_cache, raise_cached_pointer, stored_pointer
 from promotions.readstore import pull_version
 from promotions.states import finish_import
-from promotions.submitting import wake_workers
 from promotions.types import LiveVersion
 
 logger = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ def _deliver_at_once() -> None:
 
     Carrying a version to another server may take long, so that is left to the workers.
     """
-    wake_workers()
+    wake(IMPORT)
     deadline = time.monotonic() + DELIVERY_PATIENCE_SECONDS
     while Publication.objects.filter(delivered_at=None).exists() and time.monotonic() < deadline:
         if settings.READ_STORE_IS_SEPARATE or not deliver_publications():

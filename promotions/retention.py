@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 
 from django.conf import settings
@@ -15,11 +16,22 @@ from django.utils import timezone
 from promotions.locks import lock_publishing
 from promotions.models import ACTIVE, ChunkDigests, Import, Pointer, Publication, Version
 from promotions.states import spool_folder
+from promotions.summing import sum_ended_imports
 from promotions.tables import drop_table, existing_tables
 
 logger = logging.getLogger(__name__)
 
 ORPHAN_SECONDS = 3600.0  # longer than any request or step holds a file that no row names yet
+
+
+def clean_up(seconds: float = inf) -> None:
+    """Sum imports that have ended, for about ``seconds``, and remove what nobody can read any more.
+
+    Raises: DatabaseError.
+    """
+    sum_ended_imports(seconds)
+    drop_unused_tables()
+    remove_orphaned_files()
 
 
 def drop_unused_tables() -> list[str]:

@@ -7,13 +7,14 @@ from django.conf import settings
 from django.utils import timezone
 
 from common.lines import end_by_newlines
+from jobs.waking import wake
 from promotions.errors import SourceChanged
+from promotions.jobs import IMPORT
 from promotions.locks import lease_keeper
 from promotions.models import Chunk, Import, ImportStatus, VersionTable
 from promotions.planning import Plan, PlannedChunk
 from promotions.sources import file_state, unpack
 from promotions.states import move_on, spool_folder
-from promotions.submitting import wake_workers
 from promotions.tables import create_table, table_names
 
 LARGE_ROWS = 2_000_000
@@ -56,7 +57,7 @@ def finish_loading(found: Import) -> bool:
         return False
     _check_unchanged(found)
     move_on(found, ImportStatus.INDEXING)
-    wake_workers()
+    wake(IMPORT)
     return True
 
 
@@ -84,4 +85,4 @@ def _keep(found: Import, planned: PlannedChunk) -> None:
     if not is_first_time and fields != {name: getattr(chunk, name) for name in _CHUNK_FIELDS}:
         raise SourceChanged
     if planned.number == 0:
-        wake_workers()
+        wake(IMPORT)

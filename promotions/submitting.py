@@ -1,20 +1,18 @@
 """Taking imports in, and cancelling them."""
 
+from functools import partial
 from pathlib import Path
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 
-from common.wakeups import wake
+from jobs.waking import wake
 from promotions.errors import ImportFinished, ImportNotFound, SourceNotFound
+from promotions.jobs import IMPORT
 from promotions.locks import lock_import
 from promotions.models import ACTIVE, Import, ImportStatus
 from promotions.sources import file_state
 from promotions.states import finish_import
-
-WORK_TASK = "promotions.work_on_imports"
-QUEUE = "imports"
 
 
 def submit_import(source: str, path: Path, *, is_upload: bool = False) -> Import:
@@ -38,7 +36,7 @@ def submit_import(source: str, path: Path, *, is_upload: bool = False) -> Import
             bytes_total=size,
             correlation_id=context.get("correlation_id") or "",
         )
-        transaction.on_commit(wake_workers)
+        transaction.on_commit(partial(wake, IMPORT))
     return submitted
 
 
@@ -61,7 +59,3 @@ def cancel_import(import_id: int) -> Import:
 def can_cancel(import_id: int) -> bool:
     """Whether the import has neither ended nor been decided."""
     return Import.objects.filter(pk=import_id, status__in=ACTIVE, version=None).exists()
-
-
-def wake_workers() -> None:
-    wake(WORK_TASK, QUEUE, workers=settings.IMPORT_WORKERS)

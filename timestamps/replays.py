@@ -11,8 +11,9 @@ from functools import partial
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
-from common.wakeups import wake
+from jobs.waking import wake
 from timestamps.errors import NoLiveTable, ReplayRefused
+from timestamps.jobs import REPLAY
 from timestamps.locks import lock_table, lock_tables
 from timestamps.models import RecordTable, TableState
 from timestamps.tables import create_record_table, drop_record_table
@@ -21,8 +22,6 @@ from timestamps.types import START, Position
 logger = logging.getLogger(__name__)
 
 REBUILD = "rebuild"  # name of replays that nobody asked for
-REPLAY_TASK = "timestamps.replay"
-QUEUE = "batches"
 DROP_AFTER = timedelta(minutes=10)  # longer than any reader holds on to a table's number
 
 
@@ -36,7 +35,7 @@ def start_replay(name: str, after: Position = START) -> RecordTable:
     building = running_replay() or _running_or_created(name, after)
     if (building.name, building.replayed_after) != (name, after):
         raise ReplayRefused(f"Replay {building.name!r} is running (table {building.number}); cancel it first.")
-    transaction.on_commit(partial(wake, REPLAY_TASK, QUEUE, workers=1))
+    transaction.on_commit(partial(wake, REPLAY))
     return building
 
 

@@ -6,13 +6,15 @@ from uuid import UUID
 
 from common.errors import FloodgateError
 from common.idempotency import IdempotencyKeyReused, Replayed
+from jobs.waking import Waker
 from timestamps import stream
 from timestamps.errors import BacklogFull, LogNotOpen, TooManyMarks
+from timestamps.jobs import CONSUME
 from timestamps.metrics import count_outcomes
 from timestamps.opening import open_soon
 from timestamps.types import SUBMISSION_TIMESTAMPS, Appended, Submission
-from timestamps.waking import wake_consumer
 
+wake_consumer = Waker(CONSUME, pause_seconds=0.2).request
 CALL_ENTRIES = SUBMISSION_TIMESTAMPS  # so a submission is appended in one call; docs/adr/0008
 
 Outcome = Appended | Replayed[Appended] | FloodgateError

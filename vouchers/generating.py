@@ -8,6 +8,7 @@ come after all others.
 import logging
 import secrets
 import time
+from functools import partial
 from math import inf
 
 import structlog
@@ -17,9 +18,10 @@ from django.utils import timezone
 
 from common.afterwork import working_for
 from common.stores import is_temporary
-from common.wakeups import wake
+from jobs.waking import wake
 from vouchers.creating import insert_vouchers
 from vouchers.errors import GenerationEnded, GenerationNotFound
+from vouchers.jobs import GENERATE
 from vouchers.locks import generation_lease, lock_generation
 from vouchers.models import Generation, GenerationStatus
 from vouchers.selectors import generation_state
@@ -27,8 +29,6 @@ from vouchers.types import GenerationState, VoucherTerms
 
 logger = logging.getLogger(__name__)
 
-TASK = "vouchers.generate"
-QUEUE = "batches"
 SLICE = 5_000
 CANDIDATES = 8  # more than there are workers
 MAX_ATTEMPTS = 5
@@ -49,7 +49,7 @@ def order_generation(count: int, terms: VoucherTerms) -> GenerationState:
             expires_at=terms.expires_at,
             correlation_id=context.get("correlation_id") or "",
         )
-        transaction.on_commit(wake_generators)
+        transaction.on_commit(partial(wake, GENERATE))
     return generation_state(ordered)
 
 
@@ -178,7 +178,3 @@ def random_code() -> str:
 
 def _terms(ordered: Generation, code: str) -> VoucherTerms:
     return VoucherTerms(code, ordered.amount, ordered.limit, ordered.starts_at, ordered.expires_at)
-
-
-def wake_generators() -> None:
-    wake(TASK, QUEUE, workers=1)

@@ -4,7 +4,6 @@ An order is a row before it is a request, so no crash loses one; and it keeps it
 Those of redemptions are written by the statement that gives the places (sql/redeem.sql).
 """
 
-import time
 from collections import defaultdict
 from collections.abc import Collection
 from uuid import UUID, uuid4
@@ -12,12 +11,13 @@ from uuid import UUID, uuid4
 from django.db import transaction
 from django.utils import timezone
 
-from common.wakeups import wake
+from jobs.waking import Waker
+from vouchers.jobs import DELIVER
 from vouchers.models import OrderState, TransferKind, WalletOrder
 
-TASK = "vouchers.deliver_orders"
-QUEUE = "batches"
-WAKE_SECONDS = 0.1  # at most one wake-up in this time from each process; beat makes up for those left out
+WAKE_SECONDS = 0.1
+
+wake_deliverer = Waker(DELIVER, WAKE_SECONDS).request
 
 
 def order_reversals(redemption_ids: Collection[UUID]) -> None:
@@ -29,7 +29,7 @@ def order_reversals(redemption_ids: Collection[UUID]) -> None:
         WalletOrder(id=uuid4(), redemption_id=id_, kind=TransferKind.REVERSAL, due_at=now, created_at=now)
         for id_ in redemption_ids
     )
-    transaction.on_commit(wake_deliverer_soon)
+    transaction.on_commit(wake_deliverer)
 
 
 def orders_of(redemption_ids: Collection[UUID]) -> dict[UUID, set[TransferKind]]:
@@ -39,21 +39,3 @@ def orders_of(redemption_ids: Collection[UUID]) -> dict[UUID, set[TransferKind]]
     for redemption_id, kind in orders.values_list("redemption_id", "kind"):
         kinds[redemption_id].add(TransferKind(kind))
     return kinds
-
-
-def wake_deliverer() -> None:
-    wake(TASK, QUEUE, workers=1)
-
-
-class _Wakeup:
-    def __init__(self) -> None:
-        self._sent_at = 0.0
-
-    def send(self) -> None:
-        now = time.monotonic()
-        if now - self._sent_at >= WAKE_SECONDS:
-            self._sent_at = now
-            wake_deliverer()
-
-
-wake_deliverer_soon = _Wakeup().send

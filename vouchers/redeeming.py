@@ -25,7 +25,7 @@ from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
 from vouchers.locks import take_marks
 from vouchers.metrics import count_outcomes
 from vouchers.models import RedemptionState
-from vouchers.outbox import wake_deliverer_soon
+from vouchers.outbox import wake_deliverer
 from vouchers.types import Redeem, Redeemed
 
 Outcome = Redeemed | Replayed[Redeemed] | FloodgateError
@@ -110,7 +110,7 @@ def _give_places(wanted: Sequence[Redeem]) -> list[Outcome]:
     given: dict[tuple[str, str], Redeemed] = {}
     outcomes = [_outcome(item, _Row(*row), given) for item, row in zip(wanted, REDEEM.run(parameters), strict=True)]
     if given and settings.WALLET_URL:
-        transaction.on_commit(wake_deliverer_soon)
+        transaction.on_commit(wake_deliverer)
     return outcomes
 
 

@@ -8,17 +8,14 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from common.wakeups import wake
+from jobs.waking import wake
 from rates.batches.admission import refuse_late, refuse_overload
 from rates.batches.bodies import BodyFormat
 from rates.batches.errors import BatchEnded, BatchNotFound
 from rates.batches.locks import lock_admission, lock_batch, lock_waiting_chunks
 from rates.batches.planning import Plan, plan_batch
+from rates.jobs import APPLY
 from rates.models import BATCH_ACTIVE, BatchChunk, BatchStatus, PriceBatch
-
-TASK = "rates.apply_batches"
-QUEUE = "batches"
-WORKERS = 2  # that begin at once; beat wakes more when there are more
 
 
 def submit_batch(body: bytes, form: BodyFormat, deadline_at: datetime | None) -> int:
@@ -35,7 +32,7 @@ def submit_batch(body: bytes, form: BodyFormat, deadline_at: datetime | None) ->
         if deadline_at:
             refuse_late(deadline_at, len(plan.chunks), plan.price_count)
         batch = _store(plan, form, deadline_at)
-        transaction.on_commit(partial(wake_workers, min(WORKERS, len(plan.chunks))))
+        transaction.on_commit(partial(wake, APPLY, workers=min(APPLY.woken, len(plan.chunks))))
     return batch.id
 
 
@@ -73,7 +70,3 @@ def end_batch(batch: PriceBatch, status: BatchStatus) -> None:
     """End a batch that the caller has locked."""
     batch.status, batch.finished_at = status, timezone.now()
     batch.save(update_fields=["status", "finished_at"])
-
-
-def wake_workers(count: int) -> None:
-    wake(TASK, QUEUE, workers=count)

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from rates.exchange.errors import RatesUnavailable
 from rates.exchange.locks import refresh_lease
+from rates.exchange.openexchangerates import OpenExchangeRates
 from rates.exchange.storing import load_rates
 from rates.exchange.types import LoadReport, Provider
 from rates.models import RateFetch
@@ -21,6 +22,11 @@ DAYS_KEPT_UP = 7
 DAYS_A_TURN = 3
 TODAY_AGAIN = timedelta(hours=3)  # 8 requests a day and 1 for the last: the free plan has 1,000 a month
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
+
+
+def refresh_published_rates() -> None:
+    """As refresh_rates, with one attempt a day: a worker has other work, and beat asks again."""
+    refresh_rates(OpenExchangeRates(attempts=1))
 
 
 def refresh_rates(provider: Provider) -> int:

@@ -8,13 +8,16 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from common import connecting, wakeups
+from common import connecting
 from common.circuits import Circuit
+from jobs import waking
+from jobs.job import Job
+from jobs.waking import Waker
 from promotions.pointer import LivePointer
 from timestamps.opening import Opener
-from timestamps.waking import Waker
 
 WAIT_SECONDS = 5.0
+JOB = Job(name="example.work", queue="flush", every_seconds=1.0, turn="builtins:bool")
 
 
 def in_child(work: Callable[[], object]) -> object:
@@ -37,22 +40,22 @@ def _answer(work: Callable[[], object], pipe: Connection) -> None:
 
 def test_wakeups_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = threading.Event()
-    monkeypatch.setattr(wakeups, "_send", lambda *message: sent.set())
-    wakeups.wake("task", "queue", workers=1)
+    monkeypatch.setattr(waking, "_send", lambda *message: sent.set())
+    waking.wake(JOB)
     assert sent.wait(WAIT_SECONDS)
 
     def wake() -> bool:
         sent.clear()
-        wakeups.wake("task", "queue", workers=1)
+        waking.wake(JOB)
         return sent.wait(WAIT_SECONDS)
 
     assert in_child(wake) is True
 
 
-def test_the_consumer_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_waker_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
     woken = threading.Event()
-    monkeypatch.setattr("timestamps.waking.wake", lambda *message, workers: woken.set())
-    waker = Waker()
+    monkeypatch.setattr("jobs.waking.wake", lambda *message, workers: woken.set())
+    waker = Waker(JOB, 0.2)
     waker.request()
     assert woken.wait(WAIT_SECONDS)
 
@@ -84,7 +87,7 @@ def test_a_look_up_that_was_under_way_is_begun_again(monkeypatch: pytest.MonkeyP
     is_answered.set()
 
 
-@pytest.mark.parametrize("owner", [Circuit("example", lambda: None), Waker(), Opener(), LivePointer()])
+@pytest.mark.parametrize("owner", [Circuit("example", lambda: None), Waker(JOB, 0.2), Opener(), LivePointer()])
 def test_a_lock_that_another_thread_held_is_free(owner: object) -> None:
     lock: threading.Lock = vars(owner)["_lock"]
     with lock:

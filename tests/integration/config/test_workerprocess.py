@@ -7,16 +7,20 @@ import sys
 import pytest
 
 from config.env import BASE_DIR
-from config.settings.celery import CELERY_BEAT_SCHEDULE
+from config.settings.celery import JOBS
+from jobs.job import jobs_of
 
 SCRIPT = """
 import json, sys
 from config import workerprocess
 
 app = workerprocess.app
-app.autodiscover_tasks(workerprocess._apps_of(sys.argv[1:]))
+jobs = workerprocess.jobs_of(workerprocess.settings.JOBS, sys.argv[1:])
+workerprocess.add_tasks(app, jobs)
 app.loader.import_default_modules()
 app.finalize()
+for job in jobs:
+    job.load()
 print(json.dumps([sorted(app.tasks), sorted(sys.modules)]))
 """
 FOR_REQUESTS = {"rest_framework", "drf_spectacular", "unfold", "django.contrib.admin", "requests"}
@@ -27,7 +31,6 @@ def test_worker_has_the_tasks_of_its_queue_and_not_what_answers_requests(queue: 
     command = [sys.executable, "-c", SCRIPT, queue]
     done = subprocess.run(command, cwd=BASE_DIR, capture_output=True, text=True, check=True)
     tasks, modules = json.loads(done.stdout)
-    wanted = {entry["task"] for entry in CELERY_BEAT_SCHEDULE.values() if entry["options"]["queue"] == queue}
-    assert wanted <= set(tasks)
+    assert {task for task in tasks if not task.startswith("celery.")} == {job.name for job in jobs_of(JOBS, [queue])}
     assert not FOR_REQUESTS & set(modules)
     assert ("numpy" in modules) == (queue == "imports")

@@ -22,8 +22,9 @@ from redis.exceptions import OutOfMemoryError
 
 from counters import buffer, flushing
 from counters.flushing import flush_counters, prune_flushes
+from counters.jobs import FLUSH
 from counters.models import Counter, Flush, FlushTotals
-from counters.tasks import flush_counters_task, prune_flushes_task
+from jobs.running import run
 from tests.counters import (
     Stop,
     assert_all_is_flushed,
@@ -344,7 +345,7 @@ def stop_here() -> None:
 
 def test_unfinished_flush_is_never_pruned() -> None:
     Flush.objects.create(pk=key_of(1), shard=0, started_at=timezone.now() - timedelta(days=9))
-    prune_flushes_task()
+    prune_flushes()
     assert Flush.objects.count() == 1
 
 
@@ -365,12 +366,12 @@ def test_command_fails_in_one_line_without_a_store(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(flushing, "seal_generations", gone)
     with pytest.raises(CommandError, match=r"A store does not answer.* refused"):
         call_command("flush_counters")
-    flush_counters_task()  # only says so in the log
+    run(FLUSH)  # only says so in the log
 
 
-def test_task_flushes() -> None:
+def test_job_flushes() -> None:
     count({1: 1})
-    flush_counters_task()
+    run(FLUSH)
     assert_all_is_flushed({1: 1})
 
 

@@ -9,8 +9,8 @@ from counters import buffer, flushing
 from counters.errors import CountersAreStale
 from counters.flushing import flush_counters
 from counters.health import staleness_seconds
+from counters.lateness import flush_if_late
 from counters.metrics import buffer_metrics, flush_metrics
-from counters.standin import flush_if_late
 from tests.counters import committed, count, of_one_shard, pending, persisted
 
 pytestmark = committed
@@ -73,7 +73,7 @@ def test_delta_stays_stale_until_its_generation_is_dropped(monkeypatch: pytest.M
     assert ages[0] > 11
 
 
-def test_standin_flushes_only_what_is_late() -> None:
+def test_watchdog_flushes_only_what_is_late() -> None:
     (number,) = of_one_shard(1)
     count({number: 1})
     flush_if_late()

@@ -15,9 +15,9 @@ from promotions.locks import IMPORT_LEASES
 from promotions.metrics import promotions_metrics
 from promotions.models import Chunk, EndedTotal, Import, ImportStatus
 from promotions.progress import imports_progress
+from promotions.retention import clean_up
 from promotions.submitting import cancel_import
 from promotions.summing import sum_ended_imports
-from promotions.tasks import clean_up_task
 from promotions.types import ImportProgress
 from tests.promotions import finished, imported, row, rows, submit
 
@@ -83,8 +83,8 @@ def test_numbers_stay_when_the_chunks_go(imports: list[Import]) -> None:
 
 def test_clean_up_sums_and_a_second_one_changes_nothing(imports: list[Import]) -> None:
     before = look()
-    clean_up_task()
-    clean_up_task()
+    clean_up()
+    clean_up()
     assert look()[1:] == before[1:]
     assert EndedTotal.objects.get(name="published").count == 1
 

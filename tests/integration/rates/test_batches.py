@@ -54,7 +54,7 @@ def test_all_rows_of_a_good_batch_become_prices() -> None:
 
 def test_batch_wakes_as_many_workers_as_begin_at_once_and_have_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     woken: list[int] = []
-    monkeypatch.setattr(submitting, "wake", lambda task, queue, *, workers: woken.append(workers))
+    monkeypatch.setattr(submitting, "wake", lambda job, *, workers: woken.append(workers))
     for count in (9, 19, 29):
         submit([row(n) for n in range(count)])
     assert woken == [1, 2, 2]

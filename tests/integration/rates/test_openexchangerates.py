@@ -24,13 +24,14 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from common.outgoing import Patience
+from jobs.running import run
 from rates.exchange import openexchangerates
 from rates.exchange.errors import RatesUnavailable
 from rates.exchange.locks import refresh_lease
 from rates.exchange.openexchangerates import OpenExchangeRates
 from rates.exchange.refreshing import DAYS_A_TURN, DAYS_KEPT_UP, refresh_rates
+from rates.jobs import REFRESH
 from rates.models import DoubtfulRate, ExchangeRate, RateFetch
-from rates.tasks import refresh_exchange_rates_task
 
 pytestmark = pytest.mark.django_db
 APP_ID = "0123456789abcdef0123456789abcdef"
@@ -300,9 +301,9 @@ def test_provider_that_is_away_is_left_alone_with_all_its_days(remote: Remote) -
     assert (today.attempts, today.last_error) == (0, "")
 
 
-def test_task_makes_one_attempt(remote: Remote) -> None:
+def test_job_makes_one_attempt(remote: Remote) -> None:
     remote.respond = [say({}, 500)]
-    refresh_exchange_rates_task()
+    run(REFRESH)
     assert len(remote.asked) == 1
 
 
@@ -332,11 +333,11 @@ def test_one_worker_at_a_time_asks(remote: Remote) -> None:
 
 def test_beat_asks_only_with_an_app_id(settings: Settings) -> None:
     """Tests have none."""
-    assert "refresh-exchange-rates" not in settings.CELERY_BEAT_SCHEDULE
-    names = "from config.settings import celery; print(*celery.CELERY_BEAT_SCHEDULE)"
+    assert REFRESH.name not in {job.name for job in settings.JOBS}
+    names = "from config.settings import celery; print(*(job.name for job in celery.JOBS))"
     environment = os.environ | {"OPENEXCHANGERATES_APP_ID": APP_ID}
     done = subprocess.run([sys.executable, "-c", names], env=environment, capture_output=True, text=True, timeout=60)
-    assert "refresh-exchange-rates" in done.stdout.split()
+    assert REFRESH.name in done.stdout.split()
 
 
 # The command

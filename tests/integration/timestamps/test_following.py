@@ -8,14 +8,14 @@ from django.db import connection
 from pytest_django import Settings
 
 from gateway.metrics import render
+from jobs.running import run
 from tests.roads import hot_path
 from tests.timestamps import append, committed, entries, put_entry, rows
-from timestamps import standin, stream
+from timestamps import jobs, lateness, stream
 from timestamps.errors import ConsumerIsLate, Rebuilding
 from timestamps.health import lag_seconds
+from timestamps.lateness import consume_if_late
 from timestamps.models import RecordTable
-from timestamps.standin import consume_if_late
-from timestamps.tasks import consume_log_task
 from timestamps.types import START
 
 pytestmark = committed
@@ -36,7 +36,7 @@ def test_a_correlation_id_is_followed_from_the_request_to_the_row_and_the_query(
     assert ticket.headers["x-correlation-id"] == ID
     [entry] = entries(stream.read_after(START, 10))
     assert entry.fields["correlation_id"] == ID
-    consume_log_task.apply()
+    run(jobs.CONSUME)
     [written] = [record for record in caplog.records if record.message == "records_written"]
     assert written.correlation_ids == [ID]  # type: ignore[attr-defined]
     assert [row[2] for row in rows()] == [UUID(ID)]
@@ -60,7 +60,7 @@ def test_metrics_tell_what_is_appended_persisted_late_and_dead() -> None:
     assert metric("floodgate_timestamps_appended_total") == appended + 3
     assert metric("floodgate_timestamps_lag_entries") == 4
     assert metric("floodgate_timestamps_lag_seconds") > 0
-    consume_log_task.apply()
+    run(jobs.CONSUME)
     assert metric("floodgate_timestamps_persisted") == 3
     assert metric("floodgate_timestamps_lag_entries") == 0
     assert metric("floodgate_timestamps_lag_seconds") == 0
@@ -73,13 +73,13 @@ def test_readiness_warns_of_a_consumer_that_is_late(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("timestamps.health.LATE_SECONDS", 0.0)
     with pytest.raises(ConsumerIsLate):
         lag_seconds()
-    consume_log_task.apply()
+    run(jobs.CONSUME)
     assert lag_seconds() == 0
 
 
 def test_readiness_and_metrics_tell_of_a_database_that_lacks_what_it_had() -> None:
     append(2)
-    consume_log_task.apply()
+    run(jobs.CONSUME)
     assert metric("floodgate_timestamps_rebuilding") == 0
     RecordTable.objects.update(position_ms=0, position_seq=0, last_command_id=None)
     assert metric("floodgate_timestamps_rebuilding") == 1
@@ -91,18 +91,18 @@ def test_a_database_without_tables_is_waited_for(caplog: pytest.LogCaptureFixtur
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE timestamps_recordtable RENAME TO hidden")
     try:
-        consume_log_task.apply(throw=True)
+        run(jobs.CONSUME)
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE hidden RENAME TO timestamps_recordtable")
-    assert "consumer_waits_for_migrations" in caplog.messages
+    assert "job_waits_for_migrations" in caplog.messages
 
 
-def test_the_standin_consumes_what_is_late_and_what_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_watchdog_consumes_what_is_late_and_what_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     append(2)
     consume_if_late()
     assert rows() == []
-    monkeypatch.setattr(standin, "LATE_SECONDS", 0.0)
+    monkeypatch.setattr(lateness, "LATE_SECONDS", 0.0)
     consume_if_late()
     assert len(rows()) == 2
     with connection.cursor() as cursor:

@@ -8,8 +8,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from common import valkey
+from jobs.running import run
 from tests.timestamps import append, committed, read
-from timestamps import replaying, settling, stream
+from timestamps import jobs, replaying, settling, stream
 from timestamps.advancing import advance
 from timestamps.consuming import consume_log, live_table
 from timestamps.errors import NoLiveTable
@@ -18,7 +19,6 @@ from timestamps.proving import counts_are_proved
 from timestamps.replaying import replay_step
 from timestamps.replays import cancel_replay, running_replay, start_replay
 from timestamps.settling import retry_dead_letters, settle_dead_letters
-from timestamps.tasks import drop_retired_tables_task
 from timestamps.types import START, Timestamp
 
 pytestmark = committed
@@ -47,6 +47,11 @@ def refused() -> Iterator[UUID]:
     consume_log()
     yield ids[3]
     accept(1)
+
+
+def clean_up() -> None:
+    run(jobs.CLEAN_UP)
+    run(jobs.SETTLE)
 
 
 def replay_all() -> None:
@@ -86,7 +91,7 @@ def test_a_letter_waits_on_when_the_replay_that_took_it_is_cancelled(
     start_replay("again")
     monkeypatch.setattr(replaying, "switch", cancel_replay)
     replay_all()
-    drop_retired_tables_task.apply(throw=True)
+    clean_up()
     assert everyone_knows_that_it_waits(refused)
 
 
@@ -99,7 +104,7 @@ def test_a_letter_that_only_a_cancelled_replay_refused_waits_no_longer() -> None
         advance(2)
         assert (settle_dead_letters(), state()) == (0, DeadLetterState.WAITING)
         cancel_replay(2)
-    drop_retired_tables_task.apply(throw=True)
+    clean_up()
     assert everyone_knows_that_it_is_a_record(ids[3])
 
 
@@ -108,7 +113,7 @@ def test_a_letter_that_the_live_table_takes_from_the_log_again_waits_no_longer(r
     sql("TRUNCATE timestamps_record_1")
     RecordTable.objects.update(position_ms=0, position_seq=0, last_command_id=None, records=0)
     consume_log()
-    drop_retired_tables_task.apply(throw=True)
+    clean_up()
     assert everyone_knows_that_it_is_a_record(refused)
 
 
@@ -129,7 +134,7 @@ def test_settling_that_died_is_done_by_the_next(refused: UUID, monkeypatch: pyte
             retry_dead_letters()
     assert state() == DeadLetterState.WAITING
     assert is_a_record(refused)
-    drop_retired_tables_task.apply(throw=True)
+    clean_up()
     assert everyone_knows_that_it_is_a_record(refused)
 
 
@@ -211,10 +216,10 @@ def test_letters_wait_for_the_table_that_is_begun_again(refused: UUID) -> None:
     RecordTable.objects.all().delete()
     with pytest.raises(NoLiveTable):
         retry_dead_letters()
-    drop_retired_tables_task.apply(throw=True)
+    clean_up()
     assert state() == DeadLetterState.WAITING
     consume_log()
-    drop_retired_tables_task.apply(throw=True)
+    clean_up()
     assert everyone_knows_that_it_is_a_record(refused)
 
 

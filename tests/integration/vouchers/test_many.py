@@ -36,7 +36,7 @@ def small_slices(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     settings.RATE_LIMIT = "off"
     monkeypatch.setattr(importing, "SLICE", 3)
     monkeypatch.setattr(generating, "SLICE", 3)
-    monkeypatch.setattr(generating, "wake_generators", lambda: None)
+    monkeypatch.setattr(generating, "wake", lambda job: None)
 
 
 Imported = Callable[[str | bytes], ImportReport]

@@ -1,20 +1,21 @@
-"""Celery's door: it wakes itself while there is more, and waits in one line of log."""
+"""Jobs: each wakes a worker again while there is more, and waits in one line of log."""
 
 import time
-from collections.abc import Callable
 
 import pytest
 from django.db import OperationalError, connection
 from pytest_django import Settings
 from redis.exceptions import ConnectionError as StoreGone
 
+from jobs import running
+from jobs.job import Job
+from jobs.running import run
 from tests.timestamps import append, committed, rows
-from timestamps import consuming, stream, tasks
+from timestamps import consuming, jobs, stream
 from timestamps.consuming import consume_log, live_table
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 from timestamps.replays import start_replay
 from timestamps.stream import trimmed
-from timestamps.tasks import archive_log_task, consume_log_task, drop_retired_tables_task, replay_task
 from timestamps.types import Position
 
 pytestmark = committed
@@ -23,8 +24,7 @@ pytestmark = committed
 @pytest.fixture
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
-    monkeypatch.setattr(tasks, "wake", lambda task, queue, workers: names.append(f"{task} on {queue}"))
-    monkeypatch.setattr(tasks, "wake_consumer", lambda: names.append("consumer"))
+    monkeypatch.setattr(running, "wake", lambda job, workers: names.append(job.name))
     return names
 
 
@@ -38,14 +38,14 @@ def test_consumer_stays_for_entries_that_come(monkeypatch: pytest.MonkeyPatch, w
         return wait(position, seconds)
 
     monkeypatch.setattr(stream, "await_entry", append_meanwhile)
-    consume_log_task()
+    run(jobs.CONSUME)
     assert (len(rows()), woken) == (9, [])
 
 
 def test_consumer_that_others_may_need_comes_back_at_once(monkeypatch: pytest.MonkeyPatch, woken: list[str]) -> None:
     monkeypatch.setattr(consuming, "BUSY_SECONDS", 0.0)
-    consume_log_task()
-    assert woken == ["consumer"]
+    run(jobs.CONSUME)
+    assert woken == ["timestamps.consume"]
 
 
 def test_consumer_does_not_stay_for_a_table_that_must_be_rebuilt(woken: list[str]) -> None:
@@ -55,7 +55,7 @@ def test_consumer_does_not_stay_for_a_table_that_must_be_rebuilt(woken: list[str
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE timestamps_record_1")
     began = time.monotonic()
-    consume_log_task()
+    run(jobs.CONSUME)
     assert time.monotonic() - began < consuming.BUSY_SECONDS / 2
     assert woken == []
 
@@ -65,8 +65,8 @@ def test_archiver_wakes_itself_until_nothing_is_left(woken: list[str], settings:
     append(25)
     consume_log()
     for _ in range(3):
-        archive_log_task()
-    assert woken == ["timestamps.archive on batches"] * 2
+        run(jobs.ARCHIVE)
+    assert woken == ["timestamps.archive"] * 2
     assert trimmed() < live_table().position
 
 
@@ -74,30 +74,22 @@ def test_replayer_goes_on_to_the_switch(woken: list[str]) -> None:
     append(5)
     consume_log()
     start_replay("again")
-    replay_task()
+    run(jobs.REPLAY)
     assert (live_table().number, woken) == (2, [])
-    drop_retired_tables_task()
+    run(jobs.CLEAN_UP)
     assert live_table().number == 2
 
 
-@pytest.mark.parametrize(
-    ("work", "task"),
-    [
-        ("archive_step", archive_log_task),
-        ("replay_step", replay_task),
-        ("follow_log", consume_log_task),
-        ("drop_retired_tables", drop_retired_tables_task),
-    ],
-)
+@pytest.mark.parametrize("job", jobs.JOBS, ids=lambda job: job.name)
 @pytest.mark.parametrize(
     "error", [OperationalError("away"), StoreGone("away"), ArchiveUnavailable(), ArchiveIsBroken()]
 )
-def test_task_waits_for_what_is_away(
-    work: str, task: Callable[[], None], error: Exception, monkeypatch: pytest.MonkeyPatch, woken: list[str]
+def test_job_waits_for_what_is_away(
+    job: Job, error: Exception, monkeypatch: pytest.MonkeyPatch, woken: list[str]
 ) -> None:
     def fails() -> bool:
         raise error
 
-    monkeypatch.setattr(tasks, work, fails)
-    task()
+    monkeypatch.setattr(job.turn.replace(":", "."), fails)
+    run(job)
     assert woken == []

@@ -1,7 +1,4 @@
-"""Consumes when nobody asks for it: the process of worker-events looks after the log itself.
-
-Beat and the command side ask over the cache store, and losing that may cost speed, but no more than a second.
-"""
+"""Consumes when nobody has asked for it."""
 
 import time
 
@@ -10,7 +7,6 @@ from timestamps.consuming import consume_log
 from timestamps.lagging import is_behind, lag_seconds
 from timestamps.opening import open_soon
 
-LOOK_SECONDS = 0.5
 LATE_SECONDS = 1.0
 
 
