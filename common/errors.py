@@ -1,12 +1,22 @@
-"""What can stop a request or a job, independent of HTTP. ``gateway/problems.py`` maps each code to a status, once.
+"""What can stop a request or a job, independent of HTTP. Each error is of a kind, and kinds have a status.
 
-FloodgateError
-├── InvalidInput        the caller's data is wrong; names the fields
+FloodgateError          our own fault
+├── Invalid             it cannot be understood
+│   └── InvalidInput        names the fields
+├── Forbidden
+├── NotFound
+├── Conflict            what there is now is against it
+├── Gone                it was there
+├── TooLarge
+├── Unprocessable       it is understood, and cannot be done
+├── RateLimited
+├── Broken              somebody has to mend something
 └── Unavailable         try again later; ``retry_after_seconds`` says when
     ├── StoreUnavailable    a store is down or too slow
     └── Overloaded          too much is waiting already
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -41,13 +51,67 @@ class FloodgateError(Exception):
         return {}
 
 
-class InvalidInput(FloodgateError):
+class Invalid(FloodgateError):
+    code = "invalid"
+    default_detail = "This cannot be understood."
+
+
+class InvalidInput(Invalid):
     code = "invalid-input"
     default_detail = "The request has errors; see `errors`."
 
     def __init__(self, *errors: FieldError) -> None:
         super().__init__()
         self.errors = errors
+
+
+class Forbidden(FloodgateError):
+    code = "forbidden"
+    default_detail = "This is not yours to do."
+
+
+class NotFound(FloodgateError):
+    code = "not-found"
+    default_detail = "There is nothing here."
+
+
+class Conflict(FloodgateError):
+    code = "conflict"
+    default_detail = "This cannot be done to what there is now."
+
+
+class Gone(FloodgateError):
+    code = "gone"
+    default_detail = "This is not kept any more."
+
+
+class TooLarge(FloodgateError):
+    code = "too-large"
+    default_detail = "This is too much at once."
+
+
+class Unprocessable(FloodgateError):
+    code = "unprocessable"
+    default_detail = "This is understood, and cannot be done."
+
+
+class RateLimited(FloodgateError):
+    """Attributes: policy, quota, window_seconds: the limit that was met; retry_after_seconds: whole, at least 1."""
+
+    code = "rate-limited"
+    default_detail = "You ask too often; nothing was done. Ask again after Retry-After seconds."
+
+    def __init__(self, policy: str, quota: int, window_seconds: int, wait_seconds: float) -> None:
+        super().__init__()
+        self.policy = policy
+        self.quota = quota
+        self.window_seconds = window_seconds
+        self.retry_after_seconds = max(1, math.ceil(wait_seconds))
+
+
+class Broken(FloodgateError):
+    code = "broken"
+    default_detail = "Something here is not as it must be, and somebody has to mend it."
 
 
 class Unavailable(FloodgateError):

@@ -7,7 +7,7 @@ and answers a repeat with ``Replayed``. Refusals leave no mark: the same key may
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
-from common.errors import FloodgateError
+from common.errors import Conflict, Unprocessable
 
 Result = TypeVar("Result")
 
@@ -31,7 +31,7 @@ class Replayed(Generic[Result]):
     result: Result
 
 
-class IdempotencyKeyReused(FloodgateError):
+class IdempotencyKeyReused(Unprocessable):
     code = "idempotency-key-reused"
     default_detail = (
         "This Idempotency-Key came before with another content: send that again as it was, or use a fresh key."
@@ -39,6 +39,6 @@ class IdempotencyKeyReused(FloodgateError):
     )
 
 
-class IdempotencyKeyInUse(FloodgateError):
+class IdempotencyKeyInUse(Conflict):
     code = "idempotency-key-in-use"
     default_detail = "The first request with this Idempotency-Key is still running; repeat it later."

@@ -1,24 +1,23 @@
 """What an increment may meet.
 
-FloodgateError
-├── TooManyIncrements       more in one request than may be counted at once
-├── CountersAreStale        flushes are behind
-├── NotFound
-│   └── CounterNotFound     nobody ever incremented this key
-└── Unavailable
-    ├── BacklogFull         too many keys wait for the database
-    ├── TooManyMarks        too many Idempotency-Keys were used within the hour
-    └── CounterFull         this key's pending delta has no room for so large a value
+NotFound
+└── CounterNotFound     nobody ever incremented this key
+TooLarge
+└── TooManyIncrements   more in one request than may be counted at once
+Unavailable
+├── BacklogFull         too many keys wait for the database
+├── TooManyMarks        too many Idempotency-Keys were used within the hour
+├── CounterFull         this key's pending delta has no room for so large a value
+└── CountersAreStale    flushes are behind
 """
 
 from uuid import UUID
 
-from common.errors import FloodgateError, Unavailable
+from common.errors import NotFound, TooLarge, Unavailable
 from counters.types import SUBMISSION_INCREMENTS
-from gateway.errors import NotFound
 
 
-class TooManyIncrements(FloodgateError):
+class TooManyIncrements(TooLarge):
     code = "too-many-increments"
     default_detail = f"More than {SUBMISSION_INCREMENTS:,} increments in one request; nothing was counted."
 
@@ -46,6 +45,6 @@ class CounterFull(Unavailable):
     retry_after_seconds = 2
 
 
-class CountersAreStale(FloodgateError):
+class CountersAreStale(Unavailable):
     code = "counters-stale"
     default_detail = "Flushes are behind: the database lacks increments of more than ten seconds ago."

@@ -15,7 +15,7 @@ from time import perf_counter
 
 from django.conf import settings
 
-from common.errors import FloodgateError
+from common.errors import FloodgateError, RateLimited
 from common.stores import CACHE, READ_STORE, WRITE_STORE
 from gateway.accesslog import AccessLog
 from gateway.addresses import Address, address_of
@@ -24,7 +24,7 @@ from gateway.batcher import Batcher
 from gateway.bulkheads import threads_by_store
 from gateway.clients import ACCOUNT_HEADER, Client, identify, identify_now, peer_of, scheme_of
 from gateway.correlation import correlation_id_of, fresh_id
-from gateway.errors import RateLimited, ShuttingDown
+from gateway.errors import ShuttingDown
 from gateway.hangs import of_django
 from gateway.headers import Fields, Headers, fields_of, refuse_repeated
 from gateway.health import health_routes

@@ -1,21 +1,19 @@
 """What is wrong with a request before any domain sees it.
 
-FloodgateError
-├── InvalidInput
-│   └── InvalidCorrelationId
+InvalidInput
+└── InvalidCorrelationId
+Forbidden
+├── InsufficientScope
+└── CrossSiteRequest
+Conflict
+└── TooManyKeys
+TooLarge
+└── BodyTooLarge
+HttpError
 ├── Unauthorized
 │   └── KeyRefused
-├── InsufficientScope
-├── TooManyKeys
-├── NotFound
-├── RateLimited
-├── LoginLocked
-├── UnknownMethod
-├── ForeignHost
-├── CrossSiteRequest
 ├── EncodedBody
 ├── UnknownTransferCoding
-├── BodyTooLarge
 ├── MalformedRequest
 ├── TargetTooLong
 ├── HeadTooLarge
@@ -23,14 +21,19 @@ FloodgateError
 ├── IncompleteBody
 ├── BodyStalled
 ├── StorageFull
-├── ShuttingDown
+├── LoginLocked
+├── UnknownMethod
+└── ForeignHost
+Broken
 └── TruthIsUnsafe
+Unavailable
+└── ShuttingDown
 """
 
-import math
-from typing import Any, Self
+from http import HTTPStatus
+from typing import Any, ClassVar, Self
 
-from common.errors import FieldError, FloodgateError, InvalidInput, Unavailable
+from common.errors import Broken, Conflict, FieldError, FloodgateError, Forbidden, InvalidInput, TooLarge, Unavailable
 
 
 class InvalidCorrelationId(InvalidInput):
@@ -39,13 +42,20 @@ class InvalidCorrelationId(InvalidInput):
         super().__init__(FieldError("correlationId", help_text))
 
 
+class HttpError(FloodgateError):
+    """One that only HTTP has, with a status of its own."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
+
+
 CHALLENGE = 'Bearer realm="floodgate"'  # RFC 6750
 
 
-class Unauthorized(FloodgateError):
+class Unauthorized(HttpError):
     """Attributes: challenge: the value of WWW-Authenticate."""
 
     code = "unauthorized"
+    status = HTTPStatus.UNAUTHORIZED
     default_detail = "Send an API key that is valid as `Authorization: Bearer fg_...`."
     challenge = CHALLENGE
 
@@ -55,7 +65,7 @@ class KeyRefused(Unauthorized):
     challenge = f'{CHALLENGE}, error="invalid_token", error_description="The key is unknown, revoked or expired."'
 
 
-class InsufficientScope(FloodgateError):
+class InsufficientScope(Forbidden):
     code = "insufficient-scope"
 
     def __init__(self, needed: str) -> None:
@@ -67,29 +77,26 @@ class InsufficientScope(FloodgateError):
         return {"scope": self.needed}
 
 
-class TooManyKeys(FloodgateError):
+class TooManyKeys(Conflict):
     code = "too-many-api-keys"
 
     def __init__(self, account: str) -> None:
         super().__init__(f"{account!r} has two keys that are valid, which is the most; revoke one of them first.")
 
 
-class NotFound(FloodgateError):
-    code = "not-found"
-    default_detail = "There is nothing here."
-
-
-class EncodedBody(FloodgateError):
+class EncodedBody(HttpError):
     code = "unsupported-encoding"
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     default_detail = "Bodies are taken as they are: send it without Content-Encoding. Nothing was done."
 
 
-class UnknownTransferCoding(FloodgateError):
+class UnknownTransferCoding(HttpError):
     code = "unknown-transfer-coding"
+    status = HTTPStatus.NOT_IMPLEMENTED
     default_detail = "Send the body with a Content-Length or `Transfer-Encoding: chunked` alone. Nothing was done."
 
 
-class BodyTooLarge(FloodgateError):
+class BodyTooLarge(TooLarge):
     code = "body-too-large"
     default_detail = "The body is too large."
 
@@ -98,18 +105,21 @@ class BodyTooLarge(FloodgateError):
         return cls(f"The body is larger than the {limit_bytes:,} bytes that this address takes.")
 
 
-class MalformedRequest(FloodgateError):
+class MalformedRequest(HttpError):
     code = "malformed-request"
+    status = HTTPStatus.BAD_REQUEST
     default_detail = "This is no HTTP/1.1 request that can be told from what follows it; the connection is closed."
 
 
-class TargetTooLong(FloodgateError):
+class TargetTooLong(HttpError):
     code = "target-too-long"
+    status = HTTPStatus.REQUEST_URI_TOO_LONG
     default_detail = "The address with its query is too long; send what it holds in a body."
 
 
-class HeadTooLarge(FloodgateError):
+class HeadTooLarge(HttpError):
     code = "head-too-large"
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
     default_detail = "The request has too many headers, or they are too large."
 
     @classmethod
@@ -117,44 +127,35 @@ class HeadTooLarge(FloodgateError):
         return cls(f"The request has more than {headers} headers, or more than {limit_bytes:,} bytes of them.")
 
 
-class HeadStalled(FloodgateError):
+class HeadStalled(HttpError):
     code = "head-stalled"
+    status = HTTPStatus.REQUEST_TIMEOUT
     default_detail = "The head of the request did not arrive in time; nothing was done."
 
 
-class IncompleteBody(FloodgateError):
+class IncompleteBody(HttpError):
     code = "incomplete-body"
+    status = HTTPStatus.BAD_REQUEST
     default_detail = "The body ended before its Content-Length; nothing was done."
 
 
-class BodyStalled(FloodgateError):
+class BodyStalled(HttpError):
     code = "body-stalled"
+    status = HTTPStatus.REQUEST_TIMEOUT
     default_detail = "The body stopped arriving; nothing was done."
 
 
-class StorageFull(FloodgateError):
+class StorageFull(HttpError):
     code = "storage-full"
+    status = HTTPStatus.INSUFFICIENT_STORAGE
     default_detail = "There is no room to take this in; nothing was done."
 
 
-class RateLimited(FloodgateError):
-    """Attributes: policy, quota, window_seconds: the limit that was met; retry_after_seconds: whole, at least 1."""
-
-    code = "rate-limited"
-    default_detail = "You ask too often; nothing was done. Ask again after Retry-After seconds."
-
-    def __init__(self, policy: str, quota: int, window_seconds: int, wait_seconds: float) -> None:
-        super().__init__()
-        self.policy = policy
-        self.quota = quota
-        self.window_seconds = window_seconds
-        self.retry_after_seconds = max(1, math.ceil(wait_seconds))
-
-
-class LoginLocked(FloodgateError):
+class LoginLocked(HttpError):
     """Attributes: retry_after_seconds: since the last failure that counted."""
 
     code = "login-locked"
+    status = HTTPStatus.TOO_MANY_REQUESTS
     default_detail = "Too many wrong passwords for this user from where you are; try again after Retry-After seconds."
 
     def __init__(self, retry_after_seconds: int) -> None:
@@ -162,26 +163,28 @@ class LoginLocked(FloodgateError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class UnknownMethod(FloodgateError):
+class UnknownMethod(HttpError):
     code = "unknown-method"
+    status = HTTPStatus.NOT_IMPLEMENTED
     default_detail = "There is no such HTTP method here."
 
 
-class ForeignHost(FloodgateError):
+class ForeignHost(HttpError):
     """A name that leads here and is not ours: by such names pages of other sites reach what only a browser can."""
 
     code = "foreign-host"
+    status = HTTPStatus.BAD_REQUEST
 
     def __init__(self, host: str) -> None:
         super().__init__(f"This service does not answer to the Host {host[:200]!r}: it is not in ALLOWED_HOSTS.")
 
 
-class CrossSiteRequest(FloodgateError):
+class CrossSiteRequest(Forbidden):
     code = "cross-site-request"
     default_detail = "Pages of other sites may not change anything here."
 
 
-class TruthIsUnsafe(FloodgateError):
+class TruthIsUnsafe(Broken):
     code = "truth-is-unsafe"
     default_detail = "The truth Valkey may lose what it takes."
 

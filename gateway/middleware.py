@@ -7,8 +7,7 @@ import structlog
 from django.core.paginator import InvalidPage
 from django.http import HttpRequest, HttpResponse
 
-from common.errors import FieldError, FloodgateError, InvalidInput
-from gateway.errors import NotFound
+from common.errors import FieldError, FloodgateError, InvalidInput, NotFound
 from gateway.problems import page_not_found, problem_to, store_problem
 
 View = Callable[..., HttpResponse]

@@ -1,8 +1,8 @@
-"""Errors as RFC 9457 problem details: the one place where a code becomes a status."""
+"""Errors as RFC 9457 problem details: the one place where a kind becomes a status."""
 
 import json
 import logging
-from functools import lru_cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -20,56 +20,57 @@ from django.http.multipartparser import MultiPartParserError
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType, ValidationError
 from rest_framework.response import Response
 
-from common.errors import FieldError, FloodgateError, InvalidInput, StoreUnavailable, Unavailable
+from common.errors import (
+    Broken,
+    Conflict,
+    FieldError,
+    FloodgateError,
+    Forbidden,
+    Gone,
+    Invalid,
+    InvalidInput,
+    NotFound,
+    RateLimited,
+    StoreUnavailable,
+    TooLarge,
+    Unavailable,
+    Unprocessable,
+)
 from common.exactjson import dump_exactly
 from common.stores import STORE_AWAY
-from gateway.errors import EncodedBody, ForeignHost, InsufficientScope, LoginLocked, RateLimited, Unauthorized
+from gateway.errors import EncodedBody, ForeignHost, HttpError, InsufficientScope, LoginLocked, Unauthorized
 from gateway.http import Reply
 
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 _encode = json.JSONEncoder(ensure_ascii=False).encode
-STATUS_BY_CODE: dict[str, HTTPStatus] = {
-    "invalid-input": HTTPStatus.BAD_REQUEST,
-    "malformed-request": HTTPStatus.BAD_REQUEST,
-    "target-too-long": HTTPStatus.REQUEST_URI_TOO_LONG,
-    "head-too-large": HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    "head-stalled": HTTPStatus.REQUEST_TIMEOUT,
-    "incomplete-body": HTTPStatus.BAD_REQUEST,
-    "body-stalled": HTTPStatus.REQUEST_TIMEOUT,
-    "storage-full": HTTPStatus.INSUFFICIENT_STORAGE,
-    "unknown-transfer-coding": HTTPStatus.NOT_IMPLEMENTED,
-    "shutting-down": HTTPStatus.SERVICE_UNAVAILABLE,
-    "unauthorized": HTTPStatus.UNAUTHORIZED,
-    "insufficient-scope": HTTPStatus.FORBIDDEN,
-    "too-many-api-keys": HTTPStatus.CONFLICT,
-    "not-found": HTTPStatus.NOT_FOUND,
-    "rate-limited": HTTPStatus.TOO_MANY_REQUESTS,
-    "login-locked": HTTPStatus.TOO_MANY_REQUESTS,
-    "unknown-method": HTTPStatus.NOT_IMPLEMENTED,
-    "foreign-host": HTTPStatus.BAD_REQUEST,
-    "cross-site-request": HTTPStatus.FORBIDDEN,
-    "unsupported-encoding": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    "body-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    "idempotency-key-reused": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "idempotency-key-in-use": HTTPStatus.CONFLICT,
-    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
-    "store-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
-    "overloaded": HTTPStatus.SERVICE_UNAVAILABLE,
-    "truth-is-unsafe": HTTPStatus.SERVICE_UNAVAILABLE,
-    "internal-error": HTTPStatus.INTERNAL_SERVER_ERROR,
+STATUS_BY_KIND: dict[type[FloodgateError], HTTPStatus] = {
+    Invalid: HTTPStatus.BAD_REQUEST,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    Gone: HTTPStatus.GONE,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Unprocessable: HTTPStatus.UNPROCESSABLE_ENTITY,
+    RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    Broken: HTTPStatus.SERVICE_UNAVAILABLE,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
-def register_codes(codes: dict[str, HTTPStatus]) -> None:
-    """Add a domain's codes; each app calls this once from its ``AppConfig.ready``."""
-    STATUS_BY_CODE.update(codes)
+@cache
+def status_of(error: type[FloodgateError]) -> HTTPStatus:
+    """Its own, that of its kind, or 500: an error of no kind is our fault."""
+    if issubclass(error, HttpError):
+        return error.status
+    kinds = (STATUS_BY_KIND[kind] for kind in error.__mro__ if kind in STATUS_BY_KIND)
+    return next(kinds, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def problem_reply(error: FloodgateError, correlation_id: str) -> Reply:
     """The answer to a request that ended in ``error``."""
-    status = STATUS_BY_CODE[error.code]
+    status = status_of(type(error))  # type: ignore[arg-type]  # mypy takes a hash of errors for that of their classes
     errors = error.errors if isinstance(error, InvalidInput) else ()
     body = problem_body(status, error.code, error.detail, correlation_id, errors)
     if members := error.members():

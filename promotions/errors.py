@@ -1,66 +1,60 @@
 """What can stop an import or refuse a request about one. A bad row is no exception but a ``rowtext.RejectedLine``.
 
+Invalid
+└── SourceUnreadable   it is no text, or a damaged file
+Forbidden
+└── SourceForbidden    it lies outside the import root
+NotFound
+├── SourceNotFound     there is no such file
+├── ImportNotFound
+└── VersionNotFound
+Conflict
+├── SourceChanged      it changed while it was being read
+├── Quarantined        a gate did not open
+├── ImportFinished
+└── VersionGone
+Gone
+└── RejectsGone        they are not kept any more
+TooLarge
+└── SourceTooLarge     it unpacks to more than the limit
 FloodgateError
-└── PromotionsError
-    ├── SourceError             the file cannot be imported
-    │   ├── SourceNotFound      there is no such file
-    │   ├── SourceForbidden     it lies outside the import root
-    │   ├── SourceUnreadable    it is no text, or a damaged file
-    │   ├── SourceTooLarge      it unpacks to more than the limit
-    │   └── SourceChanged       it changed while it was being read
-    ├── Quarantined             a gate did not open
-    ├── WorkersKilled           a piece of the work ended its worker each time
-    ├── ImportNotFound
-    ├── ImportFinished
-    ├── RejectsGone             they are not kept any more
-    ├── VersionNotFound
-    └── VersionGone
+└── WorkersKilled      a piece of the work ended its worker each time
 """
 
-from common.errors import FloodgateError
+from common.errors import Conflict, FloodgateError, Forbidden, Gone, Invalid, NotFound, TooLarge
 
 
-class PromotionsError(FloodgateError):
-    code = "promotions-error"
-    default_detail = "The promotions could not be imported."
-
-
-class SourceError(PromotionsError):
-    code = "source-error"
-    default_detail = "The file cannot be imported."
-
-
-class SourceNotFound(SourceError):
+class SourceNotFound(NotFound):
     code = "source-not-found"
     default_detail = "There is no such file under IMPORT_ROOT."
 
 
-class SourceForbidden(SourceError):
+class SourceForbidden(Forbidden):
     code = "source-forbidden"
     default_detail = "The file lies outside IMPORT_ROOT."
 
 
-class SourceUnreadable(SourceError):
+class SourceUnreadable(Invalid):
     code = "source-unreadable"
     default_detail = "The file cannot be read as promotions text, gzip or zstd."
 
 
-class SourceTooLarge(SourceError):
+class SourceTooLarge(TooLarge):
     code = "source-too-large"
     default_detail = "The file unpacks to more than UNPACKED_MAX_BYTES."
 
 
-class SourceChanged(SourceError):
+class SourceChanged(Conflict):
     code = "source-changed"
     default_detail = "The file changed while it was being read; submit it again."
 
 
-class Quarantined(PromotionsError):
+class Quarantined(Conflict):
     code = "quarantined"
     default_detail = "The file did not pass the checks; the live data stays."
 
 
-class WorkersKilled(PromotionsError):
+class WorkersKilled(FloodgateError):
     code = "workers-killed"
 
     def __init__(self, work: str, times: int) -> None:
@@ -69,21 +63,21 @@ class WorkersKilled(PromotionsError):
         )
 
 
-class ImportNotFound(PromotionsError):
+class ImportNotFound(NotFound):
     code = "import-not-found"
 
     def __init__(self, import_id: int) -> None:
         super().__init__(f"There is no import {import_id}.")
 
 
-class ImportFinished(PromotionsError):
+class ImportFinished(Conflict):
     code = "import-finished"
 
     def __init__(self, import_id: int, status: str) -> None:
         super().__init__(f"Import {import_id} is {status} and cannot be cancelled any more.")
 
 
-class RejectsGone(PromotionsError):
+class RejectsGone(Gone):
     code = "rejects-gone"
 
     def __init__(self, import_id: int, days: int) -> None:
@@ -92,14 +86,14 @@ class RejectsGone(PromotionsError):
         )
 
 
-class VersionNotFound(PromotionsError):
+class VersionNotFound(NotFound):
     code = "version-not-found"
 
     def __init__(self, number: int) -> None:
         super().__init__(f"There is no version {number}.")
 
 
-class VersionGone(PromotionsError):
+class VersionGone(Conflict):
     code = "version-gone"
 
     def __init__(self, number: int) -> None:

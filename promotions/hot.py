@@ -7,9 +7,9 @@ from uuid import UUID
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
+from common.errors import NotFound
 from common.stores import CACHE, READ_STORE
 from common.uuids import EXAMPLE_UUID, HYPHENATED_UUID, parse_uuid
-from gateway.errors import NotFound
 from gateway.fields import Field, read_query
 from gateway.hot import HotEndpoint, Recall, register
 from gateway.http import HotRequest, Reply

@@ -18,11 +18,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from common.afterwork import working_for
+from common.errors import FloodgateError, Unavailable
 from common.sqlstate import sqlstate
 from common.stores import is_temporary
 from promotions.beginnings import count_beginning, refuse_deadly, take_back_beginning
 from promotions.checking import check_import
-from promotions.errors import PromotionsError, Quarantined
+from promotions.errors import Quarantined
 from promotions.indexing import finish_indexing, index_version_table
 from promotions.loading import load_chunk
 from promotions.locks import (
@@ -141,7 +142,7 @@ def _settle(found: Import, error: Exception) -> None:
         return  # cancelled, or ended by another worker, while this step ran
     if isinstance(error, Quarantined):
         _end(found, ImportStatus.QUARANTINED, error.detail)
-    elif isinstance(error, PromotionsError):
+    elif isinstance(error, FloodgateError) and not isinstance(error, Unavailable):
         _end(found, ImportStatus.FAILED, error.detail)
     elif isinstance(error, FileNotFoundError | PermissionError):
         _end(found, ImportStatus.FAILED, f"The file cannot be read any more ({error.strerror}); submit it again.")

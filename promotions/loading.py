@@ -51,7 +51,7 @@ class _TableRows:
 def load_chunk(chunk: Chunk) -> None:
     """Load a chunk that the caller has locked, in the caller's transaction. Ends the import once too many rows are bad.
 
-    Raises: SourceError: the file is not what was planned any more.
+    Raises: SourceChanged, SourceUnreadable: the file is not what was planned any more.
     """
     found = chunk.source_import
     tables = [_TableRows() for _ in range(found.table_count)]

@@ -26,7 +26,7 @@ def plan_import(found: Import) -> bool:
     """Cut the source into chunks; other workers load the first ones while the rest is planned.
 
     Run again after a crash it makes the same chunks, or finds that the file has changed.
-    Raises: SourceError.
+    Raises: SourceChanged, SourceUnreadable, SourceTooLarge.
     """
     _check_unchanged(found)
     path = unpack(Path(found.path), spool_folder(found.id), settings.UNPACKED_MAX_BYTES, lease_keeper())

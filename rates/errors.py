@@ -1,23 +1,23 @@
 """What a request about rates may meet.
 
-FloodgateError
-├── NotFound
-│   ├── PlaceNotFound       no port has the code, or no region the slug; names the fields
-│   ├── PortNotFound        a port that was there is gone
-│   └── ParentNotFound      a region is to be under one that does not exist
-├── ComesTwice              in one list; only the first may count
-├── TooManyPrices           statistics would read too many raw prices
-├── QueryTooLarge           too many pairs of regions on too many days
-├── RegionCycle             a region would be under itself
-├── ImportedAlready         the same file came before
-└── ImportRunning           in another process
+NotFound
+├── PlaceNotFound     no port has the code, or no region the slug; names the fields
+├── PortNotFound      a port that was there is gone
+└── ParentNotFound    a region is to be under one that does not exist
+Conflict
+├── ComesTwice        in one list; only the first may count
+├── RegionCycle       a region would be under itself
+├── ImportedAlready   the same file came before
+└── ImportRunning     in another process
+Unprocessable
+├── TooManyPrices     statistics would read too many raw prices
+└── QueryTooLarge     too many pairs of regions on too many days
 """
 
 from datetime import datetime
 from typing import Any
 
-from common.errors import FieldError, FloodgateError
-from gateway.errors import NotFound
+from common.errors import Conflict, FieldError, NotFound, Unprocessable
 
 
 class PlaceNotFound(NotFound):
@@ -44,14 +44,14 @@ class ParentNotFound(NotFound):
         super().__init__(f"parent_slug: There is no region {slug}.")
 
 
-class ComesTwice(FloodgateError):
+class ComesTwice(Conflict):
     code = "comes-twice"
 
     def __init__(self, field: str, value: str) -> None:
         super().__init__(f"{field}: {value} came before, and may come once only.")
 
 
-class TooManyPrices(FloodgateError):
+class TooManyPrices(Unprocessable):
     code = "too-many-prices"
 
     def __init__(self, prices: int, prices_max: int) -> None:
@@ -64,7 +64,7 @@ class TooManyPrices(FloodgateError):
         return {"errors": [{"field": "stats", "detail": self.detail}]}
 
 
-class QueryTooLarge(FloodgateError):
+class QueryTooLarge(Unprocessable):
     code = "query-too-large"
 
     def __init__(self, pairs: int, days: int) -> None:
@@ -74,18 +74,18 @@ class QueryTooLarge(FloodgateError):
         return {"errors": [{"field": "date_to", "detail": self.detail}]}
 
 
-class RegionCycle(FloodgateError):
+class RegionCycle(Conflict):
     code = "region-cycle"
     default_detail = "A region cannot be under itself."
 
 
-class ImportedAlready(FloodgateError):
+class ImportedAlready(Conflict):
     code = "imported-already"
 
     def __init__(self, path: str, finished_at: datetime | None) -> None:
         super().__init__(f"The same prices were imported from {path} at {finished_at:%Y-%m-%d %H:%M} UTC.")
 
 
-class ImportRunning(FloodgateError):
+class ImportRunning(Conflict):
     code = "import-running"
     default_detail = "Another process imports this file."

@@ -1,31 +1,33 @@
 """What a timestamp may meet.
 
-FloodgateError
-├── TooManyTimestamps       more in one request than may be appended at once
-├── ConsumerIsLate          the database is behind the log
-├── NotFound
-│   └── TimestampNotFound   this id was never handed out
-├── Unavailable
-│   ├── BacklogFull         too many entries wait for the database or the archive
-│   ├── LogNotOpen          the log's store has started and was not compared with the archive yet
-│   ├── ArchiveUnavailable  the store of the archive does not answer
-│   ├── TooManyMarks        too many Idempotency-Keys were used within the hour
-│   └── Rebuilding          the database is behind the log, so nobody can say yet whether the id exists
-├── ArchiveIsBroken         a segment or manifest is missing or is not what was archived
-├── NoLiveTable             somebody deleted the row of the live table
-├── ReplayRefused           this replay cannot begin, go on or be cancelled
-├── BrokenEntry             an entry of the log that says nothing we understand
-└── TableIsBroken           a table of records lacks what its position says it has
+NotFound
+└── TimestampNotFound    this id was never handed out
+Conflict
+└── ReplayRefused        this replay cannot begin, go on or be cancelled
+TooLarge
+└── TooManyTimestamps    more in one request than may be appended at once
+Unprocessable
+└── BrokenEntry          an entry of the log that says nothing we understand
+Broken
+├── ArchiveIsBroken      a segment or manifest is missing or is not what was archived
+├── NoLiveTable          somebody deleted the row of the live table
+└── TableIsBroken        a table of records lacks what its position says it has
+Unavailable
+├── BacklogFull          too many entries wait for the database or the archive
+├── LogNotOpen           the log's store has started and was not compared with the archive yet
+├── TooManyMarks         too many Idempotency-Keys were used within the hour
+├── Rebuilding           the database is behind the log, so nobody can say yet whether the id exists
+├── ArchiveUnavailable   the store of the archive does not answer
+└── ConsumerIsLate       the database is behind the log
 """
 
 from uuid import UUID
 
-from common.errors import FloodgateError, Unavailable
-from gateway.errors import NotFound
+from common.errors import Broken, Conflict, NotFound, TooLarge, Unavailable, Unprocessable
 from timestamps.types import SUBMISSION_TIMESTAMPS
 
 
-class TooManyTimestamps(FloodgateError):
+class TooManyTimestamps(TooLarge):
     code = "too-many-timestamps"
     default_detail = f"More than {SUBMISSION_TIMESTAMPS:,} timestamps in one request; nothing was appended."
 
@@ -63,31 +65,31 @@ class ArchiveUnavailable(Unavailable):
     default_detail = "The archive of the log does not answer."
 
 
-class ArchiveIsBroken(FloodgateError):
+class ArchiveIsBroken(Broken):
     code = "archive-is-broken"
     default_detail = "The archive of the log is not what was written."
 
 
-class NoLiveTable(FloodgateError):
+class NoLiveTable(Broken):
     code = "no-live-table"
     default_detail = "No table of records is live: its row was lost. The consumer begins another; try again then."
 
 
-class ReplayRefused(FloodgateError):
+class ReplayRefused(Conflict):
     code = "replay-refused"
     default_detail = "This replay cannot begin, go on or be cancelled."
 
 
-class ConsumerIsLate(FloodgateError):
+class ConsumerIsLate(Unavailable):
     code = "timestamps-late"
     default_detail = "The database is more than ten seconds behind the log of timestamps."
 
 
-class BrokenEntry(FloodgateError):
+class BrokenEntry(Unprocessable):
     code = "broken-entry"
     default_detail = "The entry of the log cannot be decoded."
 
 
-class TableIsBroken(FloodgateError):
+class TableIsBroken(Broken):
     code = "table-is-broken"
     default_detail = "The table of records lacks what its position says it has; it must be rebuilt from the log."

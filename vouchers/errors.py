@@ -1,26 +1,27 @@
 """What a request about vouchers or wallets may meet.
 
-FloodgateError
-├── NotFound
-│   ├── VoucherUnavailable      cannot be redeemed; one same answer for every reason
-│   ├── VoucherNotFound
-│   ├── RedemptionNotFound
-│   ├── ProfileNotFound
-│   └── GenerationNotFound
-├── AlreadyRedeemed             by this user; carries the first redemption
-├── VoucherExists
+NotFound
+├── VoucherUnavailable     cannot be redeemed; one same answer for every reason
+├── VoucherNotFound
+├── RedemptionNotFound
+├── ProfileNotFound
+└── GenerationNotFound
+Conflict
 ├── GenerationRunning
 ├── GenerationEnded
+├── AlreadyRedeemed        by this user; carries the first redemption
+├── VoucherExists
 ├── LimitBelowRedeemed
-├── RedemptionReversed          a second reversal
-├── RedemptionSpent             a reversal would take the balance below zero
+├── RedemptionReversed     a second reversal
+├── RedemptionSpent        a reversal would take the balance below zero
 ├── ProfileExists
-├── BalanceTooLow
-├── WalletElsewhere             money is moved in the deployment that keeps the wallets
-└── Unavailable
-    ├── WalletUnavailable       that deployment did not answer
-    ├── WalletIsBehind          for long: it has not credited a redemption
-    └── WalletOrdersStranded    orders wait, and WALLET_URL is not set
+└── WalletElsewhere        money is moved in the deployment that keeps the wallets
+Unprocessable
+└── BalanceTooLow
+Unavailable
+├── WalletUnavailable      that deployment did not answer
+├── WalletIsBehind         for long: it has not credited a redemption
+└── WalletOrdersStranded   orders wait, and WALLET_URL is not set
 """
 
 from dataclasses import asdict
@@ -28,8 +29,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from common.errors import FloodgateError, Unavailable
-from gateway.errors import NotFound
+from common.errors import Conflict, NotFound, Unavailable, Unprocessable
 from vouchers.types import Redeemed
 
 
@@ -77,19 +77,19 @@ class GenerationNotFound(NotFound):
         super().__init__(f"There is no generation {generation_id}.")
 
 
-class GenerationRunning(FloodgateError):
+class GenerationRunning(Conflict):
     code = "generation-running"
     default_detail = "These vouchers are still being made; ask again when the status is not running any more."
 
 
-class GenerationEnded(FloodgateError):
+class GenerationEnded(Conflict):
     code = "generation-ended"
 
     def __init__(self, generation_id: int, status: str) -> None:
         super().__init__(f"Generation {generation_id} is {status}; there is nothing to cancel.")
 
 
-class AlreadyRedeemed(FloodgateError):
+class AlreadyRedeemed(Conflict):
     """Attributes: first: the redemption that this user has; revision: of the voucher, for the gate only."""
 
     code = "already-redeemed"
@@ -104,7 +104,7 @@ class AlreadyRedeemed(FloodgateError):
         return {"redemption": asdict(self.first)}
 
 
-class VoucherExists(FloodgateError):
+class VoucherExists(Conflict):
     code = "voucher-exists"
     default_detail = "There is a voucher with this code."
 
@@ -112,7 +112,7 @@ class VoucherExists(FloodgateError):
         super().__init__(f"There is a voucher with the code {code} already.")
 
 
-class LimitBelowRedeemed(FloodgateError):
+class LimitBelowRedeemed(Conflict):
     code = "limit-below-redeemed"
     default_detail = "The limit cannot be lower than what is redeemed already."
 
@@ -120,17 +120,17 @@ class LimitBelowRedeemed(FloodgateError):
         super().__init__(f"{redeemed:,} users have redeemed this voucher; the limit cannot be lower.")
 
 
-class RedemptionReversed(FloodgateError):
+class RedemptionReversed(Conflict):
     code = "redemption-reversed"
     default_detail = "This redemption was reversed already."
 
 
-class RedemptionSpent(FloodgateError):
+class RedemptionSpent(Conflict):
     code = "redemption-spent"
     default_detail = "The redeemer has spent the amount, and a balance never goes below zero; nothing was reversed."
 
 
-class ProfileExists(FloodgateError):
+class ProfileExists(Conflict):
     code = "profile-exists"
     default_detail = "There is a profile with this phone number."
 
@@ -138,7 +138,7 @@ class ProfileExists(FloodgateError):
         super().__init__(f"{phone_number} has a profile already.")
 
 
-class BalanceTooLow(FloodgateError):
+class BalanceTooLow(Unprocessable):
     code = "balance-too-low"
     default_detail = "The balance would go below zero; nothing was done."
 
@@ -146,7 +146,7 @@ class BalanceTooLow(FloodgateError):
         super().__init__(f"The balance is {balance}, and would go below zero; nothing was done.")
 
 
-class WalletElsewhere(FloodgateError):
+class WalletElsewhere(Conflict):
     code = "wallet-elsewhere"
     default_detail = "Another deployment keeps the wallets, and moves their money; ask there. Nothing was done."
 

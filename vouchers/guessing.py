@@ -20,9 +20,9 @@ from django.conf import settings
 from redis.commands.core import Script
 
 from common import valkey
+from common.errors import RateLimited
 from common.luafiles import load_lua
 from gateway.clients import network_of
-from gateway.errors import RateLimited
 from gateway.ratelimits.recent import Recent
 from vouchers.cachecalls import ask_cache
 from vouchers.errors import VoucherNotFound

@@ -3,7 +3,7 @@
 Each tells whether there is a voucher. So it is a guess where there is none, though nobody tried to redeem anything.
 """
 
-from gateway.errors import RateLimited
+from common.errors import RateLimited
 from vouchers.errors import VoucherNotFound
 from vouchers.guessing import count_guesses, known_guesser, throttled_lookups
 from vouchers.selectors import read_vouchers

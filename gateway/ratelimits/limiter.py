@@ -8,8 +8,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from common.errors import RateLimited
 from gateway.batches import BulkFunction, run_batch
-from gateway.errors import RateLimited
 from gateway.ratelimits.local import LocalLimits
 from gateway.ratelimits.policies import WINDOW_SECONDS, LimitedRoute
 from gateway.ratelimits.recent import Recent

@@ -1,25 +1,29 @@
 """What refuses a request about a batch. A bad row is no exception but a rejected row of its batch.
 
-FloodgateError
-├── BatchTooLarge           more rows or prices than one batch may have
-├── DeadlineUnreachable     the batches in front and this one take longer
-├── BatchNotFound
-├── BatchEnded              too late to cancel
-└── BatchErrorsGone         its rejected rows are not kept any more
+NotFound
+└── BatchNotFound
+Conflict
+└── BatchEnded            too late to cancel
+Gone
+└── BatchErrorsGone       its rejected rows are not kept any more
+TooLarge
+└── BatchTooLarge         more rows or prices than one batch may have
+Unprocessable
+└── DeadlineUnreachable   the batches in front and this one take longer
 """
 
 from datetime import datetime
 from typing import Any
 
-from common.errors import FloodgateError
+from common.errors import Conflict, Gone, NotFound, TooLarge, Unprocessable
 
 
-class BatchTooLarge(FloodgateError):
+class BatchTooLarge(TooLarge):
     code = "batch-too-large"
     default_detail = "The batch is too large; send it in parts. Nothing was kept."
 
 
-class DeadlineUnreachable(FloodgateError):
+class DeadlineUnreachable(Unprocessable):
     """Attributes: expected_at: when the batch would be done."""
 
     code = "deadline-unreachable"
@@ -35,21 +39,21 @@ class DeadlineUnreachable(FloodgateError):
         return {"expected_at": self.expected_at}
 
 
-class BatchNotFound(FloodgateError):
+class BatchNotFound(NotFound):
     code = "batch-not-found"
 
     def __init__(self, batch_id: int) -> None:
         super().__init__(f"There is no batch {batch_id}.")
 
 
-class BatchEnded(FloodgateError):
+class BatchEnded(Conflict):
     code = "batch-ended"
 
     def __init__(self, batch_id: int, status: str) -> None:
         super().__init__(f"Batch {batch_id} is {status} and cannot be cancelled any more.")
 
 
-class BatchErrorsGone(FloodgateError):
+class BatchErrorsGone(Gone):
     code = "batch-errors-gone"
 
     def __init__(self, batch_id: int, days: int) -> None:

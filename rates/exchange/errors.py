@@ -1,21 +1,22 @@
 """What may come instead of a rate.
 
-FloodgateError
-├── NoExchangeRate          of a currency that is one; names the field
-├── RatesUnavailable        a provider did not say its rates of a day
-├── RateImpossible          no person can make it a rate
-└── NotFound
-    └── DoubtNotFound
+NotFound
+└── DoubtNotFound
+Conflict
+└── RateImpossible     no person can make it a rate
+Unprocessable
+└── NoExchangeRate     of a currency that is one; names the field
+Unavailable
+└── RatesUnavailable   a provider did not say its rates of a day
 """
 
 from datetime import date
 from typing import Any
 
-from common.errors import FloodgateError
-from gateway.errors import NotFound
+from common.errors import Conflict, NotFound, Unavailable, Unprocessable
 
 
-class NoExchangeRate(FloodgateError):
+class NoExchangeRate(Unprocessable):
     """Attributes: field: the request's field that is at fault, in ``errors`` of the answer."""
 
     code = "no-exchange-rate"
@@ -32,7 +33,7 @@ class NoExchangeRate(FloodgateError):
         return {"errors": [{"field": self.field, "detail": self.detail}]}
 
 
-class RatesUnavailable(FloodgateError):
+class RatesUnavailable(Unavailable):
     """Attributes: will_pass: asking again at once may help."""
 
     code = "rates-unavailable"
@@ -43,7 +44,7 @@ class RatesUnavailable(FloodgateError):
         self.will_pass = will_pass
 
 
-class RateImpossible(FloodgateError):
+class RateImpossible(Conflict):
     code = "rate-impossible"
     default_detail = "This can be no exchange rate."
 

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from common import valkey
 from common.circuits import Circuit
-from gateway.errors import RateLimited
+from common.errors import RateLimited
 from gateway.ratelimits import limiter as limiter_module
 from gateway.ratelimits import shared
 from gateway.ratelimits.limiter import Limiter

@@ -10,10 +10,9 @@ from pytest_django import Settings
 from redis.commands.core import Script
 
 from common import valkey
-from common.errors import FloodgateError
+from common.errors import FloodgateError, RateLimited
 from common.stores import CACHE
 from gateway.clients import Client
-from gateway.errors import RateLimited
 from gateway.ratelimits.recent import Recent
 from tests.garbage import GARBAGE, put_garbage
 from tests.roads import Answer, django, hot_path

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from gateway.errors import NotFound
+from common.errors import NotFound
 from gateway.http import HotRequest
 from promotions.hot import reply_promotion
 from promotions.types import Found

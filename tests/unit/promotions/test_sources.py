@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from promotions.errors import SourceError, SourceForbidden, SourceNotFound, SourceTooLarge, SourceUnreadable
+from common.errors import FloodgateError
+from promotions.errors import SourceForbidden, SourceNotFound, SourceTooLarge, SourceUnreadable
 from promotions.sources import resolve_source, sniff, unpack
 
 TEXT = os.urandom(200_000).hex().encode() + b"\n"
@@ -52,7 +53,7 @@ def test_files_inside_the_root_are_found_by_any_name(root: Path) -> None:
         *((name, SourceUnreadable) for name in ("sub", "pipe", "loop.csv", "x" * 300)),
     ],
 )
-def test_other_names_are_refused(root: Path, name: str, error: type[SourceError]) -> None:
+def test_other_names_are_refused(root: Path, name: str, error: type[FloodgateError]) -> None:
     with pytest.raises(error):
         resolve_source(name, root)
 
@@ -78,7 +79,7 @@ def test_archives_of_several_parts_are_unpacked_once(tmp_path: Path, kind: str) 
     ],
     ids=["truncated", "corrupt", "trailing", "bomb"],
 )
-def test_bad_archives_leave_no_file(tmp_path: Path, kind: str, damage, error: type[SourceError]) -> None:  # type: ignore[no-untyped-def]
+def test_bad_archives_leave_no_file(tmp_path: Path, kind: str, damage, error: type[FloodgateError]) -> None:  # type: ignore[no-untyped-def]
     path = write(tmp_path / "a", damage(PACKERS[kind](TEXT), PACKERS[kind]))
     with pytest.raises(error):
         unpack(path, tmp_path / "spool", LIMIT_BYTES)
