@@ -9,7 +9,7 @@ import httpx
 
 from benchmarks.importing import import_file
 from benchmarks.report import Report
-from promotions.samples import write_sample
+from promotions.rows.samples import write_sample
 from tests.acceptance.harness import Stack
 
 SLOW_UPLOADS = STALLED_DOWNLOADS = 4

@@ -14,7 +14,7 @@ import psycopg
 from benchmarks.processes import memory_bytes
 from benchmarks.report import Report, median, progress, spread
 from devstack.wheels import postgres_bin
-from promotions.samples import write_sample
+from promotions.rows.samples import write_sample
 from tests.acceptance.harness import Stack
 
 ENDED = ("published", "superseded", "quarantined", "failed", "cancelled")

@@ -9,9 +9,9 @@ from pathlib import Path
 from django.core.management.base import CommandError
 
 from common.audit import AuditedCommand
-from common.csvrows import RejectedRow
-from common.stores import DATABASE_AWAY
-from common.textfiles import NoText, as_predicate
+from common.stores.guarded import DATABASE_AWAY
+from common.text.csvrows import RejectedRow
+from common.text.textfiles import NoText, as_predicate
 
 REJECTS_TOLD = 20
 

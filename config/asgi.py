@@ -4,10 +4,10 @@ from django.conf import settings
 
 from config.tracing import start_tracing, traced
 from config.wsgi import application as django_application
-from gateway.app import Gateway
-from gateway.bridge import WSGIBridge
-from gateway.cors import with_cors
-from gateway.hot import hot_endpoints
+from gateway.endpoints.hot import hot_endpoints
+from gateway.server.app import Gateway
+from gateway.server.bridge import WSGIBridge
+from gateway.server.cors import with_cors
 
 start_tracing("web")
 application = traced(

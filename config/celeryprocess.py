@@ -33,8 +33,8 @@ def _share_counters(folder: Path) -> None:
 if env.METRICS_PORT:  # one folder each where several run on one machine
     _share_counters(Path(f"{env.PROMETHEUS_MULTIPROC_DIR}-{env.METRICS_PORT}"))
 
-from common.heartbeats import BEAT_SECONDS, Heart  # noqa: E402
-from common.instance import begin_instance, instance_registry  # noqa: E402
+from common.work.heartbeats import BEAT_SECONDS, Heart  # noqa: E402
+from common.work.instance import begin_instance, instance_registry  # noqa: E402
 from config import taskmetrics  # noqa: E402, F401  (counts what tasks do)
 
 _hearts: list[Heart] = []

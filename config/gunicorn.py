@@ -36,7 +36,7 @@ def on_starting(server: Any) -> None:
 
 def _share_counters() -> None:
     """Those of an earlier run would add up with ours."""
-    from common.instance import begin_instance
+    from common.work.instance import begin_instance
 
     begin_instance()
     shutil.rmtree(env.PROMETHEUS_MULTIPROC_DIR, ignore_errors=True)

@@ -12,13 +12,13 @@ from uuid import UUID
 from django.core.exceptions import ImproperlyConfigured
 from structlog.contextvars import bound_contextvars, get_contextvars
 
-from common.afterwork import trace_work
+from common.work.afterwork import trace_work
 from config import env
 from config.redaction import redacted
-from gateway.correlation import correlation_id_of, fresh_id
+from gateway.contract.correlation import correlation_id_of, fresh_id
+from gateway.contract.headers import fields_of
+from gateway.contract.http import ASGIApp, Receive, Scope, Send
 from gateway.errors import InvalidCorrelationId
-from gateway.headers import fields_of
-from gateway.http import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from gateway.drf import hot_urlpatterns
+from gateway.views.drf import hot_urlpatterns
 
 urlpatterns = [
     path("admin/rates/", include("rates.chart.urls")),  # before the admin, which answers 404 for what it does not know
@@ -15,7 +15,7 @@ urlpatterns = [
     *hot_urlpatterns(),
 ]
 
-handler400 = "gateway.problems.bad_request"
-handler403 = "gateway.problems.permission_denied"
-handler404 = "gateway.problems.page_not_found"
-handler500 = "gateway.problems.server_error"
+handler400 = "gateway.contract.problems.bad_request"
+handler403 = "gateway.contract.problems.permission_denied"
+handler404 = "gateway.contract.problems.page_not_found"
+handler500 = "gateway.contract.problems.server_error"

@@ -6,7 +6,7 @@ import signal
 
 from uvicorn_worker import UvicornWorker
 
-from gateway.protocol import Protocol
+from gateway.server.protocol import Protocol
 
 ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 GRACEFUL_SECONDS = 18  # for what is asked; less than ``graceful_timeout`` of config/gunicorn.py

@@ -1,4 +1,4 @@
-"""Django as a WSGI application: admin, documentation, work by people. Entered through gateway/bridge.py."""
+"""Django as a WSGI application: admin, documentation, work by people. Entered through gateway/server/bridge.py."""
 
 import os
 

@@ -10,12 +10,12 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 from unfold.views import ChangeList
 
-from common.uuids import HYPHENATED_UUID
+from common.text.uuids import HYPHENATED_UUID
 from counters.models import Counter, Flush
 from counters.selectors import read_counters
 from counters.types import CounterValue
-from gateway.batches import run_batch
-from gateway.readonlyadmin import ReadOnlyAdmin
+from gateway.batching.batches import run_batch
+from gateway.views.readonlyadmin import ReadOnlyAdmin
 
 
 class CounterChangeList(ChangeList):  # type: ignore[misc]

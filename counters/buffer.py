@@ -19,8 +19,8 @@ from uuid import UUID
 from django.conf import settings
 from redis.commands.core import Script
 
-from common import valkey
-from common.luafiles import load_lua
+from common.stores import valkey
+from common.stores.luafiles import load_lua
 from counters.types import Backlog, PendingDelta, Submission
 
 SHARDS = 8  # a pending key is looked for in its shard only, so this may change only while the buffer is empty

@@ -6,17 +6,17 @@ from uuid import UUID
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from common.exactjson import rfc3339
-from common.stores import TRUTH, WRITE_STORE
-from common.uuids import EXAMPLE_UUID, parse_uuid
+from common.stores.guarded import TRUTH, WRITE_STORE
+from common.text.exactjson import rfc3339
+from common.text.uuids import EXAMPLE_UUID, parse_uuid
 from counters.errors import CounterFull
 from counters.parsing import parse_increment, parse_increments
 from counters.selectors import read_counters
 from counters.services import increment_counters
 from counters.types import MAX_VALUE, Counted, CounterValue, Submission
-from gateway.hot import HotEndpoint, register
-from gateway.http import HotRequest, Reply
-from gateway.scopes import KeyScope
+from gateway.contract.http import HotRequest, Reply
+from gateway.endpoints.hot import HotEndpoint, register
+from gateway.keys.scopes import KeyScope
 
 
 @extend_schema_serializer(examples=[OpenApiExample("One", {"key": EXAMPLE_UUID, "value": 1})])

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from uuid import UUID
 
-from common.leases import lease
+from common.stores.leases import lease
 from counters.models import Flush
 
 SHARD_LEASES = 2001  # the second key is the shard

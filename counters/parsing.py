@@ -5,10 +5,10 @@ from itertools import islice
 from typing import Any
 
 from common.errors import FieldError, InvalidInput
-from common.uuids import EXAMPLE_UUID, HYPHENATED_UUID
+from common.text.jsonbody import load_json
+from common.text.uuids import EXAMPLE_UUID, HYPHENATED_UUID
 from counters.errors import TooManyIncrements
 from counters.types import MAX_VALUE, SUBMISSION_INCREMENTS, Increment
-from gateway.jsonbody import load_json
 
 REPORTED_ERRORS = 100
 _FIELDS = ("key", "value")

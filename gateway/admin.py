@@ -29,12 +29,12 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from common.audit import DONE, audit
-from gateway.apikeys import create_api_key, revoke_api_keys
 from gateway.errors import TooManyKeys
+from gateway.keys.apikeys import create_api_key, revoke_api_keys
+from gateway.keys.scopes import KeyScope
 from gateway.models import ApiKey
-from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
-from gateway.scopes import KeyScope
-from gateway.strictadmin import StrictAdmin
+from gateway.views.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
+from gateway.views.strictadmin import StrictAdmin
 
 STATE_COLOURS = {"active": "success", "expired": "warning", "revoked": "danger"}
 

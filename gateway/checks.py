@@ -13,13 +13,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from redis.exceptions import RedisError
 
-from gateway.addresses import undeclared
-from gateway.batcher import ANSWER_SECONDS
-from gateway.bridge import lanes
-from gateway.bulkheads import threads_by_store
-from gateway.hot import hot_endpoints
-from gateway.proofs import TRUTH_POLICY, wrong_truth_policy
+from gateway.batching.batcher import ANSWER_SECONDS
+from gateway.batching.bulkheads import threads_by_store
+from gateway.endpoints.addresses import undeclared
+from gateway.endpoints.hot import hot_endpoints
+from gateway.operate.proofs import TRUTH_POLICY, wrong_truth_policy
 from gateway.ratelimits.policies import limited_routes
+from gateway.server.bridge import lanes
 
 WATCHING_THREADS = 8  # health checks, metrics, API keys and hanging stores, of one web worker
 OTHER_WORKERS = 5  # two of each of the queues batches and events, and the consumer's stand-in
@@ -105,7 +105,7 @@ def check_scopes(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             f"{where} names no scope, so any API key may ask for it.",
-            hint="Name it in `scopes` of its StrictView, or make the address public in gateway/addresses.py.",
+            hint="Name it in `scopes` of its StrictView, or make the address public in gateway/endpoints/addresses.py.",
             id="floodgate.E005",
         )
         for where in undeclared()

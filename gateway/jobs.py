@@ -3,6 +3,6 @@
 from jobs.job import Job
 
 SWEEP = Job(
-    name="gateway.sweep_idempotency", queue="flush", every_seconds=60.0, turn="gateway.kept:sweep_expired_answers"
+    name="gateway.sweep_idempotency", queue="flush", every_seconds=60.0, turn="gateway.views.kept:sweep_expired_answers"
 )
 JOBS = [SWEEP]

@@ -6,7 +6,7 @@ from django.urls import path
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from gateway.console import console
+from gateway.operate.console import console
 
 # Swagger's page has a style element of its own.
 _strict = csp_replace({"script-src": [SELF]})

@@ -9,8 +9,8 @@ from celery import Celery
 from django.db import ProgrammingError
 
 from common.errors import FloodgateError, Unavailable
-from common.sqlstate import sqlstate
-from common.stores import STORE_AWAY
+from common.stores.guarded import STORE_AWAY
+from common.stores.sqlstate import sqlstate
 from jobs.job import Job
 from jobs.waking import wake
 

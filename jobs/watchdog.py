@@ -12,8 +12,8 @@ from contextlib import suppress
 from django.db import Error, connections
 from redis.exceptions import RedisError
 
-from common import valkey
-from common.stores import ask_database
+from common.stores import valkey
+from common.stores.guarded import ask_database
 from jobs.job import Job
 
 logger = logging.getLogger(__name__)

@@ -30,17 +30,17 @@ from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from common.errors import FloodgateError
-from gateway.batches import run_batch
-from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
+from gateway.batching.batches import run_batch
+from gateway.views.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
 from promotions.api import RejectsView
+from promotions.imports.progress import imports_progress
+from promotions.imports.rejects import REJECTS_KEPT
+from promotions.imports.submitting import can_cancel, cancel_import
 from promotions.models import ACTIVE, Import, ImportStatus, Publication, Reject, Version
-from promotions.progress import imports_progress
-from promotions.publishing import activate_version
-from promotions.rejects import REJECTS_KEPT
-from promotions.rowtext import Reason
-from promotions.selectors import find_promotions
-from promotions.submitting import can_cancel, cancel_import
+from promotions.rows.rowtext import Reason
+from promotions.serving.selectors import find_promotions
 from promotions.types import Found, ImportProgress
+from promotions.versions.publishing import activate_version
 
 STATUS_COLOURS = {
     ImportStatus.PUBLISHED: "success",

@@ -18,22 +18,22 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from common.errors import FieldError, InvalidInput
-from common.stores import READ_STORE, WRITE_STORE
-from gateway.exactview import ExactJSONParser
-from gateway.fields import Field, Shape, read_fields, whole
-from gateway.idempotent import idempotent
-from gateway.multipart import WholeMultiPartParser
-from gateway.scopes import KeyScope
-from gateway.spool import storage_full_named
-from gateway.strictview import StrictView, single_values
+from common.stores.guarded import READ_STORE, WRITE_STORE
+from common.text.fields import Field, Shape, read_fields, whole
+from gateway.contract.multipart import WholeMultiPartParser
+from gateway.contract.spool import storage_full_named
+from gateway.keys.scopes import KeyScope
+from gateway.views.exactview import ExactJSONParser
+from gateway.views.idempotent import idempotent
+from gateway.views.strictview import StrictView, single_values
+from promotions.imports.progress import import_progress, imports_progress
+from promotions.imports.rejects import refuse_if_pruned
+from promotions.imports.sources import resolve_source
+from promotions.imports.submitting import cancel_import, submit_import
+from promotions.imports.uploads import keep_file, keep_stream
 from promotions.models import Import, Reject, Version
-from promotions.progress import import_progress, imports_progress
-from promotions.publishing import activate_version
-from promotions.rejects import refuse_if_pruned
 from promotions.serializers import ImportSerializer, ProcessCsvSerializer, SubmittedSerializer, VersionSerializer
-from promotions.sources import resolve_source
-from promotions.submitting import cancel_import, submit_import
-from promotions.uploads import keep_file, keep_stream
+from promotions.versions.publishing import activate_version
 
 
 def _file_name(value: Any) -> str:

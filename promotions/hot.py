@@ -8,14 +8,14 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 from common.errors import NotFound
-from common.stores import CACHE, READ_STORE
-from common.uuids import EXAMPLE_UUID, HYPHENATED_UUID, parse_uuid
-from gateway.fields import Field, read_query
-from gateway.hot import HotEndpoint, Recall, register
-from gateway.http import HotRequest, Reply
-from gateway.openapi import CONDITIONAL, NOT_MODIFIED
-from gateway.scopes import KeyScope
-from promotions.selectors import (
+from common.stores.guarded import CACHE, READ_STORE
+from common.text.fields import Field, read_query
+from common.text.uuids import EXAMPLE_UUID, HYPHENATED_UUID, parse_uuid
+from gateway.contract.http import HotRequest, Reply
+from gateway.endpoints.hot import HotEndpoint, Recall, register
+from gateway.keys.scopes import KeyScope
+from gateway.views.openapi import CONDITIONAL, NOT_MODIFIED
+from promotions.serving.selectors import (
     find_promotion_lists,
     find_promotions,
     recall_promotion_lists,

@@ -1,6 +1,6 @@
 """Every lock of this app. Order: lease of an import, a chunk or a table; its row; publishing; import; ended totals.
 
-Leases are locks of the working connection: see common/leases.py.
+Leases are locks of the working connection: see common/stores/leases.py.
 """
 
 import time
@@ -11,7 +11,7 @@ from typing import TypeVar
 from django.db import connection
 from django.db.models import QuerySet
 
-from common.leases import lease
+from common.stores.leases import lease
 from promotions.models import Chunk, Import, ImportStatus, VersionTable
 
 # First keys of the advisory locks.

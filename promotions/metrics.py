@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 
 from common.ages import age_seconds
 from promotions.models import ACTIVE, Import, ImportStatus, Publication
-from promotions.pointer import stored_pointer
+from promotions.serving.pointer import stored_pointer
 
 OUTCOMES = ("loaded", "rejected", "blank", "duplicate")
 

@@ -1,7 +1,7 @@
 """What rates adds to a process that answers requests; imported once, when models are there."""
 
-from gateway.health import MIGRATIONS_CHECK, WRITE_STORE_CHECK, register_group
-from gateway.metrics import register_collector
+from gateway.operate.health import MIGRATIONS_CHECK, WRITE_STORE_CHECK, register_group
+from gateway.operate.metrics import register_collector
 from rates.batches.metrics import batch_metrics
 from rates.exchange.metrics import exchange_metrics
 from rates.metrics import rates_metrics

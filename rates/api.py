@@ -8,14 +8,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.errors import FloodgateError
-from gateway.drf import twin_of
-from gateway.exactview import ExactView
-from gateway.idempotent import idempotent
-from gateway.scopes import KeyScope
+from gateway.keys.scopes import KeyScope
+from gateway.views.drf import twin_of
+from gateway.views.exactview import ExactView
+from gateway.views.idempotent import idempotent
 from rates.hot import READ_RATES
 from rates.parsing import read_upload
+from rates.prices.uploading import upload_prices
 from rates.types import PriceRange, Upload, Uploaded
-from rates.uploading import upload_prices
 
 
 class UploadSerializer(serializers.Serializer[None]):

@@ -6,17 +6,17 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, PolymorphicProxySerializer
 from rest_framework import serializers
 
-from common.circuits import Circuit
 from common.errors import FloodgateError
-from common.stores import ask_database
-from gateway.csvform import prefers_csv
-from gateway.hot import HotEndpoint, register
-from gateway.http import HotRequest, Reply
-from gateway.openapi import CONDITIONAL, NOT_MODIFIED
-from gateway.scopes import KeyScope
-from rates.answers import CONTENT_TYPES, csv_body, etag_of, json_body
-from rates.averages import BATCH_SECONDS, read_rates
+from common.stores.circuits import Circuit
+from common.stores.guarded import ask_database
+from gateway.contract.csvform import prefers_csv
+from gateway.contract.http import HotRequest, Reply
+from gateway.endpoints.hot import HotEndpoint, register
+from gateway.keys.scopes import KeyScope
+from gateway.views.openapi import CONDITIONAL, NOT_MODIFIED
 from rates.parsing import read_rates_query
+from rates.questions.answers import CONTENT_TYPES, csv_body, etag_of, json_body
+from rates.questions.averages import BATCH_SECONDS, read_rates
 from rates.types import CSV, JSON, RatesAnswer, RatesQuery
 
 READ_BATCH = 16  # large questions take some 50 ms each

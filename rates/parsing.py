@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from common.errors import FieldError, InvalidInput
-from gateway.fields import Field, Shape, exact, read_fields, read_query
+from common.text.fields import Field, Shape, exact, read_fields, read_query
 from rates.models import AMOUNT_BELOW, AMOUNT_PLACES, PRICE_BELOW, PRICE_PLACES, SLUG_LENGTH
 from rates.types import STATS, RatesQuery, Upload
 

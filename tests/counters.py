@@ -12,9 +12,9 @@ import pytest
 from django.db import connections
 from django.db.models import Sum
 
-from common import valkey
 from common.idempotency import IdempotencyMark, Replayed
-from common.stores import CACHE, TRUTH, WRITE_STORE
+from common.stores import valkey
+from common.stores.guarded import CACHE, TRUTH, WRITE_STORE
 from counters import buffer, flushing
 from counters.errors import CounterNotFound
 from counters.flushing import flush_counters

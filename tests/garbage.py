@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from redis import Redis
 
-from common import valkey
+from common.stores import valkey
 
 Put = Callable[[Redis, str], object]
 TEXTS = (

@@ -7,15 +7,15 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connections
 
-from common import valkey
 from common.errors import FloodgateError
-from common.stores import CACHE, READ_STORE
-from promotions.importing import work_on_imports
+from common.stores import valkey
+from common.stores.guarded import CACHE, READ_STORE
+from promotions.imports.progress import import_progress
+from promotions.imports.submitting import submit_import
 from promotions.models import Import, Reject
-from promotions.pointer import NOTHING_LIVE, POINTER
-from promotions.progress import import_progress
-from promotions.selectors import find_promotions
-from promotions.submitting import submit_import
+from promotions.serving.pointer import NOTHING_LIVE, POINTER
+from promotions.serving.selectors import find_promotions
+from promotions.steps.importing import work_on_imports
 from promotions.tables import drop_table, existing_tables, table_names
 from promotions.types import Found
 

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from rates.models import Port, Region
-from rates.services import add_prices
+from rates.prices.services import add_prices
 from rates.types import PriceRange, PricesAdded
 
 FIRST_DAY = date(2026, 1, 1)

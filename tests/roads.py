@@ -9,10 +9,10 @@ from urllib.parse import unquote
 from django.db import connections
 from django.test import Client
 
-from gateway.app import Gateway
-from gateway.headers import Headers
-from gateway.hot import hot_endpoints
-from gateway.http import Reply, reply_headers
+from gateway.contract.headers import Headers
+from gateway.contract.http import Reply, reply_headers
+from gateway.endpoints.hot import hot_endpoints
+from gateway.server.app import Gateway
 
 CORRELATION_ID = "123e4567-e89b-12d3-a456-426614174000"
 

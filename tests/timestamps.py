@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 from django.db import connection, transaction
 
-from common import valkey
 from common.errors import FloodgateError
+from common.stores import valkey
 from timestamps import stream
 from timestamps.ids import ids_from
 from timestamps.lines import load_entry

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from common import valkey
+from common.stores import valkey
 from counters import buffer
 from devstack.valkey import answers
 from devstack.wheels import valkey_server

@@ -8,15 +8,15 @@ from typing import Any
 
 from django.db import connection
 
-from common import valkey
 from common.idempotency import IdempotencyMark
-from common.stores import CACHE, WRITE_STORE
-from gateway.ratelimits.recent import Recent
-from vouchers import guessing
-from vouchers.creating import create_vouchers
-from vouchers.flags import FLAGS
+from common.recent import Recent
+from common.stores import valkey
+from common.stores.guarded import CACHE, WRITE_STORE
+from vouchers.codes.creating import create_vouchers
+from vouchers.gate import guessing
+from vouchers.gate.flags import FLAGS
 from vouchers.models import Profile, Redemption, Transfer, Voucher
-from vouchers.redeeming import redeem_vouchers
+from vouchers.redemption.redeeming import redeem_vouchers
 from vouchers.types import Redeem, Redeemed, VoucherState, VoucherTerms
 
 AMOUNT = Decimal("5.00")

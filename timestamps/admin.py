@@ -14,10 +14,10 @@ from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from common.errors import FloodgateError
-from common.stores import STORE_AWAY
-from common.uuids import EXAMPLE_UUID
-from gateway.batches import run_batch
-from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
+from common.stores.guarded import STORE_AWAY
+from common.text.uuids import EXAMPLE_UUID
+from gateway.batching.batches import run_batch
+from gateway.views.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
 from timestamps.errors import NoLiveTable, ReplayRefused, TableIsBroken
 from timestamps.finding import FOUND_TIMESTAMPS, find_timestamps
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState

@@ -1,8 +1,8 @@
 """What timestamps adds to a process that answers requests; imported once, when models are there."""
 
-from common.stores import TRUTH
-from gateway.health import TRUTH_CHECK, register_check, register_group
-from gateway.metrics import register_collector
+from common.stores.guarded import TRUTH
+from gateway.operate.health import TRUTH_CHECK, register_check, register_group
+from gateway.operate.metrics import register_collector
 from timestamps import checks  # noqa: F401  (registers the system check)
 from timestamps.health import lag_seconds, require_open_log
 from timestamps.metrics import archive_metrics, log_metrics, records_metrics

@@ -15,7 +15,7 @@ from typing import cast
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from common.leases import patience
+from common.stores.leases import patience
 from timestamps.errors import ArchiveUnavailable
 
 ANSWER_SECONDS = 120  # of a whole segment, to or from a store that is far away; shorter leases would end meanwhile

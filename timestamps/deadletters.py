@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from django.db import connection
 
-from common.uuids import HYPHENATED_UUID
+from common.text.uuids import HYPHENATED_UUID
 from timestamps.types import Entry
 
 logger = logging.getLogger(__name__)

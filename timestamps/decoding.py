@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from common.uuids import HYPHENATED_UUID
+from common.text.uuids import HYPHENATED_UUID
 from timestamps.errors import BrokenEntry
 from timestamps.lines import load_entry
 from timestamps.types import Entry, Record

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema_serializer
 from rest_framework import serializers
 
-from common.rfc3339 import EXAMPLE_INSTANT
-from common.stores import TRUTH, WRITE_STORE
-from common.uuids import parse_uuid
-from common.valkey import PATIENT_TIMEOUT_SECONDS
-from gateway.hot import HotEndpoint, register
-from gateway.http import HotRequest, Reply
-from gateway.scopes import KeyScope
+from common.stores.guarded import TRUTH, WRITE_STORE
+from common.stores.valkey import PATIENT_TIMEOUT_SECONDS
+from common.text.rfc3339 import EXAMPLE_INSTANT
+from common.text.uuids import parse_uuid
+from gateway.contract.http import HotRequest, Reply
+from gateway.endpoints.hot import HotEndpoint, register
+from gateway.keys.scopes import KeyScope
 from timestamps.ids import ids_from
 from timestamps.instants import now
 from timestamps.parsing import parse_instant, parse_instants, parse_wait, refuse_instant

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from common.rfc3339 import read_instant
+from common.text.rfc3339 import read_instant
 
 
 def canonical_instant(text: str) -> str:

@@ -6,7 +6,7 @@ Leases save work; exactness is the row lock's, under which a position and its re
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 
-from common.leases import lease
+from common.stores.leases import lease
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
 
 CONSUMER, REPLAY, ARCHIVER = 4001, 4002, 4003  # first keys of the advisory locks; the second is 0

@@ -14,8 +14,8 @@ from django.db import Error, ProgrammingError, connections, transaction
 from redis.exceptions import RedisError
 
 from common.forks import renew_after_fork
-from common.sqlstate import sqlstate
-from common.stores import DATABASE_AWAY
+from common.stores.guarded import DATABASE_AWAY
+from common.stores.sqlstate import sqlstate
 from timestamps import stream
 from timestamps.archive import Archive
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable

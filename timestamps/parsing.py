@@ -4,10 +4,10 @@ from itertools import islice
 from typing import Any, cast
 
 from common.errors import FieldError, InvalidInput
-from common.rfc3339 import EXAMPLE_INSTANT, NotAnInstant
-from gateway.fields import Field, Shape, exact, read_query
-from gateway.jsonbody import load_json
-from gateway.refusals import refuse_body
+from common.text.fields import Field, Shape, exact, read_query
+from common.text.jsonbody import load_json
+from common.text.rfc3339 import EXAMPLE_INSTANT, NotAnInstant
+from gateway.contract.refusals import refuse_body
 from timestamps.errors import TooManyTimestamps
 from timestamps.instants import canonical_instant
 from timestamps.types import SUBMISSION_TIMESTAMPS

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from django.db import ProgrammingError, connection
 
-from common.exactjson import rfc3339
-from common.sqlstate import sqlstate
+from common.stores.sqlstate import sqlstate
+from common.text.exactjson import rfc3339
 from timestamps.models import TableState
 from timestamps.tables import UNDEFINED_TABLE, record_table
 from timestamps.types import Timestamp

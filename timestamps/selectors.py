@@ -14,8 +14,8 @@ from uuid import UUID
 from redis.exceptions import RedisError
 
 from common.errors import FloodgateError, StoreUnavailable
-from common.stores import DATABASE_AWAY, TRUTH, WRITE_STORE
-from common.uuids import HYPHENATED_UUID
+from common.stores.guarded import DATABASE_AWAY, TRUTH, WRITE_STORE
+from common.text.uuids import HYPHENATED_UUID
 from timestamps import stream
 from timestamps.errors import Rebuilding, TimestampNotFound
 from timestamps.ids import position_of

@@ -23,8 +23,8 @@ from redis.client import CaseInsensitiveDict
 from redis.commands.core import Script
 from redis.exceptions import TimeoutError as HeldUp
 
-from common import valkey
-from common.luafiles import load_lua
+from common.stores import valkey
+from common.stores.luafiles import load_lua
 from timestamps.lines import Found, dump_found
 from timestamps.types import START, Position, Submission
 

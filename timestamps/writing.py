@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.db import DatabaseError, connection, transaction
 
-from common.sqlstate import sqlstate
+from common.stores.sqlstate import sqlstate
 from timestamps.errors import TableIsBroken
 from timestamps.tables import UNDEFINED_TABLE, record_table
 from timestamps.types import Record

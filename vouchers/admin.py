@@ -22,10 +22,10 @@ from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from common.errors import FloodgateError
-from common.uuids import HYPHENATED_UUID
-from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
-from vouchers.generating import cancel_generation
-from vouchers.limits import change_limits
+from common.text.uuids import HYPHENATED_UUID
+from gateway.views.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
+from vouchers.codes.generating import cancel_generation
+from vouchers.codes.limits import change_limits
 from vouchers.models import (
     LIMIT_MAX,
     Generation,
@@ -38,7 +38,7 @@ from vouchers.models import (
     WalletOrder,
 )
 from vouchers.parsing import PAGE_MAX, read_phone_number
-from vouchers.reversing import reverse_redemptions
+from vouchers.redemption.reversing import reverse_redemptions
 from vouchers.selectors import ledger_lines, statement_of
 from vouchers.types import LimitChange
 

@@ -1,10 +1,10 @@
 """What vouchers adds to a process that answers requests; imported once, when models are there."""
 
-from gateway.health import MIGRATIONS_CHECK, WRITE_STORE_CHECK, register_check, register_group
-from gateway.metrics import register_collector
-from vouchers import checks  # noqa: F401  (registers the system checks)
-from vouchers.health import wallet_lag_seconds
+from gateway.operate.health import MIGRATIONS_CHECK, WRITE_STORE_CHECK, register_check, register_group
+from gateway.operate.metrics import register_collector
 from vouchers.metrics import vouchers_metrics
+from vouchers.remote import checks  # noqa: F401  (registers the system checks)
+from vouchers.remote.health import wallet_lag_seconds
 
 register_collector(vouchers_metrics)
 register_check("vouchers:walletLag", wallet_lag_seconds, required=False)

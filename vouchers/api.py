@@ -13,21 +13,21 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from common.errors import FloodgateError
-from common.exactjson import rfc3339
-from gateway.clients import account_of
-from gateway.csvform import CSV_TYPE, prefers_csv
-from gateway.drf import twin_of
-from gateway.exactview import ExactView
-from gateway.fields import Shape, read_fields, read_query
-from gateway.idempotent import idempotent
-from gateway.jsonbody import load_json
-from gateway.refusals import refuse_body
-from gateway.scopes import KeyScope
-from gateway.strictview import query_of, reads_request_itself
-from vouchers.creating import create_vouchers
+from common.text.exactjson import rfc3339
+from common.text.fields import Shape, read_fields, read_query
+from common.text.jsonbody import load_json
+from gateway.contract.csvform import CSV_TYPE, prefers_csv
+from gateway.contract.refusals import refuse_body
+from gateway.keys.clients import account_of
+from gateway.keys.scopes import KeyScope
+from gateway.views.drf import twin_of
+from gateway.views.exactview import ExactView
+from gateway.views.idempotent import idempotent
+from gateway.views.strictview import query_of, reads_request_itself
+from vouchers.codes.creating import create_vouchers
+from vouchers.codes.generating import cancel_generation, order_generation
 from vouchers.errors import WalletElsewhere
-from vouchers.generating import cancel_generation, order_generation
-from vouchers.guessing import counted_lookup
+from vouchers.gate.guessing import counted_lookup
 from vouchers.hot import READ_VOUCHER
 from vouchers.parsing import (
     GENERATION,
@@ -43,7 +43,7 @@ from vouchers.parsing import (
     read_redemption_id,
     refuse_fields,
 )
-from vouchers.reversing import reverse_redemptions
+from vouchers.redemption.reversing import reverse_redemptions
 from vouchers.selectors import (
     all_redemptions_of,
     generated_vouchers,
@@ -68,7 +68,7 @@ from vouchers.serializers import (
     WantedVoucherSerializer,
 )
 from vouchers.types import Lookup, Movement, VoucherTerms
-from vouchers.wallets import move_money, open_profiles
+from vouchers.wallet.wallets import move_money, open_profiles
 
 
 def refuse_elsewhere() -> None:

@@ -5,20 +5,20 @@ from dataclasses import asdict
 from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter
 
-from common.circuits import Circuit
-from common.exactjson import dump_exactly, rfc3339
-from common.stores import WRITE_STORE
-from gateway.fields import read_body, read_query
-from gateway.hot import HotEndpoint, register
-from gateway.http import HotRequest, Reply
-from gateway.scopes import KeyScope
-from vouchers.admission import redeem_admitted, refuse_known
-from vouchers.lookups import look_up_vouchers, refuse_known_lookup
+from common.stores.circuits import Circuit
+from common.stores.guarded import WRITE_STORE
+from common.text.exactjson import dump_exactly, rfc3339
+from common.text.fields import read_body, read_query
+from gateway.contract.http import HotRequest, Reply
+from gateway.endpoints.hot import HotEndpoint, register
+from gateway.keys.scopes import KeyScope
+from vouchers.gate.lookups import look_up_vouchers, refuse_known_lookup
 from vouchers.parsing import BY_CODE, REDEEM, read_phone_number
-from vouchers.remotewallet import probe_wallet
+from vouchers.redemption.admission import redeem_admitted, refuse_known
 from vouchers.selectors import read_wallets
 from vouchers.serializers import ProfileSerializer, RedeemSerializer, RedemptionSerializer, VoucherSerializer
 from vouchers.types import Lookup, Redeem, Redeemed, VoucherState, Wallet
+from vouchers.wallet.remotewallet import probe_wallet
 
 REDEEM_BATCH = 500
 

@@ -7,14 +7,14 @@ GENERATE = Job(
     name="vouchers.generate",
     queue="batches",
     every_seconds=1.0,
-    turn="vouchers.generating:generate_vouchers",
+    turn="vouchers.codes.generating:generate_vouchers",
     turn_seconds=5.0,
 )
 DELIVER = Job(
     name="vouchers.deliver_orders",
     queue="batches",
     every_seconds=1.0,
-    turn="vouchers.delivering:deliver_orders",
+    turn="vouchers.remote.delivering:deliver_orders",
     turn_seconds=5.0,
     is_on=bool(env.WALLET_URL),
 )
@@ -22,6 +22,6 @@ RENEW_FLAGS = Job(
     name="vouchers.renew_flags",
     queue="events",
     every_seconds=0.5,  # flags end after a second
-    turn="vouchers.admission:renew_flags",
+    turn="vouchers.redemption.admission:renew_flags",
 )
 JOBS = [GENERATE, DELIVER, RENEW_FLAGS]

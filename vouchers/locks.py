@@ -14,8 +14,8 @@ from uuid import UUID
 from django.db import connection
 
 from common.idempotency import IdempotencyMark
-from common.leases import lease
-from common.sqlfiles import load_sql
+from common.stores.leases import lease
+from common.stores.sqlfiles import load_sql
 from vouchers.models import Generation, OrderState, Profile, Redemption, Voucher, WalletOrder
 
 _SQL = load_sql(Path(__file__).parent / "sql" / "redeem.sql")

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from common.errors import FieldError, InvalidInput
-from common.uuids import HYPHENATED_UUID
-from gateway.fields import Field, Shape, exact, instant, read_fields, whole
+from common.text.fields import Field, Shape, exact, instant, read_fields, whole
+from common.text.uuids import HYPHENATED_UUID
 from vouchers.models import LIMIT_MAX
 
 AMOUNT_MAX = Decimal("99999999999999.99")

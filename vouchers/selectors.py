@@ -12,12 +12,11 @@ from django.db import connection
 from django.db.models import Q
 
 from common.errors import NOTHING_DONE, FieldError, InvalidInput, StoreUnavailable
-from common.sqlfiles import load_sql
-from common.sqlstate import STATEMENT_TIMEOUT, sqlstate
-from common.stores import DATABASE_AWAY
+from common.stores.guarded import DATABASE_AWAY
+from common.stores.sqlfiles import load_sql
+from common.stores.sqlstate import STATEMENT_TIMEOUT, sqlstate
 from vouchers.errors import GenerationNotFound, GenerationRunning, ProfileNotFound, VoucherNotFound
 from vouchers.models import USERS_BELOW, Generation, Profile, Redemption, Transfer, Voucher
-from vouchers.remotewallet import read_remote_statement, read_remote_wallets
 from vouchers.types import (
     GenerationState,
     RedemptionPage,
@@ -27,6 +26,7 @@ from vouchers.types import (
     VoucherState,
     Wallet,
 )
+from vouchers.wallet.remotewallet import read_remote_statement, read_remote_wallets
 
 LINES_AT_ONCE = 1_000  # 80 KB
 _SQL = load_sql(Path(__file__).parent / "sql" / "vouchers.sql")

@@ -9,14 +9,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.errors import FieldError, InvalidInput
-from gateway.exactview import ExactView
-from gateway.fields import Field, Shape, read_fields
-from gateway.idempotent import idempotent
-from gateway.scopes import KeyScope
+from common.text.fields import Field, Shape, read_fields
+from gateway.keys.scopes import KeyScope
+from gateway.views.exactview import ExactView
+from gateway.views.idempotent import idempotent
 from vouchers.api import StatementView, refuse_elsewhere
 from vouchers.models import TransferKind
-from vouchers.orders import ORDERS_MAX, apply_orders, transfers_of
 from vouchers.parsing import CENT, money, phone_number, read_redemption_id, uuid
+from vouchers.remote.orders import ORDERS_MAX, apply_orders, transfers_of
 from vouchers.selectors import read_wallets
 from vouchers.serializers import (
     OrderedTransferSerializer,

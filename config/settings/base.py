@@ -43,8 +43,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "gateway.middleware.CorrelationMiddleware",
-    "gateway.middleware.RefuseNul",
+    "gateway.views.middleware.CorrelationMiddleware",
+    "gateway.views.middleware.RefuseNul",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -78,7 +78,7 @@ USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
 LOGIN_REDIRECT_URL = "/admin/"
-CSRF_FAILURE_VIEW = "gateway.problems.csrf_failure"
+CSRF_FAILURE_VIEW = "gateway.contract.problems.csrf_failure"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = env.STATIC_ROOT

@@ -21,7 +21,7 @@ _PLACES = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD
 
 
 def _database(url: str) -> dict[str, Any]:
-    database: dict[str, Any] = dict(environ.Env.db_url_config(url)) | {"ENGINE": "common.postgresql"}
+    database: dict[str, Any] = dict(environ.Env.db_url_config(url)) | {"ENGINE": "common.stores.postgresql"}
     options = database.setdefault("OPTIONS", {})
     database |= {place: options.pop(name) for name, place in _PLACES.items() if name in options}
     database["CONN_MAX_AGE"] = 60
@@ -36,4 +36,4 @@ DATABASES = {
 }
 if not env.READ_DATABASE_URL:
     DATABASES["read"]["TEST"] = {"MIRROR": "default"}
-DATABASE_ROUTERS = ["promotions.routers.ReadStoreRouter"]
+DATABASE_ROUTERS = ["promotions.serving.routers.ReadStoreRouter"]

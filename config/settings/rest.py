@@ -7,9 +7,9 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "gateway.negotiation.OneFormat",
-    "DEFAULT_SCHEMA_CLASS": "gateway.openapi.AppSchema",
-    "EXCEPTION_HANDLER": "gateway.problems.drf_exception_handler",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "gateway.views.negotiation.OneFormat",
+    "DEFAULT_SCHEMA_CLASS": "gateway.views.openapi.AppSchema",
+    "EXCEPTION_HANDLER": "gateway.contract.problems.drf_exception_handler",
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": False,
 }
@@ -21,7 +21,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "gateway.openapi.describe_refusals",
+        "gateway.views.openapi.describe_refusals",
     ],
     "ENUM_NAME_OVERRIDES": {
         "IncrementStatus": ["added", "refused"],

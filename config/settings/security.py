@@ -19,9 +19,9 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
 # While somebody is locked out nothing is written: each try would make the row longer, and the lock too.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_CLIENT_IP_CALLABLE = "gateway.logins.address_of"
-AXES_USERNAME_CALLABLE = "gateway.logins.typed_name"
-AXES_LOCKOUT_CALLABLE = "gateway.logins.locked"
+AXES_CLIENT_IP_CALLABLE = "gateway.keys.logins.address_of"
+AXES_USERNAME_CALLABLE = "gateway.keys.logins.typed_name"
+AXES_LOCKOUT_CALLABLE = "gateway.keys.logins.locked"
 AXES_DISABLE_ACCESS_LOG = True  # the log `audit` has logins
 AXES_ENABLE_ADMIN = False
 

@@ -9,10 +9,10 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from common.errors import RateLimited
-from gateway.batches import BulkFunction, run_batch
+from common.recent import Recent
+from gateway.batching.batches import BulkFunction, run_batch
 from gateway.ratelimits.local import LocalLimits
 from gateway.ratelimits.policies import WINDOW_SECONDS, LimitedRoute
-from gateway.ratelimits.recent import Recent
 from gateway.ratelimits.shared import LIMITS, count_shared
 from gateway.ratelimits.verdicts import Asked, Verdict
 

@@ -7,8 +7,8 @@ never more.
 import threading
 import time
 
+from common.recent import Recent
 from gateway.ratelimits.policies import WINDOW_SECONDS, Policy
-from gateway.ratelimits.recent import Recent
 from gateway.ratelimits.verdicts import Verdict
 
 SECOND = 1_000_000_000  # in nanoseconds: integers add up without error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from gateway.router import AnyEndpoint
+from gateway.endpoints.router import AnyEndpoint
 
 WINDOW_SECONDS = 1
 HOT, DJANGO = "hot", "django"

@@ -10,9 +10,9 @@ from typing import cast
 
 from redis.commands.core import Script
 
-from common import valkey
-from common.circuits import Circuit
-from common.luafiles import load_lua
+from common.stores import valkey
+from common.stores.circuits import Circuit
+from common.stores.luafiles import load_lua
 from gateway.ratelimits.policies import LimitedRoute
 from gateway.ratelimits.verdicts import Asked, Verdict
 

@@ -1,6 +1,6 @@
 """Imports that have ended keep what their chunks counted, and lose the chunks.
 
-Those that ended earlier are summed by the next clean-ups, one import in a transaction: see ``promotions/summing.py``.
+Those that ended earlier are summed by the next clean-ups, one import in a transaction: see ``promotions/imports/summing.py``.
 Until then they are read from their chunks, as before.
 """
 

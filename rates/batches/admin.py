@@ -13,7 +13,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from common.errors import FloodgateError
-from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
+from gateway.views.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
 from rates.batches.api import BatchErrorsView
 from rates.batches.progress import progress_of
 from rates.batches.submitting import cancel_batch

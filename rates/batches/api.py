@@ -17,11 +17,11 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from common.errors import FieldError, InvalidInput
+from common.text.fields import Field, Shape, instant
 from gateway.errors import BodyTooLarge
-from gateway.fields import Field, Shape, instant
-from gateway.idempotent import idempotent
-from gateway.scopes import KeyScope
-from gateway.strictview import StrictView
+from gateway.keys.scopes import KeyScope
+from gateway.views.idempotent import idempotent
+from gateway.views.strictview import StrictView
 from rates.batches.bodies import BodyFormat
 from rates.batches.progress import batch_progress
 from rates.batches.pruning import refuse_if_pruned

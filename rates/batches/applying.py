@@ -13,8 +13,8 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from common.afterwork import working_for
-from common.stores import is_temporary
+from common.stores.guarded import is_temporary
+from common.work.afterwork import working_for
 from rates.batches.admission import waiting_chunks
 from rates.batches.locks import chunk_lease, lock_batch, lock_chunk
 from rates.batches.rows import apply_rows, rows_of

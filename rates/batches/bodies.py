@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from common.csvrows import NoRows, Table, open_rows, read_row, split_row
 from common.errors import FieldError, InvalidInput
-from common.lines import end_by_newlines
-from common.numbers import number_in
-from gateway.jsonbody import load_json
+from common.text.csvrows import NoRows, Table, open_rows, read_row, split_row
+from common.text.jsonbody import load_json
+from common.text.lines import end_by_newlines
+from common.text.numbers import number_in
 from rates.batches.errors import BatchTooLarge
 
 _SPACE = re.compile(r"[ \t\n\r]*")

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 
 from django.db import connection
 
-from common.leases import lease
+from common.stores.leases import lease
 from rates.models import BATCH_ACTIVE, BatchChunk, PriceBatch
 
 # First keys of the advisory locks.

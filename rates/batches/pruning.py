@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, Q, Sum
 from django.utils import timezone
 
-from common.pruning import prune_in_slices
+from common.work.pruning import prune_in_slices
 from rates.batches.errors import BatchErrorsGone
 from rates.batches.locks import lock_batch
 from rates.models import BatchReject, PriceBatch, PrunedTotals

@@ -6,7 +6,7 @@ from common.errors import FloodgateError, in_words
 from rates.batches.bodies import read_line
 from rates.models import BatchChunk, BatchReject
 from rates.parsing import read_upload
-from rates.uploading import upload_prices
+from rates.prices.uploading import upload_prices
 
 RAW_CHARACTERS = DETAIL_CHARACTERS = 1_024  # a row may have a million wrong fields
 

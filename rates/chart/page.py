@@ -13,12 +13,12 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from common.errors import FieldError, FloodgateError, InvalidInput
-from gateway.batches import run_batch
-from rates.averages import read_rates
+from gateway.batching.batches import run_batch
 from rates.chart.drawing import ChartDay, draw
 from rates.errors import PlaceNotFound
 from rates.models import Port, Region
 from rates.parsing import MIN_PRICES_DEFAULT, MIN_PRICES_MAX, check_range, place
+from rates.questions.averages import read_rates
 from rates.types import RatesAnswer, RatesQuery
 
 FIRST_DAYS = 90

@@ -17,7 +17,7 @@ from unfold.enums import ActionVariant
 from unfold.paginator import InfinitePaginator
 
 from common.errors import FloodgateError
-from gateway.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
+from gateway.views.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
 from rates.exchange.storing import accept_doubt
 from rates.models import DoubtfulRate, ExchangeRate, RateFetch
 

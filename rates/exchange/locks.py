@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 
 from django.db import connection
 
-from common.leases import lease
+from common.stores.leases import lease
 
 # First keys of the advisory locks.
 REFRESH = 5201

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db import connection
 
-from common.sqlfiles import load_sql
+from common.stores.sqlfiles import load_sql
 from rates.exchange.types import Known
 
 _SQL = load_sql(Path(__file__).parents[1] / "sql" / "exchange.sql")

@@ -15,8 +15,8 @@ from typing import Any
 from django.conf import settings
 
 from common.errors import InvalidInput
-from common.outgoing import NO_ANSWER, Outgoing, Patience, send
-from gateway.jsonbody import load_json
+from common.network.outgoing import NO_ANSWER, Outgoing, Patience, send
+from common.text.jsonbody import load_json
 from rates.exchange.decimals import usd_per_unit
 from rates.exchange.errors import RatesUnavailable
 from rates.exchange.types import DayRates

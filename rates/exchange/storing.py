@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.db import connection, transaction
 
-from common.sqlfiles import load_sql
+from common.stores.sqlfiles import load_sql
 from rates.exchange.errors import DoubtNotFound, RateImpossible
 from rates.exchange.gates import impossible, judge_rates
 from rates.exchange.locks import lock_loading

@@ -13,7 +13,7 @@ import psycopg
 from redis import Redis
 
 from config.env import embedded_urls
-from gateway.watching import BACKUP_MARK
+from gateway.operate.watching import BACKUP_MARK
 from tests.acceptance.harness import Stack, paused
 from tests.alerts.traffic import PRICE, Traffic, submit_import
 from tests.alerts.watchers import SHORT_CERTIFICATE, Watchers

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from common.audit import AuditedCommand
-from common.stores import STORE_AWAY
+from common.stores.guarded import STORE_AWAY
 from config import env
 from counters.buffer import read_backlog
 from counters.flushing import flush_counters

@@ -10,11 +10,11 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from common.audit import AuditedCommand
-from common.rfc3339 import read_instant
-from gateway.apikeys import create_api_key
+from common.text.rfc3339 import read_instant
 from gateway.errors import TooManyKeys
-from gateway.keycommands import KeyCommand
-from gateway.scopes import KeyScope
+from gateway.keys.apikeys import create_api_key
+from gateway.keys.keycommands import KeyCommand
+from gateway.keys.scopes import KeyScope
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 

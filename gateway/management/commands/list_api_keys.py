@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from gateway.keycommands import KeyCommand
+from gateway.keys.keycommands import KeyCommand
 from gateway.models import ApiKey
 
 HEADER = ("account", "key", "state", "created", "expires", "last used", "scopes")

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from common.audit import AuditedCommand
-from gateway.apikeys import VISIBLE_CHARACTERS, revoke_api_keys
-from gateway.keycommands import KeyCommand
+from gateway.keys.apikeys import VISIBLE_CHARACTERS, revoke_api_keys
+from gateway.keys.keycommands import KeyCommand
 from gateway.models import ApiKey
 
 

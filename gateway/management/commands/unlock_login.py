@@ -6,7 +6,7 @@ from typing import Any
 from axes.utils import reset
 
 from common.audit import AuditedCommand
-from gateway.keycommands import KeyCommand
+from gateway.keys.keycommands import KeyCommand
 
 
 class Command(AuditedCommand, KeyCommand):

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from promotions.management.commands.import_promotions import require_stack
-from promotions.samples import write_sample
+from promotions.rows.samples import write_sample
 
 
 class Command(BaseCommand):

@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from common.importcommand import ImportCommand
-from common.textfiles import NoText
+from common.text.textfiles import NoText
 from promotions.errors import SourceUnreadable
+from promotions.imports.progress import import_progress
+from promotions.imports.sources import sniff
+from promotions.imports.submitting import submit_import
+from promotions.imports.uploads import keep_stream
 from promotions.models import Import, ImportStatus
-from promotions.progress import import_progress
-from promotions.sources import sniff
-from promotions.submitting import submit_import
 from promotions.types import ImportProgress
-from promotions.uploads import keep_stream
 
 POLL_SECONDS = 0.2
 _DONE = (ImportStatus.PUBLISHED, ImportStatus.SUPERSEDED)

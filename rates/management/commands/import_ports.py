@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rates.management.commands.import_regions import PlacesCommand
-from rates.placefiles import import_ports
+from rates.places.placefiles import import_ports
 
 
 class Command(PlacesCommand):

@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from common.importcommand import LargeImportCommand
 from rates.errors import ImportedAlready, ImportRunning
-from rates.pricefiles import import_prices
+from rates.prices.pricefiles import import_prices
 
 
 class Command(LargeImportCommand):

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from common.importcommand import ImportCommand
-from rates.placefiles import PlacesReport, import_regions
-from rates.regions import Written
+from rates.places.placefiles import PlacesReport, import_regions
+from rates.places.regions import Written
 
 
 class PlacesCommand(ImportCommand):

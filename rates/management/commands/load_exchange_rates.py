@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from django.db.models import Max
 
 from common.audit import AuditedCommand
-from common.stores import DATABASE_AWAY
+from common.stores.guarded import DATABASE_AWAY
 from rates.exchange.ecb import EuropeanCentralBank
 from rates.exchange.errors import RatesUnavailable
 from rates.exchange.openexchangerates import OpenExchangeRates

@@ -5,9 +5,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from common.audit import AuditedCommand
-from common.stores import DATABASE_AWAY
+from common.stores.guarded import DATABASE_AWAY
 from rates.models import Level
-from rates.rebuilding import Proof, prove_rollup, repair_rollup
+from rates.prices.rebuilding import Proof, prove_rollup, repair_rollup
 
 
 class Command(AuditedCommand):

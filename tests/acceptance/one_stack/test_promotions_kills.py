@@ -20,7 +20,7 @@ from urllib.request import Request, urlopen
 import psycopg
 import pytest
 
-from promotions.samples import write_sample
+from promotions.rows.samples import write_sample
 from tests.acceptance.harness import Stack, paused, wait_until
 
 ROWS, DUPLICATES = 400_000, 400

@@ -8,8 +8,8 @@ from django.apps import apps
 from django.db import connections, transaction
 from django.db.models.signals import post_migrate
 
-from common.prepared import Prepared
-from vouchers import redeeming
+from common.stores.prepared import Prepared
+from vouchers.redemption import redeeming
 
 WAIT_SECONDS = 0.3  # for another batch of the same voucher; far within a request's deadline
 _IS_WAITED_FOR = """

@@ -11,12 +11,12 @@ import pytest
 from django.db import IntegrityError, connections
 from pytest_django import Settings
 
-from promotions import importing
-from promotions.importing import work_on_imports
-from promotions.loading import load_chunk
 from promotions.locks import waiting_chunks
 from promotions.models import Chunk, Import, ImportStatus, Publication, Version
-from promotions.publishing import activate_version
+from promotions.steps import importing
+from promotions.steps.importing import work_on_imports
+from promotions.steps.loading import load_chunk
+from promotions.versions.publishing import activate_version
 from tests.promotions import accounting, drop_all_versions, forget_everything, imported, rows, stored_rows, submit
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])
@@ -104,7 +104,7 @@ def test_without_the_lock_a_constraint_still_refuses_the_second_load(monkeypatch
 
 
 def test_control_without_lock_and_constraint_every_row_is_there_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promotions.loading.keep_digests", lambda *args: None)
+    monkeypatch.setattr("promotions.steps.loading.keep_digests", lambda *args: None)
     found = submit(rows(range(20)))
     load_one_chunk_twice(found, monkeypatch)
     assert len(stored_rows(found.id)) == 40

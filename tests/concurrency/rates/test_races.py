@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 
-from gateway.batches import run_batch
-from rates import averages, services
-from rates.averages import read_rates
+from gateway.batching.batches import run_batch
 from rates.models import NO_CYCLE, Port, Price, Region, Rollup
-from rates.rebuilding import prove_rollup
-from rates.services import add_prices, delete_prices
+from rates.prices import services
+from rates.prices.rebuilding import prove_rollup
+from rates.prices.services import add_prices, delete_prices
+from rates.questions import averages
+from rates.questions.averages import read_rates
 from rates.types import PriceRange, PricesAdded, RatesAnswer, RatesQuery
 from tests.rates import add, day, port, region
 

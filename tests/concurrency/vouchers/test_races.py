@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 from django.db import connection, connections, transaction
 
-from common.prepared import Prepared
-from gateway.batches import run_batch
+from common.stores.prepared import Prepared
+from gateway.batching.batches import run_batch
 from tests.vouchers import balances, forget_everything, mark, phone, redeemers, taken, voucher, wanted, words
-from vouchers import redeeming
-from vouchers.limits import change_limits
+from vouchers.codes.limits import change_limits
 from vouchers.locks import take_marks
 from vouchers.models import Redemption
-from vouchers.reconciling import reconcile
-from vouchers.redeeming import redeem_vouchers
-from vouchers.reversing import reverse_redemptions
+from vouchers.redemption import redeeming
+from vouchers.redemption.redeeming import redeem_vouchers
+from vouchers.redemption.reversing import reverse_redemptions
 from vouchers.types import LimitChange
+from vouchers.wallet.reconciling import reconcile
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,12 +8,12 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from common import connecting
-from common.circuits import Circuit
+from common.network import connecting
+from common.stores.circuits import Circuit
 from jobs import waking
 from jobs.job import Job
 from jobs.waking import Waker
-from promotions.pointer import LivePointer
+from promotions.serving.pointer import LivePointer
 from timestamps.opening import Opener
 
 WAIT_SECONDS = 5.0

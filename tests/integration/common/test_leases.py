@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from django.db import Error, connection, transaction
 
-from common.leases import lease, patience
+from common.stores.leases import lease, patience
 from timestamps.archivestore import ArchiveStore
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -3,7 +3,7 @@
 import pytest
 from django.db import ProgrammingError, connection
 
-from common.prepared import Prepared
+from common.stores.prepared import Prepared
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -31,7 +31,7 @@ now += 45.0  # the broker was away, and the loop waited for it
 for _ in range(3):
     waits.append(wait := scheduler.tick())
     now += wait
-loaded = {"counters.models", "promotions.importing", "rates.models", "django.contrib.auth"} & set(sys.modules)
+loaded = {"counters.models", "promotions.steps.importing", "rates.models", "django.contrib.auth"} & set(sys.modules)
 print(json.dumps([sent, waits, sorted(loaded)]))
 """
 

@@ -14,8 +14,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from common import heartbeats, valkey
-from common.heartbeats import Heart, read_heartbeats
+from common.stores import valkey
+from common.work import heartbeats
+from common.work.heartbeats import Heart, read_heartbeats
 from config.env import BASE_DIR
 from tests.acceptance.harness import free_port, paused, wait_until
 from tests.valkeys import own_valkey

@@ -57,7 +57,7 @@ def test_nothing_is_imported_and_nothing_in_the_way_when_they_are_off() -> None:
     done = run(code)
     assert done.returncode == 0, done.stderr
     loaded = done.stdout.split()
-    assert loaded[0] == "gateway.app"
+    assert loaded[0] == "gateway.server.app"
     assert not [name for name in loaded if name.startswith(("opentelemetry.instrumentation", "sentry_sdk"))]
 
 

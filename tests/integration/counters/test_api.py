@@ -11,12 +11,12 @@ from django.test import Client
 from pytest_django import Settings
 from redis.exceptions import ConnectionError as StoreGone
 
-from common import valkey
-from common.stores import TRUTH
+from common.stores import valkey
+from common.stores.guarded import TRUTH
 from counters.flushing import flush_counters
 from counters.types import MAX_VALUE
-from gateway.app import Gateway
-from gateway.hot import hot_endpoints
+from gateway.endpoints.hot import hot_endpoints
+from gateway.server.app import Gateway
 from tests.counters import committed, key_of, pending
 from tests.roads import end_threads
 

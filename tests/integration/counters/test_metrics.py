@@ -4,7 +4,7 @@ import pytest
 from django.conf import settings as project
 from prometheus_client.metrics_core import Metric
 
-from common import valkey
+from common.stores import valkey
 from counters import buffer, flushing
 from counters.errors import CountersAreStale
 from counters.flushing import flush_counters

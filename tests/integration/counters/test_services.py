@@ -7,8 +7,8 @@ import pytest
 from prometheus_client import REGISTRY
 from pytest_django import Settings
 
-from common import valkey
 from common.idempotency import IdempotencyKeyReused, IdempotencyMark, Replayed
+from common.stores import valkey
 from counters import buffer
 from counters.buffer import add_submissions
 from counters.errors import BacklogFull, TooManyMarks

@@ -6,10 +6,10 @@ from django.core.checks import Tags, run_checks
 from django.core.checks.registry import registry
 from pytest_django import Settings
 
-from common import valkey
+from common.stores import valkey
 from gateway import checks
 from gateway.checks import check_max_connections, check_truth_store, connections_needed
-from gateway.proofs import TRUTH_POLICY
+from gateway.operate.proofs import TRUTH_POLICY
 
 
 def test_checks_that_need_stores_wait_to_be_asked() -> None:

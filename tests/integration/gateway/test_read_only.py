@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from common.stores import READ_STORE, WRITE_STORE
+from common.stores.guarded import READ_STORE, WRITE_STORE
 from promotions.models import Import, Version
 from tests.rates import port, region
 from tests.roads import django, hot_path

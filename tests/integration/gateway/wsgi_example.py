@@ -16,10 +16,10 @@ settings.BODY_LIMIT_BYTES = 100_000
 settings.UPLOAD_MAX_BYTES = 50_000_000
 
 from common.errors import FloodgateError  # noqa: E402  (settings come first)
-from gateway import bridge, protocol  # noqa: E402
-from gateway.headers import Headers, fields_of  # noqa: E402
-from gateway.http import Reply, Room, read_body, send_reply  # noqa: E402
-from gateway.problems import problem_reply  # noqa: E402
+from gateway.contract.headers import Headers, fields_of  # noqa: E402
+from gateway.contract.http import Reply, Room, read_body, send_reply  # noqa: E402
+from gateway.contract.problems import problem_reply  # noqa: E402
+from gateway.server import bridge, protocol  # noqa: E402
 
 bridge.SEND_STALL_SECONDS = protocol.BODY_STALL_SECONDS = 2.0
 protocol.HEAD_SECONDS = 1.0

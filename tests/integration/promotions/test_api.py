@@ -19,14 +19,15 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from common.stores import READ_STORE
-from gateway.app import Gateway
-from gateway.hot import hot_endpoints
-from promotions import api, rejects
-from promotions.importing import work_on_imports
+from common.stores.guarded import READ_STORE
+from gateway.endpoints.hot import hot_endpoints
+from gateway.server.app import Gateway
+from promotions import api
+from promotions.imports import rejects
+from promotions.imports.rejects import prune_rejects
 from promotions.models import Import, Reject
-from promotions.rejects import prune_rejects
-from promotions.retention import drop_unused_tables
+from promotions.steps.importing import work_on_imports
+from promotions.versions.retention import drop_unused_tables
 from tests.promotions import DATE, accounting, id_of, imported, row, rows, served, submit
 from tests.roads import end_threads
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from django.db import connection
 
-from promotions.copyformat import HEADER, TRAILER, encode_rows
-from promotions.digests import digest_ids
-from promotions.rows import Block, parse_block
+from promotions.rows.blocks import Block, parse_block
+from promotions.rows.copyformat import HEADER, TRAILER, encode_rows
+from promotions.rows.digests import digest_ids
 from promotions.tables import COPY_COLUMNS
 
 pytestmark = pytest.mark.django_db

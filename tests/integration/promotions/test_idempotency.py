@@ -12,10 +12,10 @@ from pytest_django import Settings
 
 from gateway.models import IdempotencyRecord
 from promotions import api
+from promotions.imports.submitting import submit_import
 from promotions.models import Import, Publication
-from promotions.publishing import deliver_publications
-from promotions.retention import ORPHAN_SECONDS, remove_orphaned_files
-from promotions.submitting import submit_import
+from promotions.versions.publishing import deliver_publications
+from promotions.versions.retention import ORPHAN_SECONDS, remove_orphaned_files
 from tests.promotions import imported, rows, served, submit
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])

@@ -15,14 +15,15 @@ import zstandard
 from django.db import OperationalError, connection
 from pytest_django import Settings
 
-from promotions import importing, planning, rejects
-from promotions.importing import _STEPS, work_on_imports
-from promotions.indexing import finish_indexing
-from promotions.loading import load_chunk
+from promotions.imports import rejects
+from promotions.imports.progress import import_progress
+from promotions.imports.submitting import submit_import
 from promotions.models import Chunk, ChunkDigests, Import, ImportStatus, Version, VersionTable
-from promotions.progress import import_progress
-from promotions.selectors import find_promotions
-from promotions.submitting import submit_import
+from promotions.serving.selectors import find_promotions
+from promotions.steps import importing, planning
+from promotions.steps.importing import _STEPS, work_on_imports
+from promotions.steps.indexing import finish_indexing
+from promotions.steps.loading import load_chunk
 from promotions.types import Found
 from tests.promotions import (
     DATE,
@@ -305,7 +306,7 @@ def test_duplicates_count_as_shrinking(live: Import) -> None:
 
 def test_hopeless_file_is_stopped_early(live: Import, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.IMPORT_CHUNK_BYTES = 1_000
-    monkeypatch.setattr("promotions.gates.EARLY_STOP_LINES", 500)
+    monkeypatch.setattr("promotions.steps.gates.EARLY_STOP_LINES", 500)
     found = imported("bad\n" * 5_000)
     refused(found, ImportStatus.QUARANTINED, "were rejected")
     assert found.chunks.filter(is_done=True).count() < 4
@@ -376,7 +377,7 @@ def half_loaded(content: str, monkeypatch: pytest.MonkeyPatch) -> Import:
                 raise KeyboardInterrupt
             load_chunk(chunk)
 
-        patch.setattr("promotions.importing.load_chunk", two_chunks)
+        patch.setattr("promotions.steps.importing.load_chunk", two_chunks)
         with pytest.raises(KeyboardInterrupt):
             work_on_imports()
     found.refresh_from_db()
@@ -416,7 +417,7 @@ def test_full_disk_ends_the_import_and_keeps_the_live_data(live: Import, monkeyp
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("promotions.importing.load_chunk", full)
+    monkeypatch.setattr("promotions.steps.importing.load_chunk", full)
     refused(imported(rows(range(100))), ImportStatus.FAILED, "The disk is full")
 
 

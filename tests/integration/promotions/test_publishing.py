@@ -11,19 +11,19 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from pytest_django import Settings
 
-from common import valkey
-from promotions import importing
+from common.stores import valkey
 from promotions.errors import ImportFinished, ImportNotFound, VersionGone, VersionNotFound
-from promotions.importing import work_on_imports
-from promotions.loading import load_chunk
+from promotions.imports.progress import import_progress
+from promotions.imports.submitting import cancel_import
 from promotions.locks import IMPORT_LEASES
 from promotions.models import ACTIVE, Chunk, Import, ImportStatus, Pointer, Publication, Reject, Version
-from promotions.pointer import POINTER, parse_pointer, pointer_key
-from promotions.progress import import_progress
-from promotions.publishing import activate_version
-from promotions.retention import drop_unused_tables
-from promotions.submitting import cancel_import
+from promotions.serving.pointer import POINTER, parse_pointer, pointer_key
+from promotions.steps import importing
+from promotions.steps.importing import work_on_imports
+from promotions.steps.loading import load_chunk
 from promotions.tables import existing_tables
+from promotions.versions.publishing import activate_version
+from promotions.versions.retention import drop_unused_tables
 from tests.promotions import accounting, finished, imported, rejects_of, row, rows, served, stored_rows, submit
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])
@@ -110,7 +110,7 @@ def leased_by_another_worker(found: Import) -> Iterator[None]:
 def test_import_that_was_decided_but_not_delivered_is_superseded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     older, newer = submit(rows(range(10), "1.00"), "a.csv"), submit(rows(range(10), "2.00"), "b.csv")
     with monkeypatch.context() as patch:
-        patch.setattr("promotions.importing.deliver_publications", lambda: False)
+        patch.setattr("promotions.steps.importing.deliver_publications", lambda: False)
         work_on_imports()
     assert Publication.objects.filter(delivered_at=None).count() == 2
     work_on_imports()
@@ -123,7 +123,7 @@ def test_older_import_never_replaces_a_newer_version(monkeypatch: pytest.MonkeyP
     work_until(ImportStatus.CHECKING, older, monkeypatch)
     newer = submit(rows(range(10), "2.00"), "b.csv")
     with leased_by_another_worker(older):
-        monkeypatch.setattr("promotions.publishing._supersede_overlapping", lambda newer: None)
+        monkeypatch.setattr("promotions.versions.publishing._supersede_overlapping", lambda newer: None)
         finished(newer)
     assert finished(older).status == ImportStatus.SUPERSEDED
     assert (live(), served(1)) == (newer.id, "2.00")
@@ -134,7 +134,7 @@ def test_import_can_be_cancelled_at_every_state(status: ImportStatus, monkeypatc
     before = imported(rows(range(10), "7.00"), "live.csv")
     found = submit(rows(range(10)))
     if status == ImportStatus.PLANNING:
-        stop_at(monkeypatch, "promotions.staging.Plan")
+        stop_at(monkeypatch, "promotions.steps.staging.Plan")
     elif status != ImportStatus.QUEUED:
         work_until(status, found, monkeypatch)
     assert cancel_import(found.id).status == ImportStatus.CANCELLED
@@ -152,12 +152,12 @@ def test_import_cancelled_in_the_middle_of_a_chunk_stays_cancelled(monkeypatch: 
         load(chunk)
         Import.objects.filter(pk=found.id).update(status=ImportStatus.CANCELLED, finished_at=timezone.now())
 
-    monkeypatch.setattr("promotions.importing.load_chunk", cancelled_meanwhile)
+    monkeypatch.setattr("promotions.steps.importing.load_chunk", cancelled_meanwhile)
     assert finished(found).status == ImportStatus.CANCELLED
     assert not Version.objects.exists()
 
 
-@pytest.mark.parametrize("where", ["promotions.staging._keep", "promotions.checking.trim_rejects"])
+@pytest.mark.parametrize("where", ["promotions.steps.staging._keep", "promotions.steps.checking.trim_rejects"])
 def test_import_cancelled_while_a_step_runs_stays_cancelled(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     found = submit(rows(range(10)))
 
@@ -180,7 +180,7 @@ def test_ended_import_cannot_be_cancelled() -> None:
 
 def test_decided_import_cannot_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     found = submit(rows(range(10)))
-    stop_at(monkeypatch, "promotions.publishing._deliver")
+    stop_at(monkeypatch, "promotions.versions.publishing._deliver")
     with pytest.raises(ImportFinished):
         cancel_import(found.id)
     assert finished(found).status == ImportStatus.PUBLISHED
@@ -293,29 +293,29 @@ def test_reader_that_slept_through_a_drop_resolves_again(settings: Settings) -> 
 
 
 STEPS = [
-    "promotions.importing.load_chunk",
-    "promotions.loading.save_rejects",
-    "promotions.loading.keep_digests",
-    "promotions.loading._account",
-    "promotions.staging.unpack",
-    "promotions.staging.create_table",
-    "promotions.staging.Plan",
-    "promotions.staging._keep",
-    "promotions.staging.move_on",
-    "promotions.indexing.remove_duplicates",
-    "promotions.indexing.index_table",
-    "promotions.indexing.forget_digests",
-    "promotions.indexing.move_on",
-    "promotions.checking.totals_of",
-    "promotions.checking.trim_rejects",
-    "promotions.checking.publish_import",
-    "promotions.publishing._decide",
-    "promotions.publishing._supersede_overlapping",
-    "promotions.publishing._deliver",
-    "promotions.publishing._move_pointer",
-    "promotions.publishing.raise_cached_pointer",
-    "promotions.publishing._mark_delivered",
-    "promotions.publishing.finish_import",
+    "promotions.steps.importing.load_chunk",
+    "promotions.steps.loading.save_rejects",
+    "promotions.steps.loading.keep_digests",
+    "promotions.steps.loading._account",
+    "promotions.steps.staging.unpack",
+    "promotions.steps.staging.create_table",
+    "promotions.steps.staging.Plan",
+    "promotions.steps.staging._keep",
+    "promotions.steps.staging.move_on",
+    "promotions.steps.indexing.remove_duplicates",
+    "promotions.steps.indexing.index_table",
+    "promotions.steps.indexing.forget_digests",
+    "promotions.steps.indexing.move_on",
+    "promotions.steps.checking.totals_of",
+    "promotions.steps.checking.trim_rejects",
+    "promotions.steps.checking.publish_import",
+    "promotions.versions.publishing._decide",
+    "promotions.versions.publishing._supersede_overlapping",
+    "promotions.versions.publishing._deliver",
+    "promotions.versions.publishing._move_pointer",
+    "promotions.versions.publishing.raise_cached_pointer",
+    "promotions.versions.publishing._mark_delivered",
+    "promotions.versions.publishing.finish_import",
 ]
 
 
@@ -364,7 +364,7 @@ def _die_at_call(monkeypatch: pytest.MonkeyPatch, where: str, calls_before: int)
 def test_rejects_are_not_kept_twice_by_a_repeated_chunk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.IMPORT_MAX_REJECT_SHARE = 1.0
     found = submit("bad\n" * 5 + row(1))
-    stop_at(monkeypatch, "promotions.loading._account")
+    stop_at(monkeypatch, "promotions.steps.loading._account")
     assert not Reject.objects.exists()
     assert accounting(finished(found)) == (1, 5, 0, 0)
     assert Reject.objects.count() == 5

@@ -9,12 +9,12 @@ from django.db import connections
 from psycopg import sql
 from pytest_django import Settings
 
-from promotions import readstore
-from promotions.importing import work_on_imports
 from promotions.models import Import, ImportStatus, Pointer, Publication
-from promotions.publishing import activate_version
-from promotions.retention import drop_unused_tables
+from promotions.steps.importing import work_on_imports
 from promotions.tables import existing_tables, table_exists
+from promotions.versions import readstore
+from promotions.versions.publishing import activate_version
+from promotions.versions.retention import drop_unused_tables
 from tests.promotions import finished, forget_everything, imported, rows, served, served_prices, stored_rows, submit
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])
@@ -79,7 +79,7 @@ def test_nothing_is_visible_before_the_read_store_has_it(monkeypatch: pytest.Mon
     imported(rows(range(10), "1.00"))
     newer = submit(rows(range(10), "2.00"))
     with monkeypatch.context() as patch:
-        patch.setattr("promotions.publishing.pull_version", die)
+        patch.setattr("promotions.versions.publishing.pull_version", die)
         with pytest.raises(Stop):
             work_on_imports()
     newer.refresh_from_db()
@@ -116,7 +116,7 @@ def test_delivery_killed_between_two_tables_goes_on_with_the_second(
 def test_table_is_carried_over_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     found = submit(rows(range(10)))
     with monkeypatch.context() as patch:
-        patch.setattr(f"promotions.readstore.{where}", die)
+        patch.setattr(f"promotions.versions.readstore.{where}", die)
         with pytest.raises(Stop):
             work_on_imports()
     assert read_store_tables() == set()
@@ -129,7 +129,7 @@ def test_delivery_killed_at_any_step_is_finished_by_the_next_worker(
 ) -> None:
     found = submit(rows(range(10)))
     with monkeypatch.context() as patch:
-        patch.setattr(f"promotions.publishing.{where}", die)
+        patch.setattr(f"promotions.versions.publishing.{where}", die)
         with pytest.raises(Stop):
             work_on_imports()
     assert Import.objects.get().status == ImportStatus.CHECKING

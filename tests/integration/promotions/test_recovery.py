@@ -10,16 +10,16 @@ from django.db import OperationalError
 from django.test import Client
 from pytest_django import Settings
 
-from common import valkey
-from promotions import publishing, retention
-from promotions.importing import work_on_imports
+from common.stores import valkey
+from promotions.imports.states import spool_folder
 from promotions.models import ImportStatus, Pointer, Publication
-from promotions.pointer import POINTER, parse_pointer, pointer_key
-from promotions.publishing import activate_version, reopen_delivery_if_behind
-from promotions.retention import drop_unused_tables, remove_orphaned_files
-from promotions.states import spool_folder
+from promotions.serving.pointer import POINTER, parse_pointer, pointer_key
+from promotions.steps.importing import work_on_imports
 from promotions.tables import existing_tables
 from promotions.types import LiveVersion
+from promotions.versions import publishing, retention
+from promotions.versions.publishing import activate_version, reopen_delivery_if_behind
+from promotions.versions.retention import drop_unused_tables, remove_orphaned_files
 from tests.promotions import finished, forget_everything, imported, rows, served, submit
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])
@@ -120,14 +120,14 @@ def test_file_that_changed_since_it_was_submitted_is_not_imported(change: str) -
 
 def test_file_that_grew_while_it_was_loaded_is_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
     found = submit(rows(range(20)))
-    load = __import__("promotions.importing", fromlist=["load_chunk"]).load_chunk
+    load = __import__("promotions.steps.importing", fromlist=["load_chunk"]).load_chunk
 
     def load_and_append(chunk: object) -> None:
         load(chunk)
         with Path(found.path).open("a") as file:
             file.write(rows(range(20, 30)))
 
-    monkeypatch.setattr("promotions.importing.load_chunk", load_and_append)
+    monkeypatch.setattr("promotions.steps.importing.load_chunk", load_and_append)
     assert finished(found).status == ImportStatus.FAILED
 
 

@@ -9,11 +9,11 @@ from django.db import connections
 from pytest_django import DjangoAssertNumQueries, Settings
 from redis import Redis
 
-from common import valkey
 from common.errors import FloodgateError, StoreUnavailable
-from common.stores import CACHE, READ_STORE
-from promotions.pointer import POINTER, pointer_key, raise_cached_pointer
-from promotions.selectors import find_promotions, recall_promotion_lists, recall_promotions
+from common.stores import valkey
+from common.stores.guarded import CACHE, READ_STORE
+from promotions.serving.pointer import POINTER, pointer_key, raise_cached_pointer
+from promotions.serving.selectors import find_promotions, recall_promotion_lists, recall_promotions
 from promotions.types import Found, LiveVersion
 from tests.garbage import GARBAGE, put_garbage
 from tests.promotions import forget_everything, id_of, imported, rows, served, served_prices
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read
 @pytest.fixture
 def stays_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No probe closes a circuit behind the test's back."""
-    monkeypatch.setattr("common.circuits.Circuit._probe_until_answered", lambda circuit: None)
+    monkeypatch.setattr("common.stores.circuits.Circuit._probe_until_answered", lambda circuit: None)
     yield
     CACHE.is_open = READ_STORE.is_open = False
 
@@ -148,7 +148,9 @@ def test_cache_key_is_raised_before_a_process_uses_a_version(monkeypatch: pytest
     imported(rows(range(10)))
     forget_everything()
     live_when_raised: list[LiveVersion] = []
-    monkeypatch.setattr("promotions.pointer.raise_cached_pointer", lambda live: live_when_raised.append(POINTER.live))
+    monkeypatch.setattr(
+        "promotions.serving.pointer.raise_cached_pointer", lambda live: live_when_raised.append(POINTER.live)
+    )
     POINTER.refresh_from_store()
     assert [live.epoch for live in live_when_raised] == [0]
     assert POINTER.live.epoch == 1

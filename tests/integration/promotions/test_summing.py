@@ -9,16 +9,16 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from promotions.importing import work_on_imports
-from promotions.loading import load_chunk
+from promotions.imports.progress import imports_progress
+from promotions.imports.submitting import cancel_import
+from promotions.imports.summing import sum_ended_imports
 from promotions.locks import IMPORT_LEASES
 from promotions.metrics import promotions_metrics
 from promotions.models import Chunk, EndedTotal, Import, ImportStatus
-from promotions.progress import imports_progress
-from promotions.retention import clean_up
-from promotions.submitting import cancel_import
-from promotions.summing import sum_ended_imports
+from promotions.steps.importing import work_on_imports
+from promotions.steps.loading import load_chunk
 from promotions.types import ImportProgress
+from promotions.versions.retention import clean_up
 from tests.promotions import finished, imported, row, rows, submit
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])
@@ -48,7 +48,7 @@ def half_loaded(monkeypatch: pytest.MonkeyPatch) -> Import:
                 raise KeyboardInterrupt
             load_chunk(chunk)
 
-        patch.setattr("promotions.importing.load_chunk", one_chunk)
+        patch.setattr("promotions.steps.importing.load_chunk", one_chunk)
         with pytest.raises(KeyboardInterrupt):
             work_on_imports()
     return found

@@ -11,12 +11,12 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from common import valkey
-from promotions.importing import work_on_imports
+from common.stores import valkey
+from promotions.imports.submitting import submit_import
 from promotions.models import Import, ImportStatus, Pointer, Version
-from promotions.pointer import NOTHING_LIVE, POINTER
-from promotions.samples import write_sample
-from promotions.submitting import submit_import
+from promotions.rows.samples import write_sample
+from promotions.serving.pointer import NOTHING_LIVE, POINTER
+from promotions.steps.importing import work_on_imports
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])
 

@@ -3,7 +3,7 @@
 import pytest
 from pytest_django import Settings
 
-from common.stores import CACHE, WRITE_STORE
+from common.stores.guarded import CACHE, WRITE_STORE
 
 
 @pytest.fixture(autouse=True)

@@ -165,7 +165,7 @@ def test_statistics_stand_beside_the_average(ask: Ask, ports: dict[str, Port]) -
 def test_statistics_of_too_many_prices_are_422(
     ask: Ask, ports: dict[str, Port], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rates.searches.PRICES_MAX", 3)
+    monkeypatch.setattr("rates.questions.searches.PRICES_MAX", 3)
     add(ports["CNSGH"], ports["FRLEH"], 0, 10, 11, 12, 13)
     assert problem(ask("GET", "/rates" + where(stats="median"))) == (422, "too-many-prices", ["stats"])
     assert averages(ask("GET", "/rates" + where())) == [12]
@@ -173,7 +173,7 @@ def test_statistics_of_too_many_prices_are_422(
 
 @pytest.mark.usefixtures("ports")
 def test_question_over_too_many_pairs_and_days_is_422(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rates.searches.CELLS_MAX", 12)
+    monkeypatch.setattr("rates.questions.searches.CELLS_MAX", 12)
     assert problem(ask("GET", "/rates" + where("china", "europe", days=4))) == (422, "query-too-large", ["date_to"])
     assert averages(ask("GET", "/rates" + where("china", "europe", days=3))) == [None] * 3
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from common.errors import InvalidInput
-from gateway.problems import problem_reply
-from rates.currencies import convert
+from gateway.contract.problems import problem_reply
 from rates.exchange.decimals import price_usd, usd_per_unit
 from rates.exchange.errors import NoExchangeRate
 from rates.models import ExchangeRate
+from rates.prices.currencies import convert
 from rates.types import Converted, Money, Provenance
 
 pytestmark = pytest.mark.django_db

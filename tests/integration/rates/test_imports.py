@@ -12,15 +12,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from common import textfiles
-from common.csvrows import NoRows, RejectedRow
-from rates import pricefiles
+from common.text import textfiles
+from common.text.csvrows import NoRows, RejectedRow
 from rates.errors import ImportedAlready, ImportRunning
 from rates.models import Port, Price, PriceImport, Region, RegionClosure
-from rates.placefiles import PlacesReport, import_ports, import_regions
-from rates.pricefiles import import_prices
-from rates.rebuilding import prove_rollup
-from rates.regions import Written
+from rates.places.placefiles import PlacesReport, import_ports, import_regions
+from rates.places.regions import Written
+from rates.prices import pricefiles
+from rates.prices.pricefiles import import_prices
+from rates.prices.rebuilding import prove_rollup
 from tests.rates import port, region
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -3,10 +3,10 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from rates.averages import read_rates
 from rates.metrics import rates_metrics
 from rates.models import Price
-from rates.services import delete_prices
+from rates.prices.services import delete_prices
+from rates.questions.averages import read_rates
 from rates.types import RatesQuery
 from tests.rates import add, day, port, region
 

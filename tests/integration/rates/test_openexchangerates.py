@@ -23,7 +23,7 @@ from django.db import connections
 from django.utils import timezone
 from pytest_django import Settings
 
-from common.outgoing import Patience
+from common.network.outgoing import Patience
 from jobs.running import run
 from rates.exchange import openexchangerates
 from rates.exchange.errors import RatesUnavailable

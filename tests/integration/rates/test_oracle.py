@@ -13,10 +13,10 @@ from django.db import IntegrityError, connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rates.averages import read_rates
 from rates.models import Port, Price, Region
-from rates.rebuilding import prove_rollup
-from rates.services import add_prices, delete_prices
+from rates.prices.rebuilding import prove_rollup
+from rates.prices.services import add_prices, delete_prices
+from rates.questions.averages import read_rates
 from rates.types import PriceRange, RatesAnswer, RatesQuery
 from tests.rates import day, port, region
 from tests.rates_oracle import Oracle, quantile

@@ -9,7 +9,7 @@ from django.test import Client
 
 from rates.metrics import DELETED
 from rates.models import Port, Price, Region
-from rates.rebuilding import prove_rollup
+from rates.prices.rebuilding import prove_rollup
 from tests.rates import add, day, port, region
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,7 +58,7 @@ def test_region_is_made_moved_and_not_put_under_itself(people: Client) -> None:
 
 
 def test_circle_that_others_closed_meanwhile_is_told(people: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rates.placesadmin.RegionForm.clean_parent", lambda form: form.cleaned_data["parent"])
+    monkeypatch.setattr("rates.places.admin.RegionForm.clean_parent", lambda form: form.cleaned_data["parent"])
     top = region("top")
     leaf = region("leaf", top)
     fields = {"slug": "top", "name": "Top", "parent": str(leaf.pk)}

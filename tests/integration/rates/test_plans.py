@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from rates.averages import read_rates
 from rates.models import Price, Region
+from rates.questions.averages import read_rates
 from rates.types import RatesQuery
 from tests.rates import day, port, region
 

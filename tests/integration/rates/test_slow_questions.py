@@ -7,10 +7,10 @@ import pytest
 from django.db import connection
 
 from common.errors import FloodgateError, Overloaded
-from rates import averages
-from rates.averages import read_rates
 from rates.errors import PlaceNotFound
 from rates.models import Port
+from rates.questions import averages
+from rates.questions.averages import read_rates
 from rates.types import RatesAnswer, RatesQuery
 from tests.rates import add, day, port, region
 

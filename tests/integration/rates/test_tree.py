@@ -9,10 +9,10 @@ from django.db.models import Sum
 
 from rates.errors import ComesTwice, ParentNotFound, RegionCycle
 from rates.models import NO_CYCLE, PORT_HAS_PRICES, DataVersion, Level, Port, Price, Region, RegionClosure, Rollup
-from rates.ports import write_ports
-from rates.rebuilding import prove_rollup, repair_rollup
-from rates.regions import Written, write_regions
-from rates.services import add_prices
+from rates.places.ports import write_ports
+from rates.places.regions import Written, write_regions
+from rates.prices.rebuilding import prove_rollup, repair_rollup
+from rates.prices.services import add_prices
 from rates.types import PortTerms, PriceRange, RegionTerms
 from tests.rates import add, day, port, region
 

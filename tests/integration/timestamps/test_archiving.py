@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from pytest_django import Settings
 
-from common import valkey
+from common.stores import valkey
 from tests.counters import side_by_side
 from tests.timestamps import append, committed, entries, pretend_all_is_persisted, put_entry
 from timestamps import archive, archiving, log, stream

@@ -13,7 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from redis import Redis
 
-from common import valkey
+from common.stores import valkey
 from tests.timestamps import CORRELATION_ID, append, committed, put_entry, read, rows
 from tests.valkeys import own_truth
 from timestamps import stream

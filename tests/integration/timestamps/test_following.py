@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from gateway.metrics import render
+from gateway.operate.metrics import render
 from jobs.running import run
 from tests.roads import hot_path
 from tests.timestamps import append, committed, entries, put_entry, rows

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from pytest_django import Settings
 
-from common import valkey
+from common.stores import valkey
 from tests.timestamps import append, committed, entries, read, rows
 from timestamps import archive, log, losses, stream
 from timestamps.archivestore import ArchiveStore

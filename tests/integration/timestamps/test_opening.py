@@ -14,8 +14,8 @@ from django.conf import settings
 from django.db import OperationalError, connection, connections, transaction
 from pytest_django import Settings
 
-from common import valkey
 from common.errors import FloodgateError
+from common.stores import valkey
 from tests.acceptance.harness import wait_until
 from tests.timestamps import append, build_table, committed, put_entry, read, rows
 from timestamps import log, opening, proving, stream

@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 from rich.progress import Progress, TaskID
 
-from common import valkey
+from common.stores import valkey
 from tests.acceptance.harness import wait_until
 from tests.counters import side_by_side
 from tests.timestamps import append, committed, put_entry, read, rows

@@ -10,10 +10,10 @@ from django.db import OperationalError, connection
 from pytest_django import DjangoAssertNumQueries
 from redis.exceptions import ConnectionError as StoreGone
 
-from common import valkey
 from common.errors import FloodgateError, StoreUnavailable
 from common.idempotency import IdempotencyMark, Replayed
-from common.stores import TRUTH, WRITE_STORE
+from common.stores import valkey
+from common.stores.guarded import TRUTH, WRITE_STORE
 from tests.timestamps import CORRELATION_ID, append, build_table, committed, entries, make_live, put_entry, read
 from timestamps import advancing, rows, selectors, stream
 from timestamps.advancing import advance

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from common import valkey
+from common.stores import valkey
 from jobs.running import run
 from tests.timestamps import append, committed, read
 from timestamps import jobs, replaying, settling, stream

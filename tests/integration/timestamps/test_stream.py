@@ -25,7 +25,7 @@ def test_bytes_that_are_no_text_are_kept() -> None:
 
 
 def test_a_position_before_the_trimmed_part_is_not_in_the_stream() -> None:
-    from common import valkey
+    from common.stores import valkey
 
     position = put_entry({"command_id": "1"})
     valkey.truth().set(stream.prefix() + "trimmed", str(position))

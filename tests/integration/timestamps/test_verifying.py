@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from common import valkey
+from common.stores import valkey
 from tests.timestamps import append, committed, pretend_all_is_persisted
 from timestamps import archive, stream
 from timestamps.archiving import archive_step

@@ -9,8 +9,8 @@ import pytest
 from django.db import connections
 from pytest_django import Settings
 
-from gateway.app import Gateway
-from gateway.hot import hot_endpoints
+from gateway.endpoints.hot import hot_endpoints
+from gateway.server.app import Gateway
 from tests.roads import django, end_threads, hot_path
 from tests.timestamps import append, committed
 from timestamps.consuming import consume_log

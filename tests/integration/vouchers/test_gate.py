@@ -11,19 +11,21 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 from redis.exceptions import ConnectionError as StoreGone
 
-from common import valkey
 from common.errors import FloodgateError
-from common.stores import CACHE
-from gateway.ratelimits.recent import Recent
+from common.recent import Recent
+from common.stores import valkey
+from common.stores.guarded import CACHE
 from tests.garbage import GARBAGE, put_garbage
 from tests.vouchers import forget_local_flags, phone, redeem, taken, voucher, wanted, words
-from vouchers import admission, flags, gate
-from vouchers.admission import redeem_admitted, refuse_known, renew_flags
-from vouchers.flags import FLAGS
-from vouchers.limits import change_limits
+from vouchers.codes.limits import change_limits
+from vouchers.gate import flags
+from vouchers.gate import shared as gate
+from vouchers.gate.flags import FLAGS
+from vouchers.gate.redeemers import UNKNOWN, Stamp
 from vouchers.models import Redemption, Voucher
-from vouchers.redeemers import UNKNOWN, Stamp
-from vouchers.reversing import reverse_redemptions
+from vouchers.redemption import admission
+from vouchers.redemption.admission import redeem_admitted, refuse_known, renew_flags
+from vouchers.redemption.reversing import reverse_redemptions
 from vouchers.types import LimitChange, Redeem, Redeemed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -182,7 +184,7 @@ def test_lost_mark_of_a_change_costs_a_second_at_most(monkeypatch: pytest.Monkey
     """The process that changed the voucher died between its commit and the mark."""
     used_up()
     ask(1)
-    monkeypatch.setattr("vouchers.limits.reopen_gate", lambda revisions: None)
+    monkeypatch.setattr("vouchers.codes.limits.reopen_gate", lambda revisions: None)
     raise_limit()
     assert ask(1) == "VoucherUnavailable"
     deadline = time.monotonic() + 1.2

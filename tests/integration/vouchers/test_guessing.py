@@ -9,17 +9,17 @@ import pytest
 from pytest_django import Settings
 from redis.commands.core import Script
 
-from common import valkey
 from common.errors import FloodgateError, RateLimited
-from common.stores import CACHE
-from gateway.clients import Client
-from gateway.ratelimits.recent import Recent
+from common.recent import Recent
+from common.stores import valkey
+from common.stores.guarded import CACHE
+from gateway.keys.clients import Client
 from tests.garbage import GARBAGE, put_garbage
 from tests.roads import Answer, django, hot_path
 from tests.vouchers import forget_local_flags, mark, phone, redeem, voucher, wanted, words
-from vouchers import cachecalls, guessing
-from vouchers.admission import redeem_admitted, refuse_known
-from vouchers.lookups import look_up_vouchers
+from vouchers.gate import cachecalls, guessing
+from vouchers.gate.lookups import look_up_vouchers
+from vouchers.redemption.admission import redeem_admitted, refuse_known
 from vouchers.types import Lookup, Redeem
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -249,7 +249,7 @@ def shop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ask
     def identify(peer: str, fields: object, *, is_public: bool) -> Client:
         return Client("127.0.0.1", "shop")
 
-    monkeypatch.setattr("gateway.app.identify_now", identify)
+    monkeypatch.setattr("gateway.server.app.identify_now", identify)
     road: Ask = request.param
     return road
 

@@ -10,15 +10,15 @@ from django.test.utils import CaptureQueriesContext
 
 from common.errors import StoreUnavailable
 from common.idempotency import IdempotencyMark
-from gateway.batches import run_batch
+from gateway.batching.batches import run_batch
 from gateway.models import IdempotencyRecord
 from tests.vouchers import balances, mark, phone, redeem, refusing, taken, transfers, voucher, wanted, words
-from vouchers.limits import change_limits
+from vouchers.codes.limits import change_limits
 from vouchers.models import LimitChangeRecord, Redemption, Voucher
-from vouchers.reconciling import reconcile
-from vouchers.redeeming import redeem_vouchers
-from vouchers.reversing import reverse_redemptions
+from vouchers.redemption.redeeming import redeem_vouchers
+from vouchers.redemption.reversing import reverse_redemptions
 from vouchers.types import LimitChange
+from vouchers.wallet.reconciling import reconcile
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -100,7 +100,7 @@ def test_redemption_that_is_interrupted_before_the_commit_of_its_key_changes_not
     def interrupt(*args: object) -> None:
         raise Interrupted
 
-    monkeypatch.setattr("vouchers.redeeming._outcome", interrupt)
+    monkeypatch.setattr("vouchers.redemption.redeeming._outcome", interrupt)
     with pytest.raises(Interrupted):
         redeem_vouchers([wanted(1, mark=mark("k"))])
     assert (Redemption.objects.count(), taken(), balances(), transfers()) == (0, 0, {}, [])
@@ -126,7 +126,7 @@ def test_lost_answer_is_given_again_with_the_key(monkeypatch: pytest.MonkeyPatch
         raise OperationalError
 
     with monkeypatch.context() as patch:
-        patch.setattr("vouchers.redeeming.count_outcomes", vanish)
+        patch.setattr("vouchers.redemption.redeeming.count_outcomes", vanish)
         assert words(run_batch(redeem_vouchers, [wanted(1, mark=mark("k"))])) == ["StoreUnavailable"]
     assert words(redeem_vouchers([wanted(1, mark=mark("k"))])) == ["Replayed"]
     assert balances() == {phone(1): Decimal(5)}

@@ -8,13 +8,13 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from common.sqlstate import sqlstate
+from common.stores.sqlstate import sqlstate
 from tests.conftest import TRUNCATE_GUARDS
 from tests.vouchers import balances, phone, redeem, transfers, voucher
 from vouchers.models import Profile, Transfer, TransferKind, Voucher
-from vouchers.reconciling import reconcile
 from vouchers.types import Movement
-from vouchers.wallets import move_money, open_profiles
+from vouchers.wallet.reconciling import reconcile
+from vouchers.wallet.wallets import move_money, open_profiles
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,18 +14,18 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from pytest_django import Settings
 
-from common.csvrows import RejectedRow
-from common.rfc3339 import EXAMPLE_INSTANT
-from common.sqlstate import STATEMENT_TIMEOUT
-from common.textfiles import NoText
+from common.stores.sqlstate import STATEMENT_TIMEOUT
+from common.text.csvrows import RejectedRow
+from common.text.rfc3339 import EXAMPLE_INSTANT
+from common.text.textfiles import NoText
 from tests.counters import side_by_side
 from tests.integration.vouchers.test_interruptions import Interrupted, interrupt_at
 from tests.roads import django
 from tests.vouchers import redeem, voucher
-from vouchers import generating, importing
-from vouchers.creating import insert_vouchers
-from vouchers.generating import generate_vouchers
-from vouchers.importing import ImportReport, import_vouchers
+from vouchers.codes import generating, importing
+from vouchers.codes.creating import insert_vouchers
+from vouchers.codes.generating import generate_vouchers
+from vouchers.codes.importing import ImportReport, import_vouchers
 from vouchers.models import LIMIT_MAX, Generation, Profile, Voucher
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,13 +11,14 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from tests.vouchers import phone, voucher, wanted, words
-from vouchers import admission, redeemers
-from vouchers.admission import redeem_admitted
-from vouchers.flags import FLAGS
+from vouchers.gate import redeemers
+from vouchers.gate.flags import FLAGS
+from vouchers.gate.redeemers import SET_WEIGHT, Redeemers, Stamp
 from vouchers.models import Redemption, Voucher
-from vouchers.redeemers import SET_WEIGHT, Redeemers, Stamp
-from vouchers.redeeming import redeem_vouchers
-from vouchers.reversing import reverse_redemptions
+from vouchers.redemption import admission
+from vouchers.redemption.admission import redeem_admitted
+from vouchers.redemption.redeeming import redeem_vouchers
+from vouchers.redemption.reversing import reverse_redemptions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -21,7 +21,7 @@ from tests.vouchers import (
 )
 from vouchers.errors import AlreadyRedeemed
 from vouchers.models import Redemption
-from vouchers.redeeming import redeem_vouchers
+from vouchers.redemption.redeeming import redeem_vouchers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

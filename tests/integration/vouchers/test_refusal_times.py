@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from common import valkey
 from common.errors import FloodgateError
+from common.stores import valkey
 from tests.vouchers import voucher, wanted
-from vouchers import admission
-from vouchers.admission import redeem_admitted, refuse_known
-from vouchers.flags import FLAGS
-from vouchers.redeeming import redeem_vouchers
+from vouchers.gate.flags import FLAGS
+from vouchers.redemption import admission
+from vouchers.redemption.admission import redeem_admitted, refuse_known
+from vouchers.redemption.redeeming import redeem_vouchers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

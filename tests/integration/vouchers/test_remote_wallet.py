@@ -24,27 +24,28 @@ from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from common.exactjson import dump_exactly
-from common.outgoing import Patience
+from common.network.outgoing import Patience
+from common.text.exactjson import dump_exactly
 from tests.roads import Answer, django
 from tests.vouchers import balances, phone, redeem, refusing, taken, transfers, voucher, wanted, words
-from vouchers import comparing, delivering, remotewallet
-from vouchers import orders as wallet
-from vouchers.checks import check_orders_have_a_wallet
-from vouchers.comparing import compare_with_wallet
-from vouchers.delivering import deliver_orders
 from vouchers.errors import WalletIsBehind, WalletOrdersStranded, WalletUnavailable
-from vouchers.health import wallet_lag_seconds
 from vouchers.metrics import vouchers_metrics
 from vouchers.models import Redemption, TransferKind, WalletAnswer, WalletOrder
-from vouchers.orders import ORDERS_MAX, apply_orders, transfers_of
-from vouchers.reconciling import reconcile
-from vouchers.redeeming import redeem_vouchers
-from vouchers.remotewallet import read_remote_wallets, send_orders
-from vouchers.reversing import reverse_redemptions
-from vouchers.settling import settle_orders
+from vouchers.redemption.redeeming import redeem_vouchers
+from vouchers.redemption.reversing import reverse_redemptions
+from vouchers.remote import comparing, delivering
+from vouchers.remote import orders as wallet
+from vouchers.remote.checks import check_orders_have_a_wallet
+from vouchers.remote.comparing import compare_with_wallet
+from vouchers.remote.delivering import deliver_orders
+from vouchers.remote.health import wallet_lag_seconds
+from vouchers.remote.orders import ORDERS_MAX, apply_orders, transfers_of
+from vouchers.remote.settling import settle_orders
 from vouchers.types import Movement, Order, OrderAnswer, OrderOutcome, ReversedRedemption, Wallet
-from vouchers.wallets import move_money
+from vouchers.wallet import remotewallet
+from vouchers.wallet.reconciling import reconcile
+from vouchers.wallet.remotewallet import read_remote_wallets, send_orders
+from vouchers.wallet.wallets import move_money
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FIVE = Decimal("5.00")

@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.vouchers import balances, phone, redeemers, voucher, wanted, words
-from vouchers.limits import change_limits
+from vouchers.codes.limits import change_limits
 from vouchers.models import Redemption
-from vouchers.reconciling import _SQL as RULES
-from vouchers.redeeming import redeem_vouchers
-from vouchers.reversing import reverse_redemptions
+from vouchers.redemption.redeeming import redeem_vouchers
+from vouchers.redemption.reversing import reverse_redemptions
 from vouchers.types import LimitChange, Movement
-from vouchers.wallets import move_money
+from vouchers.wallet.reconciling import _SQL as RULES
+from vouchers.wallet.wallets import move_money
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from common.circuits import Circuit
+from common.stores.circuits import Circuit
 from tests.acceptance.harness import wait_until
 
 
@@ -16,7 +16,7 @@ def test_a_store_that_answers_is_asked_again_at_once() -> None:
 
 
 def test_a_store_that_does_not_answer_is_asked_until_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("common.circuits.PROBE_SECONDS", 0.01)
+    monkeypatch.setattr("common.stores.circuits.PROBE_SECONDS", 0.01)
     answers = iter([ConnectionError(), ConnectionError(), None])
 
     def ask() -> None:

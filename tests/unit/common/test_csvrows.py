@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from common.csvrows import NoRows, Rows, Table, open_rows, read_row, split_row
+from common.text.csvrows import NoRows, Rows, Table, open_rows, read_row, split_row
 
 
 def check_first(values: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from common.lines import end_by_newlines
+from common.text.lines import end_by_newlines
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from common.numbers import number_in
+from common.text.numbers import number_in
 
 
 @pytest.mark.parametrize(

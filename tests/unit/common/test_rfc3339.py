@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.exactjson import rfc3339
-from common.rfc3339 import _USUAL, NotAnInstant, _read_parts, read_instant
+from common.text.exactjson import rfc3339
+from common.text.rfc3339 import _USUAL, NotAnInstant, _read_parts, read_instant
 
 OFFSETS = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 

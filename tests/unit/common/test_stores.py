@@ -5,7 +5,7 @@ import pytest
 from django.db import DataError, IntegrityError, InterfaceError, InternalError, OperationalError
 from psycopg import errors
 
-from common.stores import is_temporary
+from common.stores.guarded import is_temporary
 
 TEMPORARY: list[tuple[type[Exception], type[Exception]]] = [
     (OperationalError, psycopg.OperationalError),  # no connection: without a state

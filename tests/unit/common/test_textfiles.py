@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from common import textfiles
-from common.textfiles import NoText, blocks_of, numbered_lines, open_text, size_of
+from common.text import textfiles
+from common.text.textfiles import NoText, blocks_of, numbered_lines, open_text, size_of
 
 
 def lines(content: bytes) -> list[bytes]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.hot import hot_endpoints
+from gateway.endpoints.hot import hot_endpoints
 from tests.unit.deploy.test_alerts import PROMTOOL, needs_promtool
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from promotions.digests import digest_ids, find_fences, repeated_digests
+from promotions.rows.digests import digest_ids, find_fences, repeated_digests
 
 
 def test_repeats_are_found_within_and_across_runs() -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from common.errors import NotFound
-from gateway.http import HotRequest
+from gateway.contract.http import HotRequest
 from promotions.hot import reply_promotion
 from promotions.types import Found
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from promotions import lineends, planning
-from promotions.planning import Plan, read_chunk
-from promotions.rows import Block, parse_block
-from promotions.rowtext import COLUMNS, Problem, Row, parse_line
+from promotions.rows import lineends
+from promotions.rows.blocks import Block, parse_block
+from promotions.rows.rowtext import COLUMNS, Problem, Row, parse_line
+from promotions.steps import planning
+from promotions.steps.planning import Plan, read_chunk
 
 HEADER = b"id,price,expiration_date"
 BOM = b"\xef\xbb\xbf"

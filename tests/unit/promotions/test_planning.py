@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promotions import planning
 from promotions.errors import SourceChanged, SourceUnreadable
-from promotions.planning import Plan, PlannedChunk, read_chunk
+from promotions.steps import planning
+from promotions.steps.planning import Plan, PlannedChunk, read_chunk
 
 HEADER = b"ID, Price,Expiration_Date\r\n"
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.lines import end_by_newlines
-from promotions import rows
-from promotions.rows import Block, parse_block
-from promotions.rowtext import COLUMNS, MAX_LINE_BYTES, Problem, Row, parse_line
+from common.text.lines import end_by_newlines
+from promotions.rows import blocks
+from promotions.rows.blocks import Block, parse_block
+from promotions.rows.rowtext import COLUMNS, MAX_LINE_BYTES, Problem, Row, parse_line
 
 GOOD = b"d018ef0b-dbd9-48f1-ac1a-eb4d90e57118,60.683466,2018-08-04 05:32:31 +0200 CEST"
 KEEP = 1_000  # rejects, more than any block here has
@@ -126,7 +126,7 @@ def test_usual_layouts_take_the_fast_pass(monkeypatch: pytest.MonkeyPatch) -> No
     lines = [layout.format(id_, price, date) for price in prices for date in dates for layout in layouts]
     data = "\n".join(lines).encode() + b"\n" + b"\n".join(PADDING)
     slow_parse = Mock(side_effect=parse_line)
-    monkeypatch.setattr(rows, "parse_line", slow_parse)
+    monkeypatch.setattr(blocks, "parse_line", slow_parse)
     block = parse_block(data, 1, 0, KEEP)
     assert len(block.lines) == len(lines) + len(PADDING)
     assert slow_parse.call_count <= 2  # the last lines of a block

@@ -4,7 +4,7 @@ import uuid
 import pytest
 
 from promotions.errors import SourceUnreadable
-from promotions.rowtext import COLUMNS, MAX_LINE_BYTES, Problem, Row, parse_header, parse_line
+from promotions.rows.rowtext import COLUMNS, MAX_LINE_BYTES, Problem, Row, parse_header, parse_line
 
 ID = "0006c161-b9d2-4b62-988c-c25255a20965"
 DATE = "2018-06-24 14:50:03 +0200 CEST"

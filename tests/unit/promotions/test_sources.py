@@ -14,7 +14,7 @@ import zstandard
 
 from common.errors import FloodgateError
 from promotions.errors import SourceForbidden, SourceNotFound, SourceTooLarge, SourceUnreadable
-from promotions.sources import resolve_source, sniff, unpack
+from promotions.imports.sources import resolve_source, sniff, unpack
 
 TEXT = os.urandom(200_000).hex().encode() + b"\n"
 LIMIT_BYTES = 10**6

@@ -4,8 +4,8 @@ from itertools import permutations
 
 import pytest
 
-from common.csvrows import RejectedRow, Rows
-from rates.pricerows import PRICES, RowReader
+from common.text.csvrows import RejectedRow, Rows
+from rates.prices.pricerows import PRICES, RowReader
 
 PORTS = {"CNSGH": 7, "NLRTM": 8}
 ROW = {"orig_code": "CNSGH", "dest_code": "NLRTM", "day": "2026-01-01", "price": "1200.50"}

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from common.rfc3339 import read_instant
+from common.text.rfc3339 import read_instant
 from timestamps.instants import canonical_instant, now
 
 

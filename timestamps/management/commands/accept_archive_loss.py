@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 
 from common.audit import AuditedCommand
 from common.errors import FloodgateError
-from common.stores import STORE_AWAY
+from common.stores.guarded import STORE_AWAY
 from config import env
 from timestamps.locks import archiver_lease
 from timestamps.losses import Plan, described, plan_repair, records_of, repair

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from common.audit import AuditedCommand
-from common.stores import STORE_AWAY
+from common.stores.guarded import STORE_AWAY
 from timestamps.archiving import archive_waiting
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 

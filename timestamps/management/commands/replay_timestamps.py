@@ -13,8 +13,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from common.audit import AuditedCommand
 from common.errors import FloodgateError
-from common.rfc3339 import NotAnInstant, read_instant
-from common.stores import STORE_AWAY
+from common.stores.guarded import STORE_AWAY
+from common.text.rfc3339 import NotAnInstant, read_instant
 from config import env
 from timestamps import archive, stream
 from timestamps.consuming import live_table

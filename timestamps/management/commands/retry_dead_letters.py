@@ -6,7 +6,7 @@ from django.core.management.base import CommandError
 
 from common.audit import AuditedCommand
 from common.errors import FloodgateError
-from common.stores import STORE_AWAY
+from common.stores.guarded import STORE_AWAY
 from timestamps.settling import retry_dead_letters
 
 

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import Progress
 
-from common.stores import STORE_AWAY
+from common.stores.guarded import STORE_AWAY
 from config import env
 from timestamps.errors import ArchiveUnavailable
 from timestamps.losses import described

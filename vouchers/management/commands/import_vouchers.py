@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from common.importcommand import LargeImportCommand
-from vouchers.importing import import_vouchers
+from vouchers.codes.importing import import_vouchers
 
 
 class Command(LargeImportCommand):

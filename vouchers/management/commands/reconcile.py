@@ -6,11 +6,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from common.stores import DATABASE_AWAY
-from vouchers.comparing import compare_with_wallet
+from common.stores.guarded import DATABASE_AWAY
 from vouchers.errors import WalletUnavailable
 from vouchers.models import OrderState, WalletOrder
-from vouchers.reconciling import Discrepancy, reconcile
+from vouchers.remote.comparing import compare_with_wallet
+from vouchers.wallet.reconciling import Discrepancy, reconcile
 
 
 class Command(BaseCommand):

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from common.audit import AuditedCommand
-from common.stores import STORE_AWAY
-from vouchers.admission import renew_flags
+from common.stores.guarded import STORE_AWAY
+from vouchers.redemption.admission import renew_flags
 
 
 class Command(AuditedCommand):

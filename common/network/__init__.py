@@ -1,0 +1,1 @@
+"""Other servers that we ask, and addresses."""

@@ -1,0 +1,1 @@
+"""PostgreSQL and Valkey: connections, circuits, locks, statements and scripts."""

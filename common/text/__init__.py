@@ -1,0 +1,1 @@
+"""What people and programs send and files hold, read strictly and exactly."""

@@ -1,0 +1,1 @@
+"""Concurrent requests become one list for a bulk function, on threads apart by store."""

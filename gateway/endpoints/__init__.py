@@ -1,0 +1,1 @@
+"""Which addresses there are: hot endpoints, how they are found, and those of Django."""

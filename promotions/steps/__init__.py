@@ -1,0 +1,1 @@
+"""The work of an import, one resumable step after the other: plan, load, index, check."""

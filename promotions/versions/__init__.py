@@ -1,0 +1,1 @@
+"""Versions: made live and rolled back, carried to the read store, dropped."""

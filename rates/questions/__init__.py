@@ -1,0 +1,1 @@
+"""Averages per day: questions, how their days are searched, and answers."""

@@ -1,0 +1,1 @@
+"""Vouchers themselves: created one by one, from files or by generation, and their limits."""

@@ -1,0 +1,1 @@
+"""What refuses late-comers and guessers before they reach the database."""

@@ -1,0 +1,30 @@
+"""Reads of vouchers by code, past the throttle.
+
+Each tells whether there is a voucher. So it is a guess where there is none, though nobody tried to redeem anything.
+"""
+
+from common.errors import RateLimited
+from vouchers.errors import VoucherNotFound
+from vouchers.gate.guessing import count_guesses, known_guesser, throttled_lookups
+from vouchers.selectors import read_vouchers
+from vouchers.types import Lookup, VoucherState
+
+
+def refuse_known_lookup(item: Lookup) -> None:
+    """Raise the refusal of one of whom this process knows that it is throttled; for the event loop."""
+    if guesser := known_guesser(item):
+        raise guesser
+
+
+def look_up_vouchers(wanted: list[Lookup]) -> list[VoucherState | VoucherNotFound | RateLimited]:
+    """``read_vouchers`` for those who have not asked for too many codes that are not there.
+
+    Args, Returns: as ``read_vouchers``; RateLimited: asked for too many.
+    Source: docs/vouchers.md.
+    """
+    refusals = throttled_lookups(wanted)
+    rest = [item for place, item in enumerate(wanted) if place not in refusals]
+    found = read_vouchers([item.code for item in rest])
+    count_guesses(item for item, outcome in zip(rest, found, strict=True) if isinstance(outcome, VoucherNotFound))
+    answers = iter(found)
+    return [refusals[place] if place in refusals else next(answers) for place in range(len(wanted))]

@@ -1,0 +1,1 @@
+"""Redeeming, and taking it back."""

@@ -1,0 +1,1 @@
+"""Money: the ledger and wallets here, and orders for those of another deployment."""
