@@ -8,11 +8,11 @@ from django.db import connection, transaction
 
 from common.errors import FloodgateError
 from common.stores import valkey
-from timestamps import stream
 from timestamps.ids import ids_from
-from timestamps.lines import load_entry
+from timestamps.log import stream
+from timestamps.log.lines import load_entry
+from timestamps.log.opening import open_log
 from timestamps.models import DeadLetter, RecordTable, TableState
-from timestamps.opening import open_log
 from timestamps.selectors import read_timestamps
 from timestamps.services import append_timestamps
 from timestamps.tables import create_record_table, record_table

@@ -13,7 +13,7 @@ from counters import buffer
 from devstack.valkey import answers
 from devstack.wheels import valkey_server
 from tests.acceptance.harness import wait_until
-from timestamps import stream
+from timestamps.log import stream
 
 
 @contextmanager

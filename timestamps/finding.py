@@ -5,7 +5,7 @@ from uuid import UUID
 from common.errors import FloodgateError
 from timestamps.errors import TimestampNotFound
 from timestamps.models import TableState
-from timestamps.rows import as_timestamps, select_rows, table_numbers
+from timestamps.records.rows import as_timestamps, select_rows, table_numbers
 from timestamps.selectors import Answer, read_timestamps
 from timestamps.types import Query, Timestamp
 

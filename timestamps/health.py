@@ -2,8 +2,9 @@
 
 import time
 
-from timestamps import lagging, stream
+from timestamps.consumer import lagging
 from timestamps.errors import ConsumerIsLate, LogNotOpen, Rebuilding
+from timestamps.log import stream
 
 LATE_SECONDS = 10.0
 

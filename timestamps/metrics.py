@@ -10,8 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from common.errors import FloodgateError
-from timestamps import archive, stream
-from timestamps.lagging import is_behind, lag_seconds, read_lag
+from timestamps.consumer.lagging import is_behind, lag_seconds, read_lag
+from timestamps.log import archive, stream
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
 from timestamps.types import Appended
 

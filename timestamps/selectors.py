@@ -16,12 +16,12 @@ from redis.exceptions import RedisError
 from common.errors import FloodgateError, StoreUnavailable
 from common.stores.guarded import DATABASE_AWAY, TRUTH, WRITE_STORE
 from common.text.uuids import HYPHENATED_UUID
-from timestamps import stream
 from timestamps.errors import Rebuilding, TimestampNotFound
 from timestamps.ids import position_of
-from timestamps.lines import load_entry
+from timestamps.log import stream
+from timestamps.log.lines import load_entry
 from timestamps.models import TableState
-from timestamps.rows import as_timestamps, select_rows, table_numbers
+from timestamps.records.rows import as_timestamps, select_rows, table_numbers
 from timestamps.types import START, Position, Query, Timestamp
 
 logger = logging.getLogger(__name__)

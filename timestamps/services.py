@@ -7,11 +7,11 @@ from uuid import UUID
 from common.errors import FloodgateError
 from common.idempotency import IdempotencyKeyReused, Replayed
 from jobs.waking import Waker
-from timestamps import stream
 from timestamps.errors import BacklogFull, LogNotOpen, TooManyMarks
 from timestamps.jobs import CONSUME
+from timestamps.log import stream
+from timestamps.log.opening import open_soon
 from timestamps.metrics import count_outcomes
-from timestamps.opening import open_soon
 from timestamps.types import SUBMISSION_TIMESTAMPS, Appended, Submission
 
 wake_consumer = Waker(CONSUME, pause_seconds=0.2).request

@@ -17,8 +17,10 @@ if not apps.ready:
 
 from django.db import connection, connections
 
-from timestamps import advancing, consuming, stream
+from timestamps.consumer import consuming
+from timestamps.log import stream
 from timestamps.models import RecordTable
+from timestamps.records import advancing
 
 
 @contextmanager

@@ -16,12 +16,13 @@ from django.db import connection, connections, transaction
 from common.idempotency import IdempotencyMark, Replayed
 from tests.concurrency.timestamps.consumer import consume_and_die, consume_until
 from tests.timestamps import CORRELATION_ID, append, build_table, committed, make_live, read, rows
-from timestamps import stream
-from timestamps.advancing import advance
-from timestamps.consuming import consume_log, live_table
+from timestamps.consumer.consuming import consume_log
+from timestamps.consumer.lagging import read_lag
 from timestamps.ids import ids_from
-from timestamps.lagging import read_lag
+from timestamps.livetable import live_table
+from timestamps.log import stream
 from timestamps.models import DeadLetter
+from timestamps.records.advancing import advance
 from timestamps.selectors import read_timestamps
 from timestamps.services import append_timestamps
 from timestamps.tables import drop_record_table

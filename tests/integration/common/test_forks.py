@@ -14,7 +14,7 @@ from jobs import waking
 from jobs.job import Job
 from jobs.waking import Waker
 from promotions.serving.pointer import LivePointer
-from timestamps.opening import Opener
+from timestamps.log.opening import Opener
 
 WAIT_SECONDS = 5.0
 JOB = Job(name="example.work", queue="flush", every_seconds=1.0, turn="builtins:bool")

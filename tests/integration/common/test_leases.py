@@ -8,7 +8,7 @@ import pytest
 from django.db import Error, connection, transaction
 
 from common.stores.leases import lease, patience
-from timestamps.archivestore import ArchiveStore
+from timestamps.log.archivestore import ArchiveStore
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KIND = 9001

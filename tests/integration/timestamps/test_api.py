@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from tests.roads import Answer, django, hot_path
 from tests.timestamps import committed
-from timestamps.consuming import consume_log
+from timestamps.consumer.consuming import consume_log
 from timestamps.instants import canonical_instant
 
 pytestmark = committed

@@ -9,11 +9,11 @@ from pytest_django import Settings
 from common.stores import valkey
 from tests.counters import side_by_side
 from tests.timestamps import append, committed, entries, pretend_all_is_persisted, put_entry
-from timestamps import archive, archiving, log, stream
-from timestamps.archivestore import ArchiveStore
-from timestamps.archiving import archive_step, archive_waiting
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 from timestamps.locks import archiver_lease
+from timestamps.log import archive, archiving, reading, stream
+from timestamps.log.archivestore import ArchiveStore
+from timestamps.log.archiving import archive_step, archive_waiting
 from timestamps.metrics import archive_metrics, log_metrics, records_metrics
 from timestamps.models import RecordTable, TableState
 from timestamps.types import START, Entry, Position
@@ -50,7 +50,7 @@ def test_full_segments_are_written_and_what_is_left_waits() -> None:
     archive_all()
     assert segment_sizes() == [10, 10, 10]
     assert in_stream() == 35  # nobody has persisted them
-    assert entries(log.read_after(START, 100)) == everything
+    assert entries(reading.read_after(START, 100)) == everything
 
 
 def test_old_entries_do_not_wait_for_a_full_segment(settings: Settings) -> None:
@@ -66,7 +66,7 @@ def test_what_waits_is_archived_on_demand_however_young_it_is() -> None:
     assert archive_waiting() == 23
     assert segment_sizes() == [10, 10, 3]
     assert archive_waiting() == 0
-    assert entries(log.read_after(START, 100)) == everything
+    assert entries(reading.read_after(START, 100)) == everything
 
 
 def test_one_archives_at_a_time_on_demand_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_persisted_segments_leave_the_stream() -> None:
     archive_all()
     assert in_stream() == 5
     assert stream.trimmed() == everything[29].position
-    assert entries(log.read_after(START, 100)) == everything
+    assert entries(reading.read_after(START, 100)) == everything
 
 
 @pytest.mark.parametrize("limit", [1, 3, 10, 100])
@@ -96,7 +96,7 @@ def test_log_reads_on_from_archive_to_stream_from_any_position(limit: int) -> No
     everything += put(2)
     assert in_stream() < len(everything)
     for at, position in enumerate([START, *(entry.position for entry in everything)]):
-        assert entries(log.read_after(position, limit)) == everything[at : at + limit]
+        assert entries(reading.read_after(position, limit)) == everything[at : at + limit]
 
 
 def test_only_whole_segments_that_every_filled_table_has_are_trimmed() -> None:
@@ -124,7 +124,7 @@ def test_segment_that_changed_after_it_was_written_stays_in_the_stream() -> None
     with pytest.raises(ArchiveIsBroken, match=broken.name):
         archive_step()
     assert in_stream() == 20
-    assert entries(log.read_after(START, 100)) == everything
+    assert entries(reading.read_after(START, 100)) == everything
 
 
 def test_segment_that_lacks_an_entry_of_the_stream_is_not_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,10 +181,10 @@ def test_archiver_that_dies_at_any_step_is_followed_by_one_that_goes_on(
         patch.setattr(ArchiveStore, step, dies)
         with pytest.raises(KeyboardInterrupt):
             archive_step()
-    assert entries(log.read_after(START, 100)) == everything
+    assert entries(reading.read_after(START, 100)) == everything
     archive_all()
     assert (segment_sizes(), in_stream()) == ([10, 10], 5)
-    assert entries(log.read_after(START, 100)) == everything
+    assert entries(reading.read_after(START, 100)) == everything
 
 
 def test_second_archiver_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,17 +200,17 @@ def test_store_that_came_back_empty_gets_its_mark_from_the_archive() -> None:
     pretend_all_is_persisted()
     archive_all()
     valkey.truth().flushdb()
-    assert entries(log.read_after(START, 100)) == everything
+    assert entries(reading.read_after(START, 100)) == everything
     assert stream.persisted() == everything[-1].position
     everything += put(3)
-    assert entries(log.read_after(START, 100)) == everything
+    assert entries(reading.read_after(START, 100)) == everything
 
 
 def test_store_that_lost_its_marks_alone_is_read_from_archive_and_stream() -> None:
     everything = put(25)
     archive_all()
     valkey.truth().delete(*(stream.prefix() + name for name in ("trimmed", "persisted", "life")))
-    assert entries(log.read_after(START, 100)) == everything
+    assert entries(reading.read_after(START, 100)) == everything
     assert (stream.trimmed(), in_stream()) == (everything[19].position, 5)
 
 
@@ -221,9 +221,9 @@ def test_archive_that_lost_its_newest_segment_is_an_error_not_an_end() -> None:
     for path in Path(settings.ARCHIVE_URL).glob("000000000002*"):
         path.unlink()
     archive._archive_at.cache_clear()
-    assert entries(log.read_after(START, 10)) == everything[:10]
+    assert entries(reading.read_after(START, 10)) == everything[:10]
     with pytest.raises(ArchiveIsBroken, match="neither in the stream nor in the archive"):
-        log.read_after(everything[9].position, 10)
+        reading.read_after(everything[9].position, 10)
     with pytest.raises(ArchiveIsBroken, match="the stream begins only after"):
         archive_step()
 
@@ -270,7 +270,7 @@ def test_archiver_that_knew_a_manifest_which_is_lost_writes_it_again() -> None:
         archive_step()
     archive_all()
     assert segment_sizes() == [10, 10, 10]
-    assert entries(log.read_after(everything[-2].position, 9)) == everything[-1:]
+    assert entries(reading.read_after(everything[-2].position, 9)) == everything[-1:]
 
 
 def test_reader_that_knew_a_manifest_reads_the_one_that_was_put_in_its_place(tmp_path: Path) -> None:
@@ -283,8 +283,8 @@ def test_reader_that_knew_a_manifest_reads_the_one_that_was_put_in_its_place(tmp
     renamed = segment.rename(segment.with_name("000000000001-copy.ndjson.zst"))
     manifest.write_text(manifest.read_text().replace(segment.name, renamed.name))
     with pytest.raises(ArchiveIsBroken, match=segment.name):
-        log.read_after(START, 10)
-    assert entries(log.read_after(START, 10)) == everything[:10]
+        reading.read_after(START, 10)
+    assert entries(reading.read_after(START, 10)) == everything[:10]
 
 
 def test_segments_are_small_enough_for_a_small_stream(settings: Settings) -> None:

@@ -16,13 +16,14 @@ from redis import Redis
 from common.stores import valkey
 from tests.timestamps import CORRELATION_ID, append, committed, put_entry, read, rows
 from tests.valkeys import own_truth
-from timestamps import stream
-from timestamps.advancing import STEP_ENTRIES, advance
-from timestamps.consuming import consume_log, live_table
-from timestamps.deadletters import LOGGED_LETTERS, bury
+from timestamps.consumer.consuming import consume_log
+from timestamps.livetable import live_table
+from timestamps.log import stream
+from timestamps.log.opening import open_log
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
-from timestamps.opening import open_log
-from timestamps.settling import retry_dead_letters
+from timestamps.records.advancing import STEP_ENTRIES, advance
+from timestamps.records.deadletters import LOGGED_LETTERS, bury
+from timestamps.records.settling import retry_dead_letters
 from timestamps.types import Entry, Position, Timestamp
 
 pytestmark = committed

@@ -11,10 +11,12 @@ from gateway.operate.metrics import render
 from jobs.running import run
 from tests.roads import hot_path
 from tests.timestamps import append, committed, entries, put_entry, rows
-from timestamps import jobs, lateness, stream
+from timestamps import jobs
+from timestamps.consumer import lateness
+from timestamps.consumer.lateness import consume_if_late
 from timestamps.errors import ConsumerIsLate, Rebuilding
 from timestamps.health import lag_seconds
-from timestamps.lateness import consume_if_late
+from timestamps.log import stream
 from timestamps.models import RecordTable
 from timestamps.types import START
 

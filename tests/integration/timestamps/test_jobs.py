@@ -11,11 +11,14 @@ from jobs import running
 from jobs.job import Job
 from jobs.running import run
 from tests.timestamps import append, committed, rows
-from timestamps import consuming, jobs, stream
-from timestamps.consuming import consume_log, live_table
+from timestamps import jobs
+from timestamps.consumer import consuming
+from timestamps.consumer.consuming import consume_log
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
-from timestamps.replays import start_replay
-from timestamps.stream import trimmed
+from timestamps.livetable import live_table
+from timestamps.log import stream
+from timestamps.log.stream import trimmed
+from timestamps.replay.replays import start_replay
 from timestamps.types import Position
 
 pytestmark = committed

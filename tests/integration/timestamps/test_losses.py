@@ -14,17 +14,18 @@ from pytest_django import Settings
 
 from common.stores import valkey
 from tests.timestamps import append, committed, entries, read, rows
-from timestamps import archive, log, losses, stream
-from timestamps.archivestore import ArchiveStore
-from timestamps.archiving import archive_step
-from timestamps.consuming import consume_log, live_table
+from timestamps.consumer.consuming import consume_log
 from timestamps.errors import ArchiveIsBroken, TimestampNotFound
-from timestamps.losses import plan_repair, repair
+from timestamps.livetable import live_table
+from timestamps.log import archive, losses, reading, stream
+from timestamps.log.archivestore import ArchiveStore
+from timestamps.log.archiving import archive_step
+from timestamps.log.losses import plan_repair, repair
+from timestamps.log.verifying import verify_log
 from timestamps.models import RecordTable, TableState
-from timestamps.replaying import replay_step
-from timestamps.replays import start_replay
+from timestamps.replay.replaying import replay_step
+from timestamps.replay.replays import start_replay
 from timestamps.types import START, Timestamp
-from timestamps.verifying import verify_log
 
 pytestmark = committed
 
@@ -160,10 +161,10 @@ def test_files_that_turn_up_again_are_read_by_processes_that_know_of_the_loss(id
     kept = {name: store.read(name) for name in store.names() if name.startswith("000000000002")}
     lose(2)
     accept()
-    assert len(log.read_after(START, 100)) == 35
+    assert len(reading.read_after(START, 100)) == 35
     for name, content in kept.items():
         store.write(name, content)
-    assert [UUID(entry.fields["command_id"]) for entry in entries(log.read_after(START, 100))] == ids
+    assert [UUID(entry.fields["command_id"]) for entry in entries(reading.read_after(START, 100))] == ids
 
 
 def test_segment_that_the_stream_still_has_is_archived_again(ids: list[UUID]) -> None:

@@ -18,17 +18,19 @@ from common.errors import FloodgateError
 from common.stores import valkey
 from tests.acceptance.harness import wait_until
 from tests.timestamps import append, build_table, committed, put_entry, read, rows
-from timestamps import log, opening, proving, stream
-from timestamps.advancing import advance
-from timestamps.archiving import archive_step
-from timestamps.consuming import consume_log, live_table
+from timestamps.consumer.consuming import consume_log
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable, LogNotOpen, Rebuilding, TimestampNotFound
 from timestamps.health import lag_seconds
-from timestamps.lines import line_position
+from timestamps.livetable import live_table
+from timestamps.log import opening, reading, stream
+from timestamps.log.archiving import archive_step
+from timestamps.log.lines import line_position
+from timestamps.log.opening import Opener, _Attempt, open_log
 from timestamps.models import RecordTable
-from timestamps.opening import Opener, _Attempt, open_log
-from timestamps.replaying import replay_step
-from timestamps.replays import start_replay
+from timestamps.records.advancing import advance
+from timestamps.replay import proving
+from timestamps.replay.replaying import replay_step
+from timestamps.replay.replays import start_replay
 from timestamps.services import append_timestamps
 from timestamps.types import START, Position, Submission, Timestamp
 
@@ -178,11 +180,11 @@ def test_a_restart_changes_nothing() -> None:
     ids = append(25)
     persist_and_archive()
     ids += append(4)
-    before = log.read_after(START, 100), stream.length(), stream.trimmed(), stream.persisted()
+    before = reading.read_after(START, 100), stream.length(), stream.trimmed(), stream.persisted()
     restart()
     assert open_log()
     assert not open_log()
-    assert (log.read_after(START, 100), stream.length(), stream.trimmed(), stream.persisted()) == before
+    assert (reading.read_after(START, 100), stream.length(), stream.trimmed(), stream.persisted()) == before
     assert all(isinstance(read(command_id), Timestamp) for command_id in ids)
 
 
@@ -334,14 +336,14 @@ def test_consumer_and_replay_open_without_a_deadlock(monkeypatch: pytest.MonkeyP
     build_table(2)
     valkey.truth().flushdb()
     both = threading.Barrier(2)
-    read = log.read_stream_after
+    read = reading.read_stream_after
 
     def read_together(position: Position, limit: int) -> list[bytes] | None:
         with suppress(threading.BrokenBarrierError):
             both.wait(1)  # less than lock_timeout: the other may wait for the lock that is held here
         return read(position, limit)
 
-    monkeypatch.setattr(log, "read_stream_after", read_together)
+    monkeypatch.setattr(reading, "read_stream_after", read_together)
     with ThreadPoolExecutor(2) as pool:
         taken = [pool.submit(closing, partial(advance, number)) for number in (1, 2)]
     assert [one.result() for one in taken] == [0, 10]
@@ -349,7 +351,7 @@ def test_consumer_and_replay_open_without_a_deadlock(monkeypatch: pytest.MonkeyP
 
 def test_reading_goes_on_where_another_opened_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     append(3)
-    last = line_position(log.read_after(START, 10)[-1])
+    last = line_position(reading.read_after(START, 10)[-1])
     restart()
     found = stream.read_after
 
@@ -359,7 +361,7 @@ def test_reading_goes_on_where_another_opened_meanwhile(monkeypatch: pytest.Monk
         return lines
 
     monkeypatch.setattr(stream, "read_after", read_then_open)
-    assert log.read_after(last, 10) == []
+    assert reading.read_after(last, 10) == []
 
 
 def test_nobody_is_woken_for_what_was_not_appended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,15 +18,18 @@ from common.stores import valkey
 from tests.acceptance.harness import wait_until
 from tests.counters import side_by_side
 from tests.timestamps import append, committed, put_entry, read, rows
-from timestamps import advancing, archive, log, replaying, stream
-from timestamps.archiving import archive_step
-from timestamps.consuming import consume_log, live_table
+from timestamps.consumer.consuming import consume_log
 from timestamps.errors import Rebuilding, ReplayRefused, TimestampNotFound
+from timestamps.livetable import live_table
 from timestamps.locks import CONSUMER, consumer_lease, replay_lease
+from timestamps.log import archive, reading, stream
+from timestamps.log.archiving import archive_step
 from timestamps.management.commands import replay_timestamps
 from timestamps.models import DeadLetter, RecordTable, TableState
-from timestamps.replaying import replay_step
-from timestamps.replays import cancel_replay, drop_retired_tables, running_replay, start_replay
+from timestamps.records import advancing
+from timestamps.replay import replaying
+from timestamps.replay.replaying import replay_step
+from timestamps.replay.replays import cancel_replay, drop_retired_tables, running_replay, start_replay
 from timestamps.tables import record_table
 from timestamps.types import START, Position, Timestamp
 
@@ -43,7 +46,7 @@ def small_steps(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replaying, "COPY_RECORDS", 7)
     for module in (advancing, replaying):
         monkeypatch.setattr(module, "STEP_ENTRIES", 6)
-    monkeypatch.setattr("timestamps.consuming.STEP_ENTRIES", 6)
+    monkeypatch.setattr("timestamps.consumer.consuming.STEP_ENTRIES", 6)
 
 
 def persist(count: int) -> list[UUID]:
@@ -281,12 +284,12 @@ def test_a_copy_that_lacks_a_record_is_missed_where_the_log_has_repeats() -> Non
 def test_an_entry_that_is_not_read_is_missed_where_the_log_has_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
     ids, beginning = records_then_repeats()
     start_replay("late", beginning)
-    read_after = log.read_after
+    read_after = reading.read_after
 
     def lose_one(position: Position, limit: int) -> list[bytes]:
         return [line for line in read_after(position, limit) if str(ids[4]).encode() not in line]
 
-    monkeypatch.setattr(log, "read_after", lose_one)
+    monkeypatch.setattr(reading, "read_after", lose_one)
     replay_all()
     assert live_table().number == 1
     assert "4 entries taken of 5 in the log" in RecordTable.objects.get(pk=2).error

@@ -15,12 +15,15 @@ from common.idempotency import IdempotencyMark, Replayed
 from common.stores import valkey
 from common.stores.guarded import TRUTH, WRITE_STORE
 from tests.timestamps import CORRELATION_ID, append, build_table, committed, entries, make_live, put_entry, read
-from timestamps import advancing, rows, selectors, stream
-from timestamps.advancing import advance
-from timestamps.consuming import consume_log, live_table
+from timestamps import selectors
+from timestamps.consumer.consuming import consume_log
 from timestamps.errors import Rebuilding, TableIsBroken, TimestampNotFound
 from timestamps.ids import id_at, ids_from, position_of
+from timestamps.livetable import live_table
+from timestamps.log import stream
 from timestamps.models import DeadLetter, RecordTable
+from timestamps.records import advancing, rows
+from timestamps.records.advancing import advance
 from timestamps.services import append_timestamps
 from timestamps.types import START, Position, Query, Submission, Timestamp
 

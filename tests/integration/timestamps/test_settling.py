@@ -10,15 +10,19 @@ from django.db import connection
 from common.stores import valkey
 from jobs.running import run
 from tests.timestamps import append, committed, read
-from timestamps import jobs, replaying, settling, stream
-from timestamps.advancing import advance
-from timestamps.consuming import consume_log, live_table
+from timestamps import jobs
+from timestamps.consumer.consuming import consume_log
 from timestamps.errors import NoLiveTable
+from timestamps.livetable import live_table
+from timestamps.log import stream
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable
-from timestamps.proving import counts_are_proved
-from timestamps.replaying import replay_step
-from timestamps.replays import cancel_replay, running_replay, start_replay
-from timestamps.settling import retry_dead_letters, settle_dead_letters
+from timestamps.records import settling
+from timestamps.records.advancing import advance
+from timestamps.records.settling import retry_dead_letters, settle_dead_letters
+from timestamps.replay import replaying
+from timestamps.replay.proving import counts_are_proved
+from timestamps.replay.replaying import replay_step
+from timestamps.replay.replays import cancel_replay, running_replay, start_replay
 from timestamps.types import START, Timestamp
 
 pytestmark = committed

@@ -2,8 +2,8 @@ import pytest
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from tests.timestamps import committed, entries, put_entry
-from timestamps import stream
-from timestamps.lines import Found
+from timestamps.log import stream
+from timestamps.log.lines import Found
 from timestamps.types import START, Entry, Position
 
 pytestmark = committed

@@ -12,12 +12,12 @@ from pytest_django import Settings
 
 from common.stores import valkey
 from tests.timestamps import append, committed, pretend_all_is_persisted
-from timestamps import archive, stream
-from timestamps.archiving import archive_step
-from timestamps.consuming import consume_log
+from timestamps.consumer.consuming import consume_log
+from timestamps.log import archive, stream
+from timestamps.log.archiving import archive_step
+from timestamps.log.verifying import verify_log
 from timestamps.metrics import archive_metrics
 from timestamps.types import START
-from timestamps.verifying import verify_log
 
 pytestmark = committed
 

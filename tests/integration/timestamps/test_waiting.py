@@ -13,7 +13,7 @@ from gateway.endpoints.hot import hot_endpoints
 from gateway.server.app import Gateway
 from tests.roads import django, end_threads, hot_path
 from tests.timestamps import append, committed
-from timestamps.consuming import consume_log
+from timestamps.consumer.consuming import consume_log
 
 pytestmark = committed
 

@@ -3,7 +3,7 @@
 from uuid import UUID, uuid4
 
 from tests.timestamps import committed, rows
-from timestamps.consuming import consume_log
+from timestamps.consumer.consuming import consume_log
 from timestamps.errors import TimestampNotFound
 from timestamps.ids import ids_from
 from timestamps.selectors import read_timestamps

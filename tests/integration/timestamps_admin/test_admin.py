@@ -10,9 +10,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from tests.timestamps import CORRELATION_ID, append, empty_everything, put_entry
-from timestamps.consuming import consume_log
+from timestamps.consumer.consuming import consume_log
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
-from timestamps.replays import start_replay
+from timestamps.replay.replays import start_replay
 
 ADMIN = "/admin/timestamps"
 FIND = f"{ADMIN}/recordtable/find/"

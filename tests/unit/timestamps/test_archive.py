@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from tests.timestamps import entries
-from timestamps import archive
-from timestamps.archive import Archive
-from timestamps.archivestore import ArchiveStore
-from timestamps.archiving import _write_segment
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
-from timestamps.lines import dump_entry, load_entry
-from timestamps.segments import manifest_name, pack, unpack
+from timestamps.log import archive
+from timestamps.log.archive import Archive
+from timestamps.log.archivestore import ArchiveStore
+from timestamps.log.archiving import _write_segment
+from timestamps.log.lines import dump_entry, load_entry
+from timestamps.log.segments import manifest_name, pack, unpack
 from timestamps.types import START, Entry, Position
 
 

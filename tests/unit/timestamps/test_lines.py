@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timestamps import decoding, lines
-from timestamps.decoding import decode_entries, decode_lines
-from timestamps.lines import Found, dump_entry, dump_found, load_entry
+from timestamps.log import lines
+from timestamps.log.lines import Found, dump_entry, dump_found, load_entry
+from timestamps.records import decoding
+from timestamps.records.decoding import decode_entries, decode_lines
 from timestamps.types import Entry, Position
 
 ID = "01a1fda7-97c8-7775-a6e6-cad757bbc72a"

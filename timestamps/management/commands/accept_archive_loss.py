@@ -10,7 +10,7 @@ from common.errors import FloodgateError
 from common.stores.guarded import STORE_AWAY
 from config import env
 from timestamps.locks import archiver_lease
-from timestamps.losses import Plan, described, plan_repair, records_of, repair
+from timestamps.log.losses import Plan, described, plan_repair, records_of, repair
 
 
 class Command(AuditedCommand):

@@ -6,8 +6,8 @@ from django.core.management.base import CommandError
 
 from common.audit import AuditedCommand
 from common.stores.guarded import STORE_AWAY
-from timestamps.archiving import archive_waiting
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
+from timestamps.log.archiving import archive_waiting
 
 
 class Command(AuditedCommand):

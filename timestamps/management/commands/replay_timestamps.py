@@ -16,12 +16,12 @@ from common.errors import FloodgateError
 from common.stores.guarded import STORE_AWAY
 from common.text.rfc3339 import NotAnInstant, read_instant
 from config import env
-from timestamps import archive, stream
-from timestamps.consuming import live_table
+from timestamps.livetable import live_table
+from timestamps.log import archive, stream
 from timestamps.models import RecordTable, TableState
-from timestamps.proving import entries_before, entries_in_log
-from timestamps.replaying import replay_step
-from timestamps.replays import cancel_replay, running_replay, start_replay
+from timestamps.replay.proving import entries_before, entries_in_log
+from timestamps.replay.replaying import replay_step
+from timestamps.replay.replays import cancel_replay, running_replay, start_replay
 from timestamps.types import START, Position
 
 STEP_SECONDS = 0.5

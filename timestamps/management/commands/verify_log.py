@@ -9,8 +9,8 @@ from rich.progress import Progress
 from common.stores.guarded import STORE_AWAY
 from config import env
 from timestamps.errors import ArchiveUnavailable
-from timestamps.losses import described
-from timestamps.verifying import Verdict, verify_log
+from timestamps.log.losses import described
+from timestamps.log.verifying import Verdict, verify_log
 
 
 class Command(BaseCommand):

@@ -14,7 +14,7 @@ from common.stores import valkey
 from gateway.operate.health import Readiness, health_routes
 from gateway.operate.proofs import TRUTH_POLICY, write_to_database
 from tests.valkeys import own_truth, own_valkey
-from timestamps.opening import open_log
+from timestamps.log.opening import open_log
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])
 TRUTH, WRITE_STORE, CACHE = "valkey-truth:responseTime", "write-store:responseTime", "valkey-cache:responseTime"

@@ -7,12 +7,12 @@ from bisect import bisect_right
 
 from django.db import connection, transaction
 
-from timestamps import archive, log, stream
-from timestamps.advancing import STEP_ENTRIES
-from timestamps.consuming import live_table
 from timestamps.errors import ReplayRefused
-from timestamps.lines import line_position
+from timestamps.livetable import live_table
+from timestamps.log import archive, reading, stream
+from timestamps.log.lines import line_position
 from timestamps.models import RecordTable, TableState
+from timestamps.records.advancing import STEP_ENTRIES
 from timestamps.tables import record_table
 from timestamps.types import START, Position
 
@@ -47,7 +47,7 @@ def entries_before(beginning: Position) -> int:
     """How many entries the log has through a replay's beginning. It reads what the stream still has of them."""
     at = stream.trimmed()
     total = archive.current().entries_through(min(at, beginning))
-    while at < beginning and (page := log.read_after(at, STEP_ENTRIES)):
+    while at < beginning and (page := reading.read_after(at, STEP_ENTRIES)):
         total += bisect_right(page, beginning, key=line_position)
         at = line_position(page[-1])
     return total

@@ -11,15 +11,14 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import connection
 
-from timestamps import stream
-from timestamps.archive import Archive
-from timestamps.archiving import chain_after, manifest_of
-from timestamps.consuming import live_table
 from timestamps.errors import ArchiveIsBroken
-from timestamps.opening import live_position
-from timestamps.segments import Manifest, loss_name, manifest_name, segment_name, sha256_of, unpack
+from timestamps.livetable import live_position, live_table
+from timestamps.log import stream
+from timestamps.log.archive import Archive
+from timestamps.log.archiving import chain_after, manifest_of
+from timestamps.log.segments import Manifest, loss_name, manifest_name, segment_name, sha256_of, unpack
+from timestamps.log.trimming import check_place
 from timestamps.tables import record_table
-from timestamps.trimming import check_place
 from timestamps.types import START, Position
 
 _COUNT = """

@@ -11,13 +11,13 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from timestamps.decoding import decode_entries
+from timestamps.livetable import live_of
 from timestamps.locks import lock_dead_letters, lock_tables
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
-from timestamps.replays import live_of
+from timestamps.records.decoding import decode_entries
+from timestamps.records.writing import write_records
 from timestamps.tables import ids_in
 from timestamps.types import Position, Record
-from timestamps.writing import write_records
 
 RETRY_LETTERS = 1_000  # of one transaction
 

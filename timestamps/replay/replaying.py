@@ -13,14 +13,15 @@ from contextlib import suppress
 from django.db import connection, transaction
 from django.utils import timezone
 
-from timestamps import stream
-from timestamps.advancing import STEP_ENTRIES, advance, is_whole
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable, NoLiveTable, ReplayRefused, TableIsBroken
+from timestamps.livetable import live_of
 from timestamps.locks import consumer_lease, lock_table, lock_tables, replay_lease
+from timestamps.log import stream
 from timestamps.models import RecordTable, TableState
-from timestamps.proving import copied_table, counts_are_proved
-from timestamps.replays import give_up, live_of, running_replay
-from timestamps.settling import settle_dead_letters, waiting_command_ids
+from timestamps.records.advancing import STEP_ENTRIES, advance, is_whole
+from timestamps.records.settling import settle_dead_letters, waiting_command_ids
+from timestamps.replay.proving import copied_table, counts_are_proved
+from timestamps.replay.replays import give_up, running_replay
 from timestamps.tables import ids_in, record_table
 
 logger = logging.getLogger(__name__)

@@ -2,10 +2,10 @@
 
 import time
 
-from timestamps import stream
-from timestamps.consuming import consume_log
-from timestamps.lagging import is_behind, lag_seconds
-from timestamps.opening import open_soon
+from timestamps.consumer.consuming import consume_log
+from timestamps.consumer.lagging import is_behind, lag_seconds
+from timestamps.log import stream
+from timestamps.log.opening import open_soon
 
 LATE_SECONDS = 1.0
 

@@ -6,17 +6,17 @@ from uuid import UUID
 
 from django.db import transaction
 
-from timestamps import log
-from timestamps.deadletters import bury
-from timestamps.decoding import decode_lines
 from timestamps.errors import TableIsBroken
-from timestamps.lines import line_position, load_entry
 from timestamps.locks import lock_table
+from timestamps.log import reading
+from timestamps.log.lines import line_position, load_entry
+from timestamps.log.opening import open_log
 from timestamps.models import RecordTable, TableState
-from timestamps.opening import open_log
+from timestamps.records.deadletters import bury
+from timestamps.records.decoding import decode_lines
+from timestamps.records.writing import Refused, write_records
 from timestamps.tables import ids_in
 from timestamps.types import Entry, Record
-from timestamps.writing import Refused, write_records
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def advance(number: int) -> int:
             return 0
         if not is_whole(table):
             raise TableIsBroken
-        lines = log.read_after(table.position, STEP_ENTRIES)
+        lines = reading.read_after(table.position, STEP_ENTRIES)
         if lines:
             _take(table, lines)
     return len(lines)

@@ -13,10 +13,10 @@ from typing import ParamSpec, TypeVar
 import zstandard
 from django.conf import settings
 
-from timestamps.archivestore import ArchiveStore
 from timestamps.errors import ArchiveIsBroken
-from timestamps.lines import line_position
-from timestamps.segments import (
+from timestamps.log.archivestore import ArchiveStore
+from timestamps.log.lines import line_position
+from timestamps.log.segments import (
     NO_MANIFEST,
     Manifest,
     load_manifest,

@@ -9,7 +9,7 @@
 local stream, prefix = ARGV[1], ARGV[2]
 local most_entries, mark_seconds, most_marks = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local SEQUENCES = 16777216 -- of one millisecond, as ids have room for (timestamps/ids.py)
--- include: ../../common/lua/marks.lua
+-- include: ../../../common/lua/marks.lua
 -- include: life.lua
 -- include: lastid.lua
 local length = redis.call('XLEN', stream)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from timestamps import stream
+from timestamps.log import stream
 from timestamps.selectors import read_through
 
 COUNTED_ENTRIES = 5_000  # 15 ms

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from timestamps import stream
-from timestamps.archive import Archive
 from timestamps.errors import ArchiveIsBroken
-from timestamps.lines import line_position
-from timestamps.segments import Manifest
-from timestamps.trimming import check_segment, compare_with_stream
+from timestamps.log import stream
+from timestamps.log.archive import Archive
+from timestamps.log.lines import line_position
+from timestamps.log.segments import Manifest
+from timestamps.log.trimming import check_segment, compare_with_stream
 from timestamps.types import START, Position
 
 

@@ -6,12 +6,12 @@ import time
 from django.db import transaction
 from django.utils import timezone
 
-from timestamps import stream
-from timestamps.advancing import STEP_ENTRIES, advance
 from timestamps.errors import TableIsBroken
 from timestamps.locks import consumer_lease
+from timestamps.log import stream
 from timestamps.models import RecordTable, TableState
-from timestamps.replays import live_of, rebuild
+from timestamps.records.advancing import STEP_ENTRIES, advance
+from timestamps.replay.replays import rebuild
 from timestamps.tables import create_record_table, drop_record_table
 
 logger = logging.getLogger(__name__)
@@ -73,11 +73,6 @@ def _step() -> int | None:
     table.refresh_from_db()
     stream.raise_persisted(table.position)
     return taken
-
-
-def live_table() -> RecordTable:
-    """Raises NoLiveTable."""
-    return live_of(list(RecordTable.objects.filter(state=TableState.LIVE)))
 
 
 @transaction.atomic

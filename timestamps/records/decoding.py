@@ -9,7 +9,7 @@ from datetime import datetime
 
 from common.text.uuids import HYPHENATED_UUID
 from timestamps.errors import BrokenEntry
-from timestamps.lines import load_entry
+from timestamps.log.lines import load_entry
 from timestamps.types import Entry, Record
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)

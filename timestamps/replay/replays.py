@@ -12,8 +12,9 @@ from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from jobs.waking import wake
-from timestamps.errors import NoLiveTable, ReplayRefused
+from timestamps.errors import ReplayRefused
 from timestamps.jobs import REPLAY
+from timestamps.livetable import live_of
 from timestamps.locks import lock_table, lock_tables
 from timestamps.models import RecordTable, TableState
 from timestamps.tables import create_record_table, drop_record_table
@@ -73,14 +74,6 @@ def drop_retired_tables() -> list[int]:
     """Drop tables that were retired long enough ago; answers their numbers. No lock on what anybody reads."""
     old = RecordTable.objects.filter(state=TableState.RETIRED, retired_at__lt=timezone.now() - DROP_AFTER)
     return [number for number in old.values_list("number", flat=True) if _drop(number)]
-
-
-def live_of(tables: list[RecordTable]) -> RecordTable:
-    """Raises NoLiveTable."""
-    for table in tables:
-        if table.state == TableState.LIVE:
-            return table
-    raise NoLiveTable
 
 
 @transaction.atomic

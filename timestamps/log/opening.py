@@ -16,11 +16,11 @@ from redis.exceptions import RedisError
 from common.forks import renew_after_fork
 from common.stores.guarded import DATABASE_AWAY
 from common.stores.sqlstate import sqlstate
-from timestamps import stream
-from timestamps.archive import Archive
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
+from timestamps.livetable import live_position
 from timestamps.locks import lock_tables
-from timestamps.models import RecordTable, TableState
+from timestamps.log import stream
+from timestamps.log.archive import Archive
 from timestamps.tables import UNDEFINED_TABLE
 from timestamps.types import START, Position
 
@@ -71,12 +71,6 @@ def _taken(*, is_needed: bool) -> Position:
 def _taken_for_good() -> Position:
     """Behind the locks of whoever read the store as it was and has yet to commit that."""
     return max([START, *(table.position for table in lock_tables())])
-
-
-def live_position() -> Position:
-    """START without a live table."""
-    live = RecordTable.objects.filter(state=TableState.LIVE).first()
-    return live.position if live else START
 
 
 def _refuse_lost_archive(found: Archive, state: stream.State, taken: Position) -> None:

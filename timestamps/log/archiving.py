@@ -9,12 +9,12 @@ import time
 
 from django.conf import settings
 
-from timestamps import archive, log, stream
-from timestamps.archive import Archive
 from timestamps.errors import ArchiveIsBroken
-from timestamps.lines import line_position
 from timestamps.locks import archiver_lease
-from timestamps.segments import (
+from timestamps.log import archive, reading, stream
+from timestamps.log.archive import Archive
+from timestamps.log.lines import line_position
+from timestamps.log.segments import (
     CHAIN_START,
     Manifest,
     manifest_name,
@@ -22,7 +22,7 @@ from timestamps.segments import (
     segment_name,
     sha256_of,
 )
-from timestamps.trimming import PAGE_ENTRIES, trim_segment
+from timestamps.log.trimming import PAGE_ENTRIES, trim_segment
 from timestamps.types import Position
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def _next_lines(position: Position, limit: int) -> list[bytes]:
 
 
 def _read_stream(position: Position, limit: int) -> list[bytes]:
-    lines = log.read_stream_after(position, limit)
+    lines = reading.read_stream_after(position, limit)
     if lines is None:
         raise ArchiveIsBroken(f"The archive ends at {position}, and the stream begins only after {stream.trimmed()}.")
     return lines

@@ -1,8 +1,8 @@
 """The log from its first entry to its last, wherever they are: archived segments, then the stream."""
 
-from timestamps import archive, stream
-from timestamps.lines import line_position
-from timestamps.opening import open_log
+from timestamps.log import archive, stream
+from timestamps.log.lines import line_position
+from timestamps.log.opening import open_log
 from timestamps.types import Position
 
 

@@ -25,7 +25,7 @@ from redis.exceptions import TimeoutError as HeldUp
 
 from common.stores import valkey
 from common.stores.luafiles import load_lua
-from timestamps.lines import Found, dump_found
+from timestamps.log.lines import Found, dump_found
 from timestamps.types import START, Position, Submission
 
 APPENDED, REPLAYED, REUSED, FULL, NO_MARKS, NOT_OPEN = b"A", b"R", b"X", b"F", b"M", b"N"

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 from django.conf import settings
 
-from timestamps import archive, stream
-from timestamps.archive import Archive
 from timestamps.errors import ArchiveIsBroken
-from timestamps.lines import line_position
+from timestamps.log import archive, stream
+from timestamps.log.archive import Archive
+from timestamps.log.lines import line_position
+from timestamps.log.segments import Manifest, sha256_of
 from timestamps.models import RecordTable, TableState
-from timestamps.segments import Manifest, sha256_of
 from timestamps.types import START, Position
 
 PAGE_ENTRIES = 5_000

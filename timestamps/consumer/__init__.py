@@ -1,0 +1,1 @@
+"""Keeping the live table up with the log, and how far it is behind."""

@@ -1,0 +1,1 @@
+"""Building a table of records from the log beside the live one."""
