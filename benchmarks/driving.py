@@ -4,9 +4,13 @@ import json
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.load import LoadResult, run_load
 from benchmarks.processes import cpu_seconds
@@ -85,6 +89,16 @@ def drive(
     run = _by_wrk if shutil.which("wrk") else _by_python
     driven = run(port, requests, connections, seconds)
     return Driven(**{**vars(driven), "cpu": (cpu_seconds(pids) - before) / driven.answers})
+
+
+def answered(stack: Stack) -> Counter[str]:
+    """How many requests the server has answered so far, by status: wrk counts no more than errors."""
+    text = httpx.get(f"{stack.url}/metrics", timeout=10).raise_for_status().text
+    statuses = Counter[str]()
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples if family.name == "floodgate_requests" else ():
+            statuses[sample.labels["status"]] += int(sample.value)
+    return statuses
 
 
 def _by_wrk(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Driven:
