@@ -10,13 +10,11 @@ from django.db import ProgrammingError
 
 from common.errors import FloodgateError, Unavailable
 from common.stores.guarded import STORE_AWAY
-from common.stores.sqlstate import sqlstate
+from common.stores.sqlstate import NOT_MIGRATED, sqlstate
 from jobs.job import Job
 from jobs.waking import wake
 
 logger = logging.getLogger(__name__)
-
-NOT_MIGRATED = ("42P01", "42703")  # a table or column of a later migration is missing
 
 
 def add_tasks(app: Celery, jobs: Iterable[Job]) -> None:

@@ -5,9 +5,8 @@ from uuid import UUID
 
 from django.db import ProgrammingError, connection, transaction
 
-from common.stores.sqlstate import sqlstate
+from common.stores.sqlstate import UNDEFINED_TABLE, sqlstate
 
-UNDEFINED_TABLE = "42P01"  # the SQLSTATE of a table that was dropped, or of a fresh database
 # The second index is for people: by correlation id, in the admin.
 _CREATE = """
 CREATE TABLE {table} (

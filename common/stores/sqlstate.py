@@ -2,6 +2,8 @@
 
 LOCK_TIMEOUT = "55P03"
 STATEMENT_TIMEOUT = "57014"
+UNDEFINED_TABLE = "42P01"
+NOT_MIGRATED = (UNDEFINED_TABLE, "42703")  # a table or a column of a later migration is missing
 
 
 def sqlstate(error: BaseException) -> str:

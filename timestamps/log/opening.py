@@ -15,13 +15,12 @@ from redis.exceptions import RedisError
 
 from common.forks import renew_after_fork
 from common.stores.guarded import DATABASE_AWAY
-from common.stores.sqlstate import sqlstate
+from common.stores.sqlstate import NOT_MIGRATED, sqlstate
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 from timestamps.livetable import live_position
 from timestamps.locks import lock_tables
 from timestamps.log import stream
 from timestamps.log.archive import Archive
-from timestamps.tables import UNDEFINED_TABLE
 from timestamps.types import START, Position
 
 logger = logging.getLogger(__name__)
@@ -58,7 +57,7 @@ def _taken(*, is_needed: bool) -> Position:
     try:
         return _taken_for_good() if is_needed else live_position()
     except ProgrammingError as error:
-        if sqlstate(error) != UNDEFINED_TABLE:
+        if sqlstate(error) not in NOT_MIGRATED:
             raise
         return START  # a database that is not migrated yet has taken nothing
     except DATABASE_AWAY:

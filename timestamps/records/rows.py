@@ -7,10 +7,10 @@ from uuid import UUID
 
 from django.db import ProgrammingError, connection
 
-from common.stores.sqlstate import sqlstate
+from common.stores.sqlstate import NOT_MIGRATED, sqlstate
 from common.text.exactjson import rfc3339
 from timestamps.models import TableState
-from timestamps.tables import UNDEFINED_TABLE, record_table
+from timestamps.tables import record_table
 from timestamps.types import Timestamp
 
 _NUMBERS = "SELECT number FROM timestamps_recordtable WHERE state = ANY(%s) ORDER BY number"
@@ -33,7 +33,7 @@ def _fetch(sql: str, parameter: list[Any] | UUID) -> list[Any]:
             cursor.execute(sql, [parameter])
             return list(cursor.fetchall())
     except ProgrammingError as error:
-        if sqlstate(error) != UNDEFINED_TABLE:
+        if sqlstate(error) not in NOT_MIGRATED:
             raise
         return []
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from django.db import DatabaseError, connection, transaction
 
-from common.stores.sqlstate import sqlstate
+from common.stores.sqlstate import UNDEFINED_TABLE, sqlstate
 from timestamps.errors import TableIsBroken
-from timestamps.tables import UNDEFINED_TABLE, record_table
+from timestamps.tables import record_table
 from timestamps.types import Record
 
 BAD_DATA_CLASSES = ("22", "23")  # 23 too where the table has an id already

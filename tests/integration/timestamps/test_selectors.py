@@ -128,14 +128,27 @@ def test_a_database_of_before_is_being_rebuilt_until_it_has_caught_up() -> None:
     assert isinstance(read(uuid4()), TimestampNotFound)
 
 
-def test_a_database_without_tables_is_being_rebuilt() -> None:
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("timestamps_recordtable", ""),
+        ("timestamps_deadletter", ""),
+        ("timestamps_recordtable", "last_command_id"),
+        ("timestamps_deadletter", "command_id"),
+    ],
+)
+def test_a_database_that_is_being_migrated_is_being_rebuilt(table: str, column: str) -> None:
     [lost] = append(1)
     consume_log()
-    sql("ALTER TABLE timestamps_recordtable RENAME TO hidden")
+    [waiting] = append(1)
+    sql(f"ALTER TABLE {table} RENAME {f'COLUMN {column}' if column else ''} TO hidden")
     try:
-        assert isinstance(read(lost), Rebuilding)
+        assert isinstance(read(lost), Rebuilding | Timestamp)
+        assert isinstance(read(uuid4()), Rebuilding)
+        assert is_found(waiting)
     finally:
-        sql("ALTER TABLE hidden RENAME TO timestamps_recordtable")
+        hidden = f"{table} RENAME COLUMN hidden TO {column}" if column else f"hidden RENAME TO {table}"
+        sql(f"ALTER TABLE {hidden}")
 
 
 def test_a_database_without_a_live_table_is_being_rebuilt() -> None:
