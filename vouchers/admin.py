@@ -39,8 +39,9 @@ from vouchers.models import (
 )
 from vouchers.parsing import PAGE_MAX, read_phone_number
 from vouchers.redemption.reversing import reverse_redemptions
-from vouchers.selectors import ledger_lines, statement_of
 from vouchers.types import LimitChange
+from vouchers.wallet.choice import wallets
+from vouchers.wallet.local import ledger_lines
 
 
 class LimitForm(BaseDialogForm):  # type: ignore[misc]
@@ -145,7 +146,7 @@ class RedemptionAdmin(LargeTableAdmin):
         if HYPHENATED_UUID.fullmatch(term):
             return queryset.filter(pk=term)
         if term.startswith("+"):  # by the ledger: an index of redeemers is one more to write for each redemption
-            lines = statement_of(read_phone_number(term), limit=PAGE_MAX).transactions
+            lines = wallets().read_statement(read_phone_number(term), limit=PAGE_MAX, before=None).transactions
             return queryset.filter(pk__in=[line.redemption_id for line in lines if line.redemption_id])
         voucher_id = Voucher.objects.filter(code=term).values_list("id", flat=True).first()
         return queryset.filter(voucher=voucher_id) if voucher_id else queryset.none()

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -26,7 +25,6 @@ from gateway.views.idempotent import idempotent
 from gateway.views.strictview import query_of, reads_request_itself
 from vouchers.codes.creating import create_vouchers
 from vouchers.codes.generating import cancel_generation, order_generation
-from vouchers.errors import WalletElsewhere
 from vouchers.gate.guessing import counted_lookup
 from vouchers.hot import READ_VOUCHER
 from vouchers.parsing import (
@@ -49,7 +47,6 @@ from vouchers.selectors import (
     generated_vouchers,
     read_generation,
     redemptions_of,
-    statement_of,
 )
 from vouchers.serializers import (
     GenerationSerializer,
@@ -68,13 +65,8 @@ from vouchers.serializers import (
     WantedVoucherSerializer,
 )
 from vouchers.types import Lookup, Movement, VoucherTerms
+from vouchers.wallet.choice import wallets
 from vouchers.wallet.wallets import move_money, open_profiles
-
-
-def refuse_elsewhere() -> None:
-    """Raises WalletElsewhere."""
-    if settings.WALLET_URL:
-        raise WalletElsewhere
 
 
 def _answer(outcome: Any, status: int = 200) -> Response:
@@ -237,7 +229,7 @@ class ProfilesView(ExactView):
     @extend_schema(operation_id="open_profile", request=WantedProfileSerializer, responses=ProfileSerializer)
     @idempotent
     def post(self, request: Request) -> Response:
-        refuse_elsewhere()
+        wallets().refuse_elsewhere()
         fields = read_fields(request.data, PROFILE)
         return _answer(open_profiles([Movement(fields["phone_number"], fields["balance"])])[0])
 
@@ -250,7 +242,7 @@ class TransactionsView(ExactView):
     @extend_schema(operation_id="move_money", request=MovementSerializer, responses=MovedSerializer)
     @idempotent
     def post(self, request: Request) -> Response:
-        refuse_elsewhere()
+        wallets().refuse_elsewhere()
         return _answer(move_money([Movement(**read_fields(request.data, MOVEMENT))])[0])
 
 
@@ -263,4 +255,4 @@ class StatementView(ExactView):
     @extend_schema(operation_id="read_statement", parameters=[StatementQuerySerializer], responses=StatementSerializer)
     def get(self, request: Request, phone_number: str) -> Response:
         user = read_phone_number(phone_number)
-        return Response(asdict(statement_of(user, limit=self.query["limit"], before=self.query["cursor"])))
+        return Response(asdict(wallets().read_statement(user, limit=self.query["limit"], before=self.query["cursor"])))

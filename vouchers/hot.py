@@ -2,10 +2,8 @@
 
 from dataclasses import asdict
 
-from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter
 
-from common.stores.circuits import Circuit
 from common.stores.guarded import WRITE_STORE
 from common.text.exactjson import dump_exactly, rfc3339
 from common.text.fields import read_body, read_query
@@ -15,10 +13,9 @@ from gateway.keys.scopes import KeyScope
 from vouchers.gate.lookups import look_up_vouchers, refuse_known_lookup
 from vouchers.parsing import BY_CODE, REDEEM, read_phone_number
 from vouchers.redemption.admission import redeem_admitted, refuse_known
-from vouchers.selectors import read_wallets
 from vouchers.serializers import ProfileSerializer, RedeemSerializer, RedemptionSerializer, VoucherSerializer
 from vouchers.types import Lookup, Redeem, Redeemed, VoucherState, Wallet
-from vouchers.wallet.remotewallet import probe_wallet
+from vouchers.wallet.choice import read_wallets, wallets
 
 REDEEM_BATCH = 500
 
@@ -97,7 +94,7 @@ register(
         parse=parse_phone_number,
         run=read_wallets,
         reply=reply_profile,
-        store=Circuit("wallet", probe_wallet) if settings.WALLET_URL else WRITE_STORE,
+        store=wallets().store(),
         responses={200: ProfileSerializer},
         description="A user's wallet with its balance.",
     ),

@@ -1,32 +1,25 @@
-"""Reads of vouchers, redemptions and wallets."""
+"""Reads of vouchers and redemptions. Those of wallets: ``wallet/choice.py``."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
-from django.db.models import Q
 
 from common.errors import NOTHING_DONE, FieldError, InvalidInput, StoreUnavailable
 from common.stores.guarded import DATABASE_AWAY
 from common.stores.sqlfiles import load_sql
 from common.stores.sqlstate import STATEMENT_TIMEOUT, sqlstate
-from vouchers.errors import GenerationNotFound, GenerationRunning, ProfileNotFound, VoucherNotFound
-from vouchers.models import USERS_BELOW, Generation, Profile, Redemption, Transfer, Voucher
+from vouchers.errors import GenerationNotFound, GenerationRunning, VoucherNotFound
+from vouchers.models import Generation, Redemption, Voucher
 from vouchers.types import (
     GenerationState,
     RedemptionPage,
     ReportedRedemption,
-    Statement,
-    StatementLine,
     VoucherState,
-    Wallet,
 )
-from vouchers.wallet.remotewallet import read_remote_statement, read_remote_wallets
 
 LINES_AT_ONCE = 1_000  # 80 KB
 _SQL = load_sql(Path(__file__).parent / "sql" / "vouchers.sql")
@@ -49,15 +42,6 @@ def read_vouchers(codes: list[str]) -> list[VoucherState | VoucherNotFound]:
     """Vouchers by code, in the order of ``codes``."""
     found = {voucher.code: state_of(voucher) for voucher in Voucher.objects.filter(code__in=set(codes))}
     return [found.get(code) or VoucherNotFound() for code in codes]
-
-
-def read_wallets(phone_numbers: list[str]) -> list[Wallet | ProfileNotFound]:
-    """Wallets by phone number, in the order of ``phone_numbers``. Raises WalletUnavailable, with WALLET_URL only."""
-    if settings.WALLET_URL:
-        return read_remote_wallets(phone_numbers)
-    rows = Profile.objects.filter(phone_number__in=set(phone_numbers))
-    found = {row.phone_number: Wallet(row.id, row.phone_number, row.balance) for row in rows}
-    return [found.get(phone_number) or ProfileNotFound(phone_number) for phone_number in phone_numbers]
 
 
 def redemptions_of(code: str, *, limit: int, offset: int = 0, after: UUID | None = None) -> RedemptionPage:
@@ -111,40 +95,6 @@ def _copied(parameters: dict[str, Any]) -> Iterator[bytes]:
     except DATABASE_AWAY as exc:
         too_many = "More redemptions than one answer has time for; ask for pages, with limit and cursor."
         raise StoreUnavailable(too_many if sqlstate(exc) == STATEMENT_TIMEOUT else NOTHING_DONE) from exc
-
-
-def statement_of(phone_number: str, *, limit: int, before: int | None = None) -> Statement:
-    """A user's transfers, the newest first.
-
-    Args:   limit: of the page; before: the last one that the reader has.
-    Raises: ProfileNotFound; WalletUnavailable, with WALLET_URL only.
-    """
-    if settings.WALLET_URL:
-        return read_remote_statement(phone_number, limit=limit, before=before)
-    if not Profile.objects.filter(phone_number=phone_number).exists():
-        raise ProfileNotFound(phone_number)
-    lines = ledger_lines(phone_number, limit=limit, before=before)
-    return Statement(lines, lines[-1].id if len(lines) == limit else None)
-
-
-def ledger_lines(phone_number: str, *, limit: int, before: int | None = None) -> list[StatementLine]:
-    """A user's transfers in this deployment's ledger, the newest first."""
-    lines = [*_lines("credit", phone_number, limit, before), *_lines("debit", phone_number, limit, before)]
-    lines.sort(key=lambda line: line.id, reverse=True)
-    return lines[:limit]
-
-
-def _lines(side: str, phone_number: str, limit: int, before: int | None) -> list[StatementLine]:
-    """One side of the ledger, from its own index; both together could use neither."""
-    sign = Decimal(1 if side == "credit" else -1)
-    rows = Transfer.objects.filter(Q(**{side: phone_number}), Q(**{f"{side}__lt": USERS_BELOW})).order_by("-id")
-    if before is not None:
-        rows = rows.filter(id__lt=before)
-    columns = ("id", "kind", "amount", "redemption_id", "created_at")
-    return [
-        StatementLine(transfer_id, kind, sign * amount, redemption_id, created_at)
-        for transfer_id, kind, amount, redemption_id, created_at in rows.values_list(*columns)[:limit]
-    ]
 
 
 def read_generation(generation_id: int) -> GenerationState:

@@ -13,11 +13,10 @@ from common.text.fields import Field, Shape, read_fields
 from gateway.keys.scopes import KeyScope
 from gateway.views.exactview import ExactView
 from gateway.views.idempotent import idempotent
-from vouchers.api import StatementView, refuse_elsewhere
+from vouchers.api import StatementView
 from vouchers.models import TransferKind
 from vouchers.parsing import CENT, money, phone_number, read_redemption_id, uuid
 from vouchers.remote.orders import ORDERS_MAX, apply_orders, transfers_of
-from vouchers.selectors import read_wallets
 from vouchers.serializers import (
     OrderedTransferSerializer,
     ProfileSerializer,
@@ -27,6 +26,8 @@ from vouchers.serializers import (
     WalletOrderSerializer,
 )
 from vouchers.types import Order, Wallet
+from vouchers.wallet.choice import wallets
+from vouchers.wallet.local import read_wallets
 
 
 def order_kind(value: Any) -> str:
@@ -113,7 +114,7 @@ class WalletStatementView(WalletView, StatementView):
         operation_id="read_wallet_statement", parameters=[StatementQuerySerializer], responses=StatementSerializer
     )
     def get(self, request: Request, phone_number: str) -> Response:
-        refuse_elsewhere()
+        wallets().refuse_elsewhere()
         return super().get(request, phone_number)
 
 
@@ -124,7 +125,7 @@ def _phone_number(given: Any) -> str:
 
 def _each(given: Any, what: str, read: Callable[[Any], Any]) -> list[Any]:
     """Raises: InvalidInput, naming each field with its place in the array; WalletElsewhere."""
-    refuse_elsewhere()
+    wallets().refuse_elsewhere()
     if not isinstance(given, list) or not 1 <= len(given) <= ORDERS_MAX:
         raise InvalidInput(FieldError("body", f"Must be an array of 1 to {ORDERS_MAX} {what}."))
     found, errors = [], []

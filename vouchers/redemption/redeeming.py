@@ -24,9 +24,8 @@ from common.stores.sqlfiles import load_sql
 from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
 from vouchers.locks import take_marks
 from vouchers.metrics import count_outcomes
-from vouchers.models import RedemptionState
 from vouchers.types import Redeem, Redeemed
-from vouchers.wallet.outbox import wake_deliverer
+from vouchers.wallet.choice import wallets
 
 Outcome = Redeemed | Replayed[Redeemed] | FloodgateError
 _SQL = load_sql(Path(__file__).parents[1] / "sql" / "redeem.sql")
@@ -105,12 +104,12 @@ def _give_places(wanted: Sequence[Redeem]) -> list[Outcome]:
         "digests": [digest for digest, _ in marks],
         "fingerprints": [fingerprint for _, fingerprint in marks],
         "marks_since": _marks_since(),
-        "state": RedemptionState.PENDING.value if settings.WALLET_URL else RedemptionState.CREDITED.value,
+        "state": wallets().FIRST_STATE.value,
     }
     given: dict[tuple[str, str], Redeemed] = {}
     outcomes = [_outcome(item, _Row(*row), given) for item, row in zip(wanted, REDEEM.run(parameters), strict=True)]
-    if given and settings.WALLET_URL:
-        transaction.on_commit(wake_deliverer)
+    if given:
+        wallets().deliver()
     return outcomes
 
 

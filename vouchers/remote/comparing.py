@@ -10,7 +10,7 @@ from typing import NamedTuple
 from vouchers.models import OrderState, Redemption, WalletOrder
 from vouchers.types import OrderedTransfer
 from vouchers.wallet.reconciling import EXAMPLES, Discrepancy
-from vouchers.wallet.remotewallet import read_remote_transfers
+from vouchers.wallet.remotewallet import read_transfers
 
 COMPARED = 100_000
 PAGE = 1_000  # redemptions in a request; at most orders.ORDERS_MAX
@@ -51,7 +51,7 @@ def _pages() -> Iterator[list[Redemption]]:
 def _differences(page: Sequence[Redemption]) -> list[Discrepancy]:
     """An order is here before the wallet has its transfer, and is applied after; so what is known is read twice."""
     before = _known(page)
-    there = set(read_remote_transfers([row.id for row in page]))
+    there = set(read_transfers([row.id for row in page]))
     possible = _known(page).keys()
     missing = {transfer for transfer, state in before.items() if state == OrderState.APPLIED} - there
     return [Discrepancy("wallet_has_the_transfer", _line(transfer)) for transfer in sorted(missing)] + [

@@ -1,4 +1,4 @@
-"""The wallet of another deployment of this project, over HTTP.
+"""The wallet of another deployment of this project, over HTTP. ``local.py`` has the same functions for our own.
 
 Each call is answered completely or not at all: whatever is not a whole answer is WalletUnavailable, and says nothing
 about what the wallet did.
@@ -13,18 +13,35 @@ from urllib.parse import quote
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 
 from common.errors import InvalidInput
 from common.network.outgoing import NO_ANSWER, Outgoing, Patience, send
+from common.stores.circuits import Circuit
 from common.text.exactjson import dump_exactly
 from common.text.jsonbody import load_json
 from common.text.rfc3339 import read_instant
-from vouchers.errors import ProfileNotFound, WalletUnavailable
+from vouchers.errors import ProfileNotFound, WalletElsewhere, WalletUnavailable
+from vouchers.models import RedemptionState
 from vouchers.types import Order, OrderAnswer, OrderedTransfer, OrderOutcome, Statement, StatementLine, Wallet
+from vouchers.wallet.outbox import wake_deliverer
 
 ANSWER_BYTES = 2 * 2**20  # a thousand lines of a statement are a tenth of it
+FIRST_STATE = RedemptionState.PENDING  # until its order is answered
 _DELIVERY = Patience(2.0, 5.0)
 _READING = Patience(0.5, 1.0)  # a request is answered at its deadline of 1.5 s
+
+
+def store() -> Circuit:
+    return Circuit("wallet", probe_wallet)
+
+
+def deliver() -> None:
+    transaction.on_commit(wake_deliverer)
+
+
+def refuse_elsewhere() -> None:
+    raise WalletElsewhere
 
 
 def send_orders(orders: Sequence[Order]) -> list[OrderAnswer]:
@@ -42,8 +59,7 @@ def send_orders(orders: Sequence[Order]) -> list[OrderAnswer]:
     return answers
 
 
-def read_remote_wallets(phone_numbers: Sequence[str]) -> list[Wallet | ProfileNotFound]:
-    """As ``selectors.read_wallets``. Raises WalletUnavailable."""
+def read_wallets(phone_numbers: Sequence[str]) -> list[Wallet | ProfileNotFound]:
     with _understood():
         found = _ask("POST", "/api/wallet/profiles", _READING, list(phone_numbers))
         wallets = [given and Wallet(given["id"], given["phone_number"], Decimal(given["balance"])) for given in found]
@@ -52,8 +68,7 @@ def read_remote_wallets(phone_numbers: Sequence[str]) -> list[Wallet | ProfileNo
     return [wallet or ProfileNotFound(phone) for wallet, phone in zip(wallets, phone_numbers, strict=True)]
 
 
-def read_remote_statement(phone_number: str, *, limit: int, before: int | None) -> Statement:
-    """As ``selectors.statement_of``. Raises ProfileNotFound, WalletUnavailable."""
+def read_statement(phone_number: str, *, limit: int, before: int | None) -> Statement:
     cursor = f"&cursor={before}" if before is not None else ""
     with _understood():
         path = f"/api/wallet/profiles/{quote(phone_number)}/transactions?limit={limit}{cursor}"
@@ -63,7 +78,7 @@ def read_remote_statement(phone_number: str, *, limit: int, before: int | None) 
         return Statement([_line(given) for given in found["transactions"]], found["cursor"])
 
 
-def read_remote_transfers(redemption_ids: Sequence[UUID]) -> list[OrderedTransfer]:
+def read_transfers(redemption_ids: Sequence[UUID]) -> list[OrderedTransfer]:
     """What the wallet has of these redemptions, at most orders.ORDERS_MAX, in any order. Raises WalletUnavailable."""
     with _understood():
         found = _ask("POST", "/api/wallet/transfers", _DELIVERY, list(redemption_ids))

@@ -44,7 +44,7 @@ from vouchers.remote.settling import settle_orders
 from vouchers.types import Movement, Order, OrderAnswer, OrderOutcome, ReversedRedemption, Wallet
 from vouchers.wallet import remotewallet
 from vouchers.wallet.reconciling import reconcile
-from vouchers.wallet.remotewallet import read_remote_wallets, send_orders
+from vouchers.wallet.remotewallet import read_wallets, send_orders
 from vouchers.wallet.wallets import move_money
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -676,7 +676,7 @@ def test_profiles_are_the_wallets(remote: Remote) -> None:
     remote.respond = lambda request, body: answer(
         request, [{"id": 1, "phone_number": json.loads(body)[0], "balance": Decimal("5.10")}, None]
     )
-    found = read_remote_wallets([phone(1), phone(2)])
+    found = read_wallets([phone(1), phone(2)])
     assert found[0] == Wallet(1, phone(1), Decimal("5.10"))
     assert words(found[1:]) == ["ProfileNotFound"]
 
