@@ -1,20 +1,16 @@
-"""Workers: a chunk's prices, rejects and mark are one transaction.
-
-An attempt is counted and committed before its work, under the chunk's lease. So a chunk that kills its worker every
-time is given up after MAX_ATTEMPTS, instead of keeping the batches behind it waiting for ever.
-"""
+"""Workers: a chunk's prices, rejects and mark are one transaction. A chunk is a piece of work: ``jobs/pieces.py``."""
 
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from math import inf
 
-from django.db import DatabaseError, connection, transaction
-from django.db.models import F
+from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from common.stores.guarded import is_temporary
-from common.work.afterwork import working_for
+from jobs.pieces import MAX_ATTEMPTS, Pieces
 from rates.batches.admission import waiting_chunks
 from rates.batches.locks import chunk_lease, lock_batch, lock_chunk
 from rates.batches.rows import apply_rows, rows_of
@@ -23,75 +19,46 @@ from rates.models import BATCH_ACTIVE, BatchChunk, BatchReject, BatchStatus, Pri
 
 logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 5
 ABANDONED_AFTER = 2 * MAX_ATTEMPTS  # giving up failed as well: a person must look, and what is behind it goes on
 STATEMENT_SECONDS = 60  # prices may wait for an import of the same lanes, now and then
-CANDIDATES = 32  # more than there are workers
 GIVEN_UP = "not-applied"
+
+
+class _Chunks(Pieces[BatchChunk]):
+    what = "batch of prices: chunk"
+
+    def waiting(self) -> QuerySet[BatchChunk]:
+        return waiting_chunks().filter(attempts__lt=ABANDONED_AFTER).order_by("batch_id", "number")
+
+    def lease(self, key: int) -> AbstractContextManager[bool]:
+        return chunk_lease(key)
+
+    def lock(self, key: int) -> BatchChunk | None:
+        return lock_chunk(key)
+
+    def correlation_id(self, row: BatchChunk) -> str:
+        return row.batch.correlation_id
+
+    def begin(self, row: BatchChunk) -> None:
+        queued = PriceBatch.objects.filter(pk=row.batch_id, status=BatchStatus.QUEUED)
+        queued.update(status=BatchStatus.RUNNING, started_at=timezone.now())
+
+    def work(self, key: int) -> None:
+        _apply(key)
+
+    def give_up(self, key: int) -> None:
+        _give_up(key)
+
+
+CHUNKS = _Chunks()
 
 
 def apply_batches(seconds: float = inf) -> bool:
     """Apply waiting chunks in the order of their batches, for about ``seconds``.
 
-    Returns: whether there may be more to do; False when nothing is left that this worker could do now.
-    Raises:  DatabaseError: the database is away; call again later, whole chunks are there.
+    Returns, Raises: as ``Pieces.work_through``; whole chunks are there.
     """
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if not _work_on_next():
-            return False
-    return True
-
-
-def _work_on_next() -> bool:
-    candidates = waiting_chunks().filter(attempts__lt=ABANDONED_AFTER).order_by("batch_id", "number")
-    for chunk_id in list(candidates.values_list("id", flat=True)[:CANDIDATES]):
-        with chunk_lease(chunk_id) as is_ours:
-            if is_ours and _attempt(chunk_id):
-                return True
-    return False
-
-
-def _attempt(chunk_id: int) -> bool:
-    """Whether there was something to do."""
-    chunk = _count_attempt(chunk_id)
-    if chunk is None:
-        return False
-    with working_for(chunk.batch.correlation_id, "batch of prices: chunk"):
-        _apply_or_give_up(chunk_id, chunk.attempts)
-    return True
-
-
-def _apply_or_give_up(chunk_id: int, attempts: int) -> None:
-    try:
-        with transaction.atomic():
-            _give_up(chunk_id) if attempts > MAX_ATTEMPTS else _apply(chunk_id)
-    except Exception as error:
-        if is_temporary(error):
-            _take_back_attempt(chunk_id)
-            raise
-        logger.exception("batch_chunk_failed", extra={"chunk": chunk_id, "attempts": attempts})
-
-
-def _count_attempt(chunk_id: int) -> BatchChunk | None:
-    """The chunk with this attempt; None when there is nothing to do any more."""
-    with transaction.atomic():
-        chunk = lock_chunk(chunk_id)
-        if chunk is None:
-            return None
-        chunk.attempts += 1
-        chunk.save(update_fields=["attempts"])
-        queued = PriceBatch.objects.filter(pk=chunk.batch_id, status=BatchStatus.QUEUED)
-        queued.update(status=BatchStatus.RUNNING, started_at=timezone.now())
-    return chunk
-
-
-def _take_back_attempt(chunk_id: int) -> None:
-    """An outage of the store is no fault of the chunk. When the store can't be told, the attempt counts."""
-    try:
-        BatchChunk.objects.filter(pk=chunk_id, is_done=False).update(attempts=F("attempts") - 1)
-    except DatabaseError:
-        logger.warning("batch_attempt_counts", extra={"chunk": chunk_id})
+    return CHUNKS.work_through(seconds)
 
 
 def _apply(chunk_id: int) -> None:

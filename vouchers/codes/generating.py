@@ -7,17 +7,16 @@ come after all others.
 
 import logging
 import secrets
-import time
+from contextlib import AbstractContextManager
 from functools import partial
 from math import inf
 
 import structlog
-from django.db import DatabaseError, transaction
-from django.db.models import F
+from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from common.stores.guarded import is_temporary
-from common.work.afterwork import working_for
+from jobs.pieces import MAX_ATTEMPTS, Pieces
 from jobs.waking import wake
 from vouchers.codes.creating import insert_vouchers
 from vouchers.errors import GenerationEnded, GenerationNotFound
@@ -30,8 +29,6 @@ from vouchers.types import GenerationState, VoucherTerms
 logger = logging.getLogger(__name__)
 
 SLICE = 5_000
-CANDIDATES = 8  # more than there are workers
-MAX_ATTEMPTS = 5
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # without I, L, O and U, which are misread
 RANDOM_CHARACTERS = 13  # of 5 bits each: 65 bits, so a guess finds one of a million codes once in 3.7e13 tries
 
@@ -68,71 +65,39 @@ def cancel_generation(generation_id: int) -> GenerationState:
     return generation_state(ordered)
 
 
+class _Slices(Pieces[Generation]):
+    what = "generation: slice"
+
+    def waiting(self) -> QuerySet[Generation]:
+        return Generation.objects.filter(status=GenerationStatus.RUNNING).order_by("attempts", "id")
+
+    def lease(self, key: int) -> AbstractContextManager[bool]:
+        return generation_lease(key)
+
+    def lock(self, key: int) -> Generation | None:
+        return _lock_running(key)
+
+    def correlation_id(self, row: Generation) -> str:
+        return row.correlation_id
+
+    def work(self, key: int) -> None:
+        _make_slice(key)
+
+    def give_up(self, key: int) -> None:
+        _give_up(key)
+
+
+SLICES = _Slices()
+
+
 def generate_vouchers(seconds: float = inf) -> bool:
     """Make vouchers that are ordered, for about ``seconds``.
 
-    Returns: whether there may be more to do; False when nothing is left that this worker could do now.
-    Raises:  DatabaseError: call again later, whole slices are there.
+    Returns, Raises: as ``Pieces.work_through``; whole slices are there.
     """
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if not _work_on_next():
-            return False
-    return True
+    return SLICES.work_through(seconds)
 
 
-def _work_on_next() -> bool:
-    running = Generation.objects.filter(status=GenerationStatus.RUNNING).order_by("attempts", "id")
-    for generation_id in list(running.values_list("id", flat=True)[:CANDIDATES]):
-        with generation_lease(generation_id) as is_mine:
-            if is_mine and _attempt(generation_id):
-                return True
-    return False
-
-
-def _attempt(generation_id: int) -> bool:
-    """Whether there was something to do. What fails each time is given up, so that nothing waits behind it for ever."""
-    ordered = _count_attempt(generation_id)
-    if ordered is None:
-        return False
-    with working_for(ordered.correlation_id, "generation: slice"):
-        _make_or_give_up(generation_id, ordered.attempts)
-    return True
-
-
-def _make_or_give_up(generation_id: int, attempts: int) -> None:
-    try:
-        if attempts > MAX_ATTEMPTS:
-            _give_up(generation_id)
-        else:
-            _make_slice(generation_id)
-    except Exception as error:
-        if is_temporary(error):
-            _take_back_attempt(generation_id)
-            raise
-        logger.exception("generation_attempt_failed", extra={"generation": generation_id, "attempts": attempts})
-
-
-def _count_attempt(generation_id: int) -> Generation | None:
-    """The order with this attempt; None when there is nothing to do any more."""
-    with transaction.atomic():
-        ordered = _lock_running(generation_id)
-        if ordered is None:
-            return None
-        ordered.attempts += 1
-        ordered.save(update_fields=["attempts"])
-    return ordered
-
-
-def _take_back_attempt(generation_id: int) -> None:
-    """An outage of the store is no fault of the order. When the store can't be told, the attempt counts."""
-    try:
-        Generation.objects.filter(pk=generation_id, attempts__gt=0).update(attempts=F("attempts") - 1)
-    except DatabaseError:
-        logger.warning("generation_attempt_counts", extra={"generation": generation_id})
-
-
-@transaction.atomic
 def _make_slice(generation_id: int) -> None:
     """The order is locked after the work, so that it can be cancelled meanwhile; the slice is undone then."""
     before = Generation.objects.get(pk=generation_id)
@@ -149,7 +114,6 @@ def _make_slice(generation_id: int) -> None:
         _end(ordered, GenerationStatus.DONE)
 
 
-@transaction.atomic
 def _give_up(generation_id: int) -> None:
     ordered = _lock_running(generation_id)
     if ordered is not None:

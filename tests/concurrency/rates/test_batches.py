@@ -80,7 +80,7 @@ def apply_one_chunk_twice(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     submit([row(n) for n in range(10)])
     monkeypatch.setattr(applying, "chunk_lease", no_lease)
     wait_for_each_other(monkeypatch, applying, "_apply", 2)
-    return side_by_side(*[applying._work_on_next] * 2)
+    return side_by_side(*[applying.CHUNKS.work_on_next] * 2)
 
 
 def test_without_the_lease_the_lock_of_the_chunk_still_keeps_the_second_worker_out(
@@ -124,7 +124,7 @@ def test_cancelling_waits_for_the_chunk_that_is_being_applied(monkeypatch: pytes
         return batch_progress(batch.id).rows_applied
 
     monkeypatch.setattr(applying, "apply_rows", apply_slowly)
-    assert side_by_side(applying._work_on_next, cancel) == [True, 10]
+    assert side_by_side(applying.CHUNKS.work_on_next, cancel) == [True, 10]
     assert not apply_batches()
     assert prices().total() == 10
 

@@ -12,9 +12,10 @@ from psycopg.errors import LockNotAvailable
 from pytest_django import Settings
 
 from common.errors import Overloaded
+from jobs.pieces import MAX_ATTEMPTS
 from rates.batches import applying, planning, submitting
 from rates.batches.admission import ASSUMED_PRICES_PER_SECOND, prices_per_second
-from rates.batches.applying import MAX_ATTEMPTS, apply_batches
+from rates.batches.applying import apply_batches
 from rates.batches.errors import BatchEnded, BatchNotFound, DeadlineUnreachable
 from rates.batches.progress import BatchProgress, batch_progress
 from rates.batches.submitting import cancel_batch
@@ -134,7 +135,7 @@ def test_statements_of_a_chunk_do_not_grow_with_its_rows() -> None:
         with CaptureQueriesContext(
             connection,
         ) as captured:
-            assert applying._work_on_next()
+            assert applying.CHUNKS.work_on_next()
         return len(captured)
 
     assert statements(9) == statements(1)
@@ -200,7 +201,7 @@ def test_deadline_is_reported_as_met_or_missed() -> None:
 def test_cancelled_batch_keeps_what_was_applied_and_applies_no_more() -> None:
     rows = [row(n) for n in range(25)]
     batch = submit(rows)
-    assert applying._work_on_next()
+    assert applying.CHUNKS.work_on_next()
     cancel_batch(batch.id)
     assert not apply_batches()
     assert counts(batch) == ("cancelled", 10, 0)
@@ -252,7 +253,7 @@ def test_worker_killed_at_any_point_loses_and_doubles_nothing(killed: list[str],
         killed.append(point)
         work_until_killed()
         killed.clear()
-        assert applying._work_on_next()
+        assert applying.CHUNKS.work_on_next()
     apply_batches()
     assert counts(batch) == ("finished", 24, 1)
     assert prices() == expected(rows, 4)

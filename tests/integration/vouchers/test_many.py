@@ -440,7 +440,7 @@ def test_an_order_can_be_cancelled_while_its_vouchers_are_made(monkeypatch: pyte
 def test_an_order_can_be_cancelled_and_what_exists_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     where = place(order())
     generate_vouchers(seconds=0.0)
-    generating._work_on_next()
+    generating.SLICES.work_on_next()
     cancelled = django("POST", f"{where}/cancel")
     assert (cancelled.status, cancelled.json["status"], cancelled.json["made"]) == (200, "cancelled", 3)
     assert generate_vouchers() is False

@@ -68,7 +68,8 @@ def test_failing_work_on_batches_and_generations_carries_it_too(monkeypatch: pyt
     with logged() as events:
         applying.apply_batches()
         generating.generate_vouchers()
-    names = {"batch_chunk_failed", "batch_chunk_given_up", "generation_attempt_failed", "generation_given_up"}
+    names = {"piece_failed", "batch_chunk_given_up", "generation_given_up"}
     found = [event for event in events if event["event"] in names]
     assert {event["event"] for event in found} == names
+    assert len({event["piece"] for event in found if event["event"] == "piece_failed"}) == 2
     assert {event.get("correlation_id") for event in found} == {CORRELATION_ID}
