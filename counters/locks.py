@@ -4,15 +4,15 @@ from contextlib import AbstractContextManager
 from uuid import UUID
 
 from common.stores.leases import lease
+from common.stores.lockkeys import LockKey
 from counters.models import Flush
 
-SHARD_LEASES = 2001  # the second key is the shard
 LEASE_SECONDS = 4  # a flusher that hangs must not cost the ten seconds
 
 
 def shard_lease(shard: int) -> AbstractContextManager[bool]:
     """Whether this connection alone flushes the shard. It saves work; exactness is the flush row's."""
-    return lease(SHARD_LEASES, shard, seconds=LEASE_SECONDS)
+    return lease(LockKey.COUNTER_SHARD, shard, seconds=LEASE_SECONDS)
 
 
 def lock_flush(generation: UUID) -> Flush:

@@ -11,29 +11,23 @@ from typing import TypeVar
 from django.db import connection
 from django.db.models import QuerySet
 
-from common.stores.leases import lease
+from common.stores.leases import lease, lock_until_commit
+from common.stores.lockkeys import LockKey
 from promotions.models import Chunk, Import, ImportStatus, VersionTable
 
-# First keys of the advisory locks.
-IMPORT_LEASES = 1001  # the second key is the import's id
-DELIVERY = 1002
-PUBLISHING = 1003
-CHUNK_LEASES = 1004
-TABLE_LEASES = 1005
 LEASE_SECONDS = 60
-_INT4 = 2**31
 
 Work = TypeVar("Work", Chunk, VersionTable, Import)
 
 
 def import_lease(import_id: int) -> AbstractContextManager[bool]:
     """Whether this connection alone may advance the import, until the block ends."""
-    return lease(IMPORT_LEASES, import_id, seconds=LEASE_SECONDS)
+    return lease(LockKey.IMPORT, import_id, seconds=LEASE_SECONDS)
 
 
 def delivery_lease() -> AbstractContextManager[bool]:
     """Whether this connection alone delivers publications, until the block ends."""
-    return lease(DELIVERY, 0, seconds=LEASE_SECONDS)
+    return lease(LockKey.DELIVERY, seconds=LEASE_SECONDS)
 
 
 def lease_keeper() -> Callable[[object], None]:
@@ -69,8 +63,7 @@ def unplanned_imports() -> QuerySet[Import]:
 def piece_lease(model: type[Chunk] | type[VersionTable], number: int) -> AbstractContextManager[bool]:
     """Whether this connection alone may work on the piece, until the block ends: over several transactions, so that a
     beginning is counted before its work."""
-    kind = CHUNK_LEASES if model is Chunk else TABLE_LEASES
-    return lease(kind, number % _INT4, seconds=LEASE_SECONDS)
+    return lease(LockKey.CHUNK if model is Chunk else LockKey.TABLE, number, seconds=LEASE_SECONDS)
 
 
 def lock_work(waiting: QuerySet[Work], number: int) -> Work | None:
@@ -96,5 +89,4 @@ def lock_imports(imports: QuerySet[Import]) -> list[Import]:
 
 def lock_publishing() -> None:
     """One decision at a time about what is live, until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [PUBLISHING])
+    lock_until_commit(LockKey.PUBLISHING)

@@ -4,23 +4,19 @@ Rollups and the version are locked by triggers (migrations/0001_rollups.sql, 000
 statement: a transaction writes prices in one statement, or its second one may wait for somebody who waits for it.
 """
 
-from django.db import connection
-
+from common.stores.leases import lock_until_commit, share_until_commit
+from common.stores.lockkeys import LockKey
 from rates.models import PriceImport
-
-TREE = (5001, 0)  # keys of the advisory lock, also in migrations/0001_tree.sql
 
 
 def lock_tree() -> None:
     """Which port counts where, alone, until the transaction ends; waits for all who write prices."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", TREE)
+    lock_until_commit(LockKey.TREE)
 
 
 def share_tree() -> None:
     """Which port counts where stays as it is until the transaction ends; others may write prices too."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", TREE)
+    share_until_commit(LockKey.TREE)
 
 
 def lock_import(import_id: int) -> PriceImport:

@@ -7,26 +7,26 @@ from collections.abc import Collection
 from contextlib import AbstractContextManager
 
 from common.stores.leases import lease
+from common.stores.lockkeys import LockKey
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
 
-CONSUMER, REPLAY, ARCHIVER = 4001, 4002, 4003  # first keys of the advisory locks; the second is 0
 CONSUMER_LEASE_SECONDS = 5
 WORK_LEASE_SECONDS = 60
 
 
 def consumer_lease(*, wait_seconds: float = 0.0) -> AbstractContextManager[bool]:
     """Whether this connection alone brings the log into the live table."""
-    return lease(CONSUMER, 0, seconds=CONSUMER_LEASE_SECONDS, wait_seconds=wait_seconds)
+    return lease(LockKey.CONSUMER, seconds=CONSUMER_LEASE_SECONDS, wait_seconds=wait_seconds)
 
 
 def archiver_lease(*, wait_seconds: float = 0.0) -> AbstractContextManager[bool]:
     """Whether this connection alone writes segments and trims the stream."""
-    return lease(ARCHIVER, 0, seconds=WORK_LEASE_SECONDS, wait_seconds=wait_seconds)
+    return lease(LockKey.ARCHIVER, seconds=WORK_LEASE_SECONDS, wait_seconds=wait_seconds)
 
 
 def replay_lease() -> AbstractContextManager[bool]:
     """Whether this connection alone fills tables beside the live one."""
-    return lease(REPLAY, 0, seconds=WORK_LEASE_SECONDS)
+    return lease(LockKey.REPLAY, seconds=WORK_LEASE_SECONDS)
 
 
 def lock_table(number: int) -> RecordTable:

@@ -15,11 +15,11 @@ from django.db import connection
 
 from common.idempotency import IdempotencyMark
 from common.stores.leases import lease
+from common.stores.lockkeys import LockKey
 from common.stores.sqlfiles import load_sql
 from vouchers.models import Generation, OrderState, Profile, Redemption, Voucher, WalletOrder
 
 _SQL = load_sql(Path(__file__).parent / "sql" / "redeem.sql")
-DELIVERY, GENERATION = 3001, 3002  # first keys of the advisory locks; the second of a generation's is its id
 LEASE_SECONDS = 30  # longer than any request to the wallet
 
 
@@ -53,7 +53,7 @@ def lock_redemptions(ids: Collection[UUID]) -> dict[UUID, Redemption]:
 def generation_lease(generation_id: int) -> AbstractContextManager[bool]:
     """Whether this connection alone makes these vouchers, over several transactions: an attempt is counted before its
     work."""
-    return lease(GENERATION, generation_id, seconds=LEASE_SECONDS)
+    return lease(LockKey.GENERATION, generation_id, seconds=LEASE_SECONDS)
 
 
 def lock_generation(generation_id: int) -> Generation | None:
@@ -63,7 +63,7 @@ def lock_generation(generation_id: int) -> Generation | None:
 
 def delivery_lease() -> AbstractContextManager[bool]:
     """Whether this connection alone delivers wallet orders. It saves requests; exactness is the wallet's."""
-    return lease(DELIVERY, 0, seconds=LEASE_SECONDS)
+    return lease(LockKey.WALLET_ORDERS, seconds=LEASE_SECONDS)
 
 
 def lock_orders(ids: Collection[UUID]) -> list[WalletOrder]:

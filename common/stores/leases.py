@@ -10,7 +10,11 @@ from contextlib import contextmanager
 
 from django.db import OperationalError, connection
 
+from common.stores.lockkeys import LockKey
 from common.stores.sqlstate import LOCK_TIMEOUT, sqlstate
+
+_INT4 = 2**31
+_Keys = tuple[int, int]
 
 
 class _Silence(threading.local):
@@ -24,22 +28,35 @@ _silence = _Silence()
 
 
 @contextmanager
-def lease(kind: int, number: int, *, seconds: int, wait_seconds: float = 0.0) -> Iterator[bool]:
+def lease(key: LockKey, number: int = 0, *, seconds: int, wait_seconds: float = 0.0) -> Iterator[bool]:
     """Whether this connection alone holds the lease, until the block ends.
 
-    Args: kind, number: the two keys of the advisory lock; each app's ``locks.py`` lists its kinds.
+    Args: number: the lock's second key, of which the last 31 bits count.
           seconds: without a statement, in a transaction or not, after which the server ends the connection: how long a
               process that hangs keeps others out. Of leases within each other the shortest counts.
           wait_seconds: for whoever holds it, less than statement_timeout. Who waits is next, before all who only try.
     """
-    if not (_wait(kind, number, wait_seconds) if wait_seconds else _try(kind, number)):
+    keys = (key, number % _INT4)
+    if not (_wait(keys, wait_seconds) if wait_seconds else _try(keys)):
         yield False
         return
     with _may_be_silent(min([seconds, *_silence.allowed[-1:]])):
         try:
             yield True
         finally:
-            _release(kind, number)
+            _release(keys)
+
+
+def lock_until_commit(key: LockKey) -> None:
+    """Wait for whoever holds it, and hold it alone until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [key])
+
+
+def share_until_commit(key: LockKey) -> None:
+    """The same with all others who share it, and without those who hold it alone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, 0)", [key])
 
 
 @contextmanager
@@ -72,17 +89,17 @@ def _tell_server() -> None:
         cursor.execute("; ".join(statements))
 
 
-def _try(kind: int, number: int) -> bool:
+def _try(keys: _Keys) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [kind, number])
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", keys)
         return bool(cursor.fetchone()[0])
 
 
-def _wait(kind: int, number: int, seconds: float) -> bool:
+def _wait(keys: _Keys, seconds: float) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(f"SET lock_timeout = {seconds * 1_000:.0f}")
         try:
-            cursor.execute("SELECT pg_advisory_lock(%s, %s)", [kind, number])
+            cursor.execute("SELECT pg_advisory_lock(%s, %s)", keys)
         except OperationalError as error:
             if sqlstate(error) != LOCK_TIMEOUT:
                 raise
@@ -93,10 +110,10 @@ def _wait(kind: int, number: int, seconds: float) -> bool:
     return True
 
 
-def _release(kind: int, number: int) -> None:
+def _release(keys: _Keys) -> None:
     """A connection that broke has released its locks already."""
     if not connection.is_usable():
         connection.close()
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [kind, number])
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", keys)

@@ -2,28 +2,22 @@
 
 from contextlib import AbstractContextManager
 
-from django.db import connection
-
-from common.stores.leases import lease
+from common.stores.leases import lease, lock_until_commit
+from common.stores.lockkeys import LockKey
 from rates.models import BATCH_ACTIVE, BatchChunk, PriceBatch
 
-# First keys of the advisory locks.
-CHUNK_LEASES = 5003
-ADMISSION = 5004
 LEASE_SECONDS = 60
-_INT4 = 2**31
 
 
 def chunk_lease(chunk_id: int) -> AbstractContextManager[bool]:
     """Whether this connection alone may work on the chunk, until the block ends. Over several transactions, so that an
     attempt is counted before its work begins."""
-    return lease(CHUNK_LEASES, chunk_id % _INT4, seconds=LEASE_SECONDS)
+    return lease(LockKey.PRICE_CHUNK, chunk_id, seconds=LEASE_SECONDS)
 
 
 def lock_admission() -> None:
     """One decision at a time about what the queue can still take, until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [ADMISSION])
+    lock_until_commit(LockKey.PRICE_ADMISSION)
 
 
 def lock_chunk(chunk_id: int) -> BatchChunk | None:

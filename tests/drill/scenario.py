@@ -10,11 +10,11 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from redis import Redis
 
+from common.stores.lockkeys import LockKey
 from config.env import embedded_urls
 from tests.acceptance.harness import Stack, running_stack, wait_until
 from tests.drill.events import Acknowledged, live_table
 from tests.drill.readers import Clients, seconds_since
-from timestamps.locks import CONSUMER
 
 SEGMENT_SHARE = 0.14  # seven segments, and the rest in the stream
 WAIT_SECONDS = 900.0
@@ -121,7 +121,7 @@ def _has_begun(stack: Stack) -> bool:
 @contextmanager
 def _consumer_held_up(stack: Stack) -> Iterator[None]:
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s, 0)", [CONSUMER])
+        connection.execute("SELECT pg_advisory_lock(%s, 0)", [LockKey.CONSUMER])
         yield
 
 

@@ -8,10 +8,11 @@ import pytest
 from django.db import Error, connection, transaction
 
 from common.stores.leases import lease, patience
+from common.stores.lockkeys import LockKey
 from timestamps.log.archivestore import ArchiveStore
 
 pytestmark = pytest.mark.django_db(transaction=True)
-KIND = 9001
+KIND = LockKey.GENERATION
 
 
 def allowed() -> tuple[str, str]:

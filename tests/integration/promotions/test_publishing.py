@@ -12,10 +12,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from common.stores import valkey
+from common.stores.lockkeys import LockKey
 from promotions.errors import ImportFinished, ImportNotFound, VersionGone, VersionNotFound
 from promotions.imports.progress import import_progress
 from promotions.imports.submitting import cancel_import
-from promotions.locks import IMPORT_LEASES
 from promotions.models import ACTIVE, Chunk, Import, ImportStatus, Pointer, Publication, Reject, Version
 from promotions.serving.pointer import POINTER, parse_pointer, pointer_key
 from promotions.steps import importing
@@ -102,7 +102,7 @@ def test_newer_submission_wins_when_it_finishes_first(monkeypatch: pytest.Monkey
 @contextmanager
 def leased_by_another_worker(found: Import) -> Iterator[None]:
     with psycopg.connect(**connection.get_connection_params()) as other:
-        other.execute("SELECT pg_advisory_lock(%s, %s)", [IMPORT_LEASES, found.id])
+        other.execute("SELECT pg_advisory_lock(%s, %s)", [LockKey.IMPORT, found.id])
         yield
         other.execute("SELECT pg_advisory_unlock_all()")  # the server may notice the end of a connection later
 

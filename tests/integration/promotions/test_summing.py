@@ -9,10 +9,10 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from common.stores.lockkeys import LockKey
 from promotions.imports.progress import imports_progress
 from promotions.imports.submitting import cancel_import
 from promotions.imports.summing import sum_ended_imports
-from promotions.locks import IMPORT_LEASES
 from promotions.metrics import promotions_metrics
 from promotions.models import Chunk, EndedTotal, Import, ImportStatus
 from promotions.steps.importing import work_on_imports
@@ -126,7 +126,7 @@ def test_chunk_that_a_worker_still_loads_is_waited_for(imports: list[Import]) ->
 
 def test_import_that_a_worker_still_plans_is_waited_for(imports: list[Import]) -> None:
     with psycopg.connect(**connection.get_connection_params()) as worker:
-        worker.execute("SELECT pg_advisory_lock(%s, %s)", [IMPORT_LEASES, imports[3].id])
+        worker.execute("SELECT pg_advisory_lock(%s, %s)", [LockKey.IMPORT, imports[3].id])
         sum_ended_imports()
         assert Chunk.objects.filter(source_import=imports[3]).exists()
 

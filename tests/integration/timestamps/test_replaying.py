@@ -15,13 +15,14 @@ from pytest_django import Settings
 from rich.progress import Progress, TaskID
 
 from common.stores import valkey
+from common.stores.lockkeys import LockKey
 from tests.acceptance.harness import wait_until
 from tests.counters import side_by_side
 from tests.timestamps import append, committed, put_entry, read, rows
 from timestamps.consumer.consuming import consume_log
 from timestamps.errors import Rebuilding, ReplayRefused, TimestampNotFound
 from timestamps.livetable import live_table
-from timestamps.locks import CONSUMER, consumer_lease, replay_lease
+from timestamps.locks import consumer_lease, replay_lease
 from timestamps.log import archive, reading, stream
 from timestamps.log.archiving import archive_step
 from timestamps.management.commands import replay_timestamps
@@ -229,7 +230,9 @@ def test_switch_is_next_after_the_consumer(monkeypatch: pytest.MonkeyPatch) -> N
 
 def lease_is_waited_for() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND classid = %s", [CONSUMER])
+        cursor.execute(
+            "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND classid = %s", [LockKey.CONSUMER]
+        )
         return bool(cursor.rowcount)
 
 
