@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connection, transaction
+
+from common.commands import StoreCommand
 
 logger = logging.getLogger("audit")
 
@@ -48,7 +50,7 @@ def auditing_commands_of_others(name: str) -> Iterator[None]:
             audit(f"command:{_user()}", name, outcome=outcome)
 
 
-class AuditedCommand(BaseCommand):
+class AuditedCommand(StoreCommand):
     """A command that changes something. Its actor is the user of the operating system.
 
     Attributes: said: what the line says of it in words.

@@ -11,15 +11,13 @@ from django.utils import timezone
 
 from common.audit import AuditedCommand
 from common.text.rfc3339 import read_instant
-from gateway.errors import TooManyKeys
 from gateway.keys.apikeys import create_api_key
-from gateway.keys.keycommands import KeyCommand
 from gateway.keys.scopes import KeyScope
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
-class Command(AuditedCommand, KeyCommand):
+class Command(AuditedCommand):
     help = "Make an API key and show it, this once. An account has at most two, so that its clients can change over."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,14 +32,12 @@ class Command(AuditedCommand, KeyCommand):
         )
         parser.add_argument("--expires", type=_end, metavar="WHEN", help="A day or an instant in UTC; default: never.")
 
-    def run(self, options: dict[str, Any]) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:
         name, scopes = options["name"], {KeyScope(scope) for scope in options["scopes"]}
         try:
             made = create_api_key(name, scopes, options["expires"])
         except ValidationError as error:
             raise CommandError(f"This is no name: {' '.join(error.messages)}") from error
-        except TooManyKeys as error:
-            raise CommandError(error.detail) from error
         self.said = f"{made.row.prefix}… may {' '.join(made.row.scopes)} until {made.row.expires_at or 'revoked'}"
         self.stdout.write(made.key)
         self.stderr.write(f"The key of {name}; it cannot be shown again. Send it as `Authorization: Bearer KEY`.")

@@ -3,16 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from gateway.keys.keycommands import KeyCommand
+from common.commands import StoreCommand
 from gateway.models import ApiKey
 
 HEADER = ("account", "key", "state", "created", "expires", "last used", "scopes")
 
 
-class Command(KeyCommand):
+class Command(StoreCommand):
     help = "List all API keys by account, each by its beginning, with what it may do."
 
-    def run(self, options: dict[str, Any]) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:
         rows = [HEADER, *map(_row, ApiKey.objects.all())]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:

@@ -7,18 +7,17 @@ from django.core.management.base import CommandError
 
 from common.audit import AuditedCommand
 from gateway.keys.apikeys import VISIBLE_CHARACTERS, revoke_api_keys
-from gateway.keys.keycommands import KeyCommand
 from gateway.models import ApiKey
 
 
-class Command(AuditedCommand, KeyCommand):
+class Command(AuditedCommand):
     help = "Refuse an account's keys from now on, within 5 s everywhere. It cannot be taken back."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="The account.")
         parser.add_argument("key", nargs="?", default="", help="The one that begins so, as listed; default: all.")
 
-    def run(self, options: dict[str, Any]) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:
         name, key = options["name"], options["key"]
         found = list(ApiKey.objects.filter(name=name, prefix__startswith=key[:VISIBLE_CHARACTERS], revoked_at=None))
         revoked = revoke_api_keys([one.pk for one in found])

@@ -5,7 +5,6 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from common.audit import AuditedCommand
-from common.stores.guarded import DATABASE_AWAY
 from rates.models import Level
 from rates.prices.rebuilding import Proof, prove_rollup, repair_rollup
 
@@ -19,10 +18,7 @@ class Command(AuditedCommand):
         parser.add_argument("--check", action="store_true", help="Only say what differs; nobody waits for that.")
 
     def handle(self, *args: Any, check: bool, **options: Any) -> None:
-        try:
-            proof = prove_rollup() if check else repair_rollup()
-        except DATABASE_AWAY as error:
-            raise CommandError(f"PostgreSQL does not answer; nothing was changed: {error}") from error
+        proof = prove_rollup() if check else repair_rollup()
         self._tell(proof)
         if proof.holds:
             self.stdout.write("rollups and closure are what prices and regions say")

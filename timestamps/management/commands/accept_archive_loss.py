@@ -6,9 +6,6 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from common.audit import AuditedCommand
-from common.errors import FloodgateError
-from common.stores.guarded import STORE_AWAY
-from config import env
 from timestamps.locks import archiver_lease
 from timestamps.log.losses import Plan, described, plan_repair, records_of, repair
 
@@ -23,14 +20,6 @@ class Command(AuditedCommand):
         parser.add_argument("--yes", action="store_true", help="Accept it. A rebuild cannot bring it back any more.")
 
     def handle(self, *args: Any, yes: bool, **options: Any) -> None:
-        try:
-            self._handle(yes)
-        except STORE_AWAY as error:
-            raise CommandError(f"A store does not answer; is the stack of {env.DATA_DIR} running? {error}") from error
-        except FloodgateError as error:
-            raise CommandError(error.detail) from error
-
-    def _handle(self, yes: bool) -> None:
         plan = plan_repair()
         self._tell(plan)
         if plan.is_empty:

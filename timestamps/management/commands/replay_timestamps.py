@@ -12,10 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from common.audit import AuditedCommand
-from common.errors import FloodgateError
-from common.stores.guarded import STORE_AWAY
 from common.text.rfc3339 import NotAnInstant, read_instant
-from config import env
 from timestamps.livetable import live_table
 from timestamps.log import archive, stream
 from timestamps.models import RecordTable, TableState
@@ -49,12 +46,8 @@ class Command(AuditedCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             self._handle(**options)
-        except STORE_AWAY as error:
-            raise CommandError(f"A store does not answer; is the stack of {env.DATA_DIR} running? {error}") from error
         except RecordTable.DoesNotExist as error:
             raise CommandError("Somebody deleted the row of this replay; run the command again.") from error
-        except FloodgateError as error:
-            raise CommandError(error.detail) from error
 
     def _handle(self, *, group: str, dry_run: bool, cancel: bool, **options: Any) -> None:
         first = _first(options["from_time"], options["from_position"])

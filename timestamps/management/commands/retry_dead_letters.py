@@ -2,11 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from common.audit import AuditedCommand
-from common.errors import FloodgateError
-from common.stores.guarded import STORE_AWAY
 from timestamps.records.settling import retry_dead_letters
 
 
@@ -16,12 +12,7 @@ class Command(AuditedCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            retried, left = retry_dead_letters()
-        except STORE_AWAY as error:
-            raise CommandError(f"A store does not answer: {error}") from error
-        except FloodgateError as error:
-            raise CommandError(error.detail) from error
+        retried, left = retry_dead_letters()
         self.stdout.write(f"{retried:,} dead letters are records now, {left:,} are still refused")
         if left:
             raise SystemExit(1)

@@ -2,25 +2,20 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from rich.console import Console
 from rich.progress import Progress
 
-from common.stores.guarded import STORE_AWAY
-from config import env
-from timestamps.errors import ArchiveUnavailable
+from common.commands import StoreCommand
 from timestamps.log.losses import described
 from timestamps.log.verifying import Verdict, verify_log
 
 
-class Command(BaseCommand):
+class Command(StoreCommand):
     help = "Prove that the log of timestamps is whole: chain and hashes of the archive, counts, no gap to the stream."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            verdict = _verify_with_bar()
-        except (*STORE_AWAY, ArchiveUnavailable) as error:
-            raise CommandError(f"A store does not answer; is the stack of {env.DATA_DIR} running? {error}") from error
+        verdict = _verify_with_bar()
         counts = (
             f"{verdict.segments:,} segments with {verdict.archived:,} entries,"
             f" and {verdict.only_in_stream:,} more in the stream"
