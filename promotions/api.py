@@ -19,9 +19,10 @@ from rest_framework.reverse import reverse
 
 from common.errors import FieldError, InvalidInput
 from common.stores.guarded import READ_STORE, WRITE_STORE
-from common.text.fields import Field, Shape, read_fields, whole
+from common.text.fields import Field, Shape, kind, read_fields, whole
 from gateway.contract.multipart import WholeMultiPartParser
 from gateway.contract.spool import storage_full_named
+from gateway.endpoints.shapes import described
 from gateway.keys.scopes import KeyScope
 from gateway.views.exactview import ExactJSONParser
 from gateway.views.idempotent import idempotent
@@ -32,10 +33,11 @@ from promotions.imports.sources import resolve_source
 from promotions.imports.submitting import cancel_import, submit_import
 from promotions.imports.uploads import keep_file, keep_stream
 from promotions.models import Import, Reject, Version
-from promotions.serializers import ImportSerializer, ProcessCsvSerializer, SubmittedSerializer, VersionSerializer
+from promotions.serializers import ImportSerializer, SubmittedSerializer, VersionSerializer
 from promotions.versions.publishing import activate_version
 
 
+@kind(type="string", description="A file under IMPORT_ROOT, relative or absolute.")
 def _file_name(value: Any) -> str:
     if not isinstance(value, str) or not value or "\0" in value or not _is_unicode(value):
         raise ValueError("Must be the name of a file under IMPORT_ROOT, as text.")
@@ -47,6 +49,7 @@ def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
+@kind(type="string", format="binary", description="The file itself.")
 def _upload(value: Any) -> "UploadedFile[Any]":
     if not isinstance(value, UploadedFile):
         raise ValueError("Must be the file itself, as a part of a multipart/form-data body that has a filename.")
@@ -54,6 +57,7 @@ def _upload(value: Any) -> "UploadedFile[Any]":
 
 
 SOURCE: Shape = {"filename": Field(_file_name, is_required=False), "file": Field(_upload, is_required=False)}
+ProcessCsvSerializer = described("ProcessCsv", SOURCE)
 
 
 class ProcessCsvView(StrictView):
@@ -92,8 +96,8 @@ class ImportPagination(LimitOffsetPagination):
 
 
 PAGE: Shape = {  # checked before the paginator reads them again, which takes anything
-    "limit": Field(whole(1, ImportPagination.max_limit), is_required=False, is_number=True),
-    "offset": Field(whole(0, 2**63 - 1), is_required=False, is_number=True),
+    "limit": Field(whole(1, ImportPagination.max_limit), is_required=False),
+    "offset": Field(whole(0, 2**63 - 1), is_required=False),
 }
 
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from common.errors import NotFound
 from common.stores.guarded import CACHE, READ_STORE
-from common.text.fields import Field, read_query
+from common.text.fields import Field, kind, read_query
 from common.text.uuids import EXAMPLE_UUID, HYPHENATED_UUID, parse_uuid
 from gateway.contract.http import HotRequest, Reply
 from gateway.endpoints.hot import HotEndpoint, Recall, register
@@ -49,6 +49,7 @@ def parse_ids(request: HotRequest) -> tuple[UUID, ...]:
     return ids
 
 
+@kind(type="string", description="One to a hundred ids with commas between.")
 def _ids(text: Any) -> tuple[UUID, ...]:
     """Raises ValueError."""
     texts = text.split(",")

@@ -7,13 +7,6 @@ from rest_framework import serializers
 from promotions.models import ImportStatus
 
 
-class ProcessCsvSerializer(serializers.Serializer[Any]):
-    """For the API's description: ``api.py`` reads requests."""
-
-    filename = serializers.CharField(required=False, help_text="A file under IMPORT_ROOT, relative or absolute.")
-    file = serializers.FileField(required=False, allow_empty_file=True, help_text="The file itself.")
-
-
 class SubmittedSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     status = serializers.ChoiceField(ImportStatus.choices)

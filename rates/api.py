@@ -8,23 +8,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.errors import FloodgateError
+from gateway.endpoints.shapes import described
 from gateway.keys.scopes import KeyScope
 from gateway.views.drf import twin_of
 from gateway.views.exactview import ExactView
 from gateway.views.idempotent import idempotent
 from rates.hot import READ_RATES
-from rates.parsing import read_upload
+from rates.parsing import UPLOAD, read_upload
 from rates.prices.uploading import upload_prices
 from rates.types import PriceRange, Upload, Uploaded
 
-
-class UploadSerializer(serializers.Serializer[None]):
-    date_from = serializers.DateField()
-    date_to = serializers.DateField(help_text="Included; at most ten years.")
-    origin_code = serializers.CharField(help_text="A port's code.")
-    destination_code = serializers.CharField(help_text="A port's code.")
-    price = serializers.DecimalField(20, 6, help_text="Above 0; in USD with at most 2 decimal places.")
-    currency = serializers.CharField(default="USD", required=False, help_text="ISO 4217.")
+UploadSerializer = described("Upload", UPLOAD)
 
 
 class AddedRangeSerializer(serializers.Serializer[None]):
@@ -36,7 +30,7 @@ class AddedRangeSerializer(serializers.Serializer[None]):
     provider = serializers.CharField(allow_null=True)
 
 
-class UploadedSerializer(UploadSerializer):
+class UploadedSerializer(UploadSerializer):  # type: ignore[misc, valid-type]  # a class that was made
     observations = serializers.IntegerField(help_text="Days, one price each.")
     added = AddedRangeSerializer(many=True, help_text="Several where the exchange rate changed.")
 

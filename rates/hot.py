@@ -12,9 +12,10 @@ from common.stores.guarded import ask_database
 from gateway.contract.csvform import prefers_csv
 from gateway.contract.http import HotRequest, Reply
 from gateway.endpoints.hot import HotEndpoint, register
+from gateway.endpoints.shapes import described
 from gateway.keys.scopes import KeyScope
 from gateway.views.openapi import CONDITIONAL, NOT_MODIFIED
-from rates.parsing import read_rates_query
+from rates.parsing import RATES, read_rates_query
 from rates.questions.answers import CONTENT_TYPES, csv_body, etag_of, json_body
 from rates.questions.averages import BATCH_SECONDS, read_rates
 from rates.types import CSV, JSON, RatesAnswer, RatesQuery
@@ -24,14 +25,7 @@ READ_BATCH = 16  # large questions take some 50 ms each
 QUESTIONS = Circuit("rates", lambda: ask_database("default"), database="default")
 
 
-class RatesQuerySerializer(serializers.Serializer[None]):
-    date_from = serializers.DateField()
-    date_to = serializers.DateField(help_text="Included; at most ten years, with stats 366 days.")
-    origin = serializers.CharField(help_text="A port's code or a region's slug.")
-    destination = serializers.CharField(help_text="A port's code or a region's slug.")
-    min_prices = serializers.IntegerField(default=3, help_text="A day with fewer prices has no average.")
-    stats = serializers.CharField(required=False, help_text="Some of count,min,max,median,p25,p75.")
-    fallback = serializers.ChoiceField(["parent"], required=False, help_text="Answer thin days from the regions above.")
+RatesQuerySerializer = described("RatesQuery", RATES)
 
 
 def _statistic() -> serializers.DecimalField:

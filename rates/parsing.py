@@ -1,13 +1,13 @@
 """What the fields of requests about rates may be, as strictly as the contract says."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from common.errors import FieldError, InvalidInput
-from common.text.fields import Field, Shape, exact, read_fields, read_query
+from common.text.fields import Field, Kind, Shape, exact, kind, read_fields, read_query
 from rates.models import AMOUNT_BELOW, AMOUNT_PLACES, PRICE_BELOW, PRICE_PLACES, SLUG_LENGTH
 from rates.types import STATS, RatesQuery, Upload
 
@@ -21,6 +21,7 @@ _CODE = re.compile(r"[A-Z0-9]{5}", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
+@kind(type="string", format="date")
 def day(value: Any) -> date:
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise ValueError("Must be a day like 2026-11-21.")
@@ -30,24 +31,28 @@ def day(value: Any) -> date:
         raise ValueError("Is no day of the calendar.") from exc
 
 
+@kind(type="string", pattern=f"^{_PLACE.pattern}$", description="A port's code or a region's slug.")
 def place(value: Any) -> str:
     if not isinstance(value, str) or not _PLACE.fullmatch(value):
         raise ValueError("Must be a port code of 5 characters or the slug of a region.")
     return value
 
 
+@kind(type="string", pattern=f"^{_CODE.pattern}$")
 def port_code(value: Any) -> str:
     if not isinstance(value, str) or not _CODE.fullmatch(value):
         raise ValueError("Must be a port code: 5 of A-Z and 0-9.")
     return value
 
 
+@kind(type="string", pattern=f"^{_PLACE.pattern}$")
 def region_slug(value: Any) -> str:
     if not isinstance(value, str) or not _PLACE.fullmatch(value):
         raise ValueError(f"Must be 1 to {SLUG_LENGTH} of A-Z, a-z, 0-9, hyphen and underscore.")
     return value
 
 
+@kind(type="string", minLength=1, maxLength=NAME_LENGTH)
 def place_name(value: Any) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= NAME_LENGTH:
         raise ValueError(f"Must be a name of 1 to {NAME_LENGTH} characters.")
@@ -56,15 +61,17 @@ def place_name(value: Any) -> str:
     return value
 
 
+@kind(type="string", pattern=f"^{_CURRENCY.pattern}$", description="After ISO 4217; USD without.")
 def currency_code(value: Any) -> str:
     if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
         raise ValueError("Must be a currency after ISO 4217 in capital letters, like EUR.")
     return value
 
 
-def _positive(below: int, places: int) -> Callable[[Any], Decimal]:
+def _positive(below: int, places: int) -> Kind[Decimal]:
     sentence = f"Must be above 0 and below {below:,}, with at most {places} decimal places."
 
+    @kind(type="number", format="double", exclusiveMinimum=0, exclusiveMaximum=below)
     def read(value: Any) -> Decimal:
         amount = exact(value)
         if not 0 < amount < below or amount != round(amount, places):
@@ -78,12 +85,14 @@ usd = _positive(PRICE_BELOW, PRICE_PLACES)
 amount = _positive(AMOUNT_BELOW, AMOUNT_PLACES)
 
 
+@kind(type="integer", minimum=1, maximum=MIN_PRICES_MAX, description="A day with fewer prices has no average.")
 def min_prices(value: Any) -> int:
     if type(value) is not int or not 1 <= value <= MIN_PRICES_MAX:
         raise ValueError(f"Must be a whole number from 1 to {MIN_PRICES_MAX}: digits only.")
     return value
 
 
+@kind(type="string", description="Some of count,min,max,median,p25,p75.")
 def stats(value: Any) -> tuple[str, ...]:
     wanted = tuple(value.split(",")) if isinstance(value, str) else ()
     if not wanted or len(set(wanted)) != len(wanted) or not set(wanted) <= set(STATS):
@@ -91,18 +100,19 @@ def stats(value: Any) -> tuple[str, ...]:
     return wanted
 
 
+@kind(type="string", enum=["parent"], description="Answer thin days from the regions above.")
 def fallback(value: Any) -> bool:
     if value != "parent":
         raise ValueError("Must be parent, or absent.")
     return True
 
 
-_RANGE: dict[str, Field] = {"date_from": Field(day), "date_to": Field(day)}
 RATES: Shape = {
-    **_RANGE,
+    "date_from": Field(day),
+    "date_to": Field(day, says="Included; at most ten years, with stats 366 days."),
     "origin": Field(place),
     "destination": Field(place),
-    "min_prices": Field(min_prices, is_required=False, default=MIN_PRICES_DEFAULT, is_number=True),
+    "min_prices": Field(min_prices, is_required=False, default=MIN_PRICES_DEFAULT),
     "stats": Field(stats, is_required=False, default=()),
     "fallback": Field(fallback, is_required=False, default=False),
 }
@@ -126,10 +136,11 @@ def check_range(date_from: date, date_to: date) -> None:
 
 
 UPLOAD: Shape = {
-    **_RANGE,
-    "origin_code": Field(port_code),
-    "destination_code": Field(port_code),
-    "price": Field(amount),
+    "date_from": Field(day),
+    "date_to": Field(day, says="Included; at most ten years."),
+    "origin_code": Field(port_code, says="A port's code."),
+    "destination_code": Field(port_code, says="A port's code."),
+    "price": Field(amount, says="In USD below 10,000,000,000, with at most 2 decimal places."),
     "currency": Field(currency_code, is_required=False, default="USD"),
 }
 UPLOAD_IN_USD: Shape = {**UPLOAD, "price": Field(usd)}

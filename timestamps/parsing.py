@@ -4,7 +4,7 @@ from itertools import islice
 from typing import Any, cast
 
 from common.errors import FieldError, InvalidInput
-from common.text.fields import Field, Shape, exact, read_query
+from common.text.fields import Field, Shape, exact, kind, read_query
 from common.text.jsonbody import load_json
 from common.text.rfc3339 import EXAMPLE_INSTANT, NotAnInstant
 from gateway.contract.refusals import refuse_body
@@ -52,6 +52,7 @@ def parse_wait(query_string: bytes) -> float:
     return cast(float, read_query(query_string, _QUERY)["wait"]) if query_string else 0.0
 
 
+@kind(type="number", minimum=0, maximum=MAX_WAIT_SECONDS)
 def _seconds(value: Any) -> float:
     seconds = exact(value)
     if not 0 <= seconds <= MAX_WAIT_SECONDS:
@@ -59,7 +60,7 @@ def _seconds(value: Any) -> float:
     return float(seconds)
 
 
-_QUERY: Shape = {"wait": Field(_seconds, is_required=False, default=0.0, is_number=True)}
+_QUERY: Shape = {"wait": Field(_seconds, is_required=False, default=0.0)}
 
 
 def _instant(item: Any) -> str:

@@ -1,18 +1,18 @@
 """What the fields of requests about vouchers and wallets may be, as strictly as the contract says."""
 
 import re
-from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from common.errors import FieldError, InvalidInput
-from common.text.fields import Field, Shape, exact, instant, read_fields, whole
+from common.text.fields import Field, Kind, Shape, exact, instant, kind, read_fields, whole
 from common.text.uuids import HYPHENATED_UUID
 from vouchers.models import LIMIT_MAX
 
 AMOUNT_MAX = Decimal("99999999999999.99")
+_BELOW, _CENTS = 10**14, "At most 2 decimal places."  # the same, in the API's description
 PAGE_DEFAULT, PAGE_MAX, OFFSET_MAX = 50, 1_000, 1_000_000
 GENERATION_MAX = 1_000_000
 INTEGER_MAX = 2**63 - 1
@@ -21,28 +21,32 @@ _CODE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,32}", re.ASCII)
 
 
+@kind(type="string", pattern=f"^{_PHONE.pattern}$", description="E.164.")
 def phone_number(value: Any) -> str:
     if not isinstance(value, str) or not _PHONE.fullmatch(value):
         raise ValueError("Must be a phone number after E.164, like +4915112345678.")
     return value
 
 
+@kind(type="string", pattern=f"^{_CODE.pattern}$")
 def voucher_code(value: Any) -> str:
     if not isinstance(value, str) or not _CODE.fullmatch(value):
         raise ValueError("Must be 1 to 64 of A-Z, a-z, 0-9, dot, hyphen and underscore.")
     return value
 
 
+@kind(type="string", pattern=f"^{_PREFIX.pattern}$")
 def code_prefix(value: Any) -> str:
     if not isinstance(value, str) or not _PREFIX.fullmatch(value):
         raise ValueError("Must be at most 32 of A-Z, a-z, 0-9, dot, hyphen and underscore.")
     return value
 
 
-def money(lowest: Decimal) -> Callable[[Any], Decimal]:
-    """Reads an amount from ``lowest`` on."""
+def money(lowest: Decimal) -> Kind[Decimal]:
+    """Amounts from ``lowest`` on."""
     sentence = f"Must be a number from {lowest} to {AMOUNT_MAX} with at most 2 decimal places."
 
+    @kind(type="number", format="double", minimum=float(lowest), exclusiveMaximum=_BELOW, description=_CENTS)
     def read(value: Any) -> Decimal:
         amount = exact(value)
         if not lowest <= amount <= AMOUNT_MAX or amount != round(amount, 2):
@@ -52,6 +56,13 @@ def money(lowest: Decimal) -> Callable[[Any], Decimal]:
     return read
 
 
+@kind(
+    type="number",
+    format="double",
+    exclusiveMinimum=-_BELOW,
+    exclusiveMaximum=_BELOW,
+    description=f"Not zero; negative debits. {_CENTS}",
+)
 def signed_money(value: Any) -> Decimal:
     amount = money(-AMOUNT_MAX)(value)
     if not amount:
@@ -59,12 +70,14 @@ def signed_money(value: Any) -> Decimal:
     return amount
 
 
+@kind(type="string", format="uuid")
 def uuid(value: Any) -> UUID:
     if not isinstance(value, str) or not HYPHENATED_UUID.fullmatch(value):
         raise ValueError("Must be a hyphenated UUID.")
     return UUID(value)
 
 
+@kind(type="string")
 def no_page(value: Any) -> None:
     raise ValueError("Is for pages of JSON; text/csv has all redemptions at once.")
 
@@ -86,17 +99,17 @@ GENERATION: Shape = {
 }
 REPORT: Shape = {
     "code": Field(voucher_code),
-    "limit": Field(whole(1, PAGE_MAX), is_required=False, default=PAGE_DEFAULT, is_number=True),
-    "offset": Field(whole(0, OFFSET_MAX), is_required=False, is_number=True),
-    "cursor": Field(uuid, is_required=False),
+    "limit": Field(whole(1, PAGE_MAX), is_required=False, default=PAGE_DEFAULT),
+    "offset": Field(whole(0, OFFSET_MAX), is_required=False, says="Not with a cursor."),
+    "cursor": Field(uuid, is_required=False, says="Of the page before."),
 }
 WHOLE_REPORT: Shape = {
     "code": Field(voucher_code),
     **dict.fromkeys(("limit", "offset", "cursor"), Field(no_page, is_required=False)),
 }
 STATEMENT: Shape = {
-    "limit": Field(whole(1, PAGE_MAX), is_required=False, default=PAGE_DEFAULT, is_number=True),
-    "cursor": Field(whole(1, INTEGER_MAX), is_required=False, is_number=True),
+    "limit": Field(whole(1, PAGE_MAX), is_required=False, default=PAGE_DEFAULT),
+    "cursor": Field(whole(1, INTEGER_MAX), is_required=False),
 }
 PROFILE: Shape = {
     "phone_number": Field(phone_number),

@@ -1,20 +1,13 @@
-"""Shapes for OpenAPI; ``parsing.py`` reads requests, and answers are the types themselves."""
+"""For OpenAPI: requests as ``parsing.py`` reads them, and answers, which are the types themselves."""
 
-from collections.abc import Callable
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
+from gateway.endpoints.shapes import described
 from vouchers.models import GenerationStatus, RedemptionState, TransferKind
-from vouchers.parsing import GENERATION_MAX, OFFSET_MAX, PAGE_DEFAULT, PAGE_MAX
+from vouchers.parsing import GENERATION, MOVEMENT, PROFILE, REDEEM, REPORT, STATEMENT, VOUCHER
 from vouchers.types import OrderOutcome
-
-
-def _example(**fields: object) -> Callable[[type], type]:
-    """A body that is taken as it stands."""
-    return extend_schema_serializer(examples=[OpenApiExample("One", fields, request_only=True)])
-
 
 _TERMS = {
     "amount": 10.5,
@@ -29,25 +22,21 @@ def _money(**other: Any) -> serializers.DecimalField:
     return serializers.DecimalField(max_digits=16, decimal_places=2, coerce_to_string=False, **other)
 
 
-class TermsSerializer(serializers.Serializer[None]):
+WantedVoucherSerializer = described("WantedVoucher", VOUCHER, {"code": "WELCOME", **_TERMS})
+WantedGenerationSerializer = described("WantedGeneration", GENERATION, {"count": 1_000, "prefix": "WELCOME-", **_TERMS})
+RedeemSerializer = described("Redeem", REDEEM, {"phone_number": _PHONE_NUMBER, "code": "WELCOME"})
+ReportQuerySerializer = described("ReportQuery", REPORT)
+WantedProfileSerializer = described("WantedProfile", PROFILE, {"phone_number": _PHONE_NUMBER, "balance": 20})
+MovementSerializer = described("Movement", MOVEMENT, {"phone_number": _PHONE_NUMBER, "amount": -2.5})
+StatementQuerySerializer = described("StatementQuery", STATEMENT)
+
+
+class VoucherSerializer(serializers.Serializer[None]):
     amount = _money()
     limit = serializers.IntegerField(min_value=1)
     starts_at = serializers.DateTimeField(required=False)
     expires_at = serializers.DateTimeField(required=False)
-
-
-@_example(code="WELCOME", **_TERMS)
-class WantedVoucherSerializer(TermsSerializer):
-    code = serializers.RegexField(r"^[A-Za-z0-9._-]{1,64}$")
-
-
-@_example(count=1_000, prefix="WELCOME-", **_TERMS)
-class WantedGenerationSerializer(TermsSerializer):
-    count = serializers.IntegerField(min_value=1, max_value=GENERATION_MAX)
-    prefix = serializers.RegexField(r"^[A-Za-z0-9._-]{0,32}$", required=False)
-
-
-class VoucherSerializer(WantedVoucherSerializer):
+    code = serializers.CharField()
     id = serializers.IntegerField()
     remaining = serializers.IntegerField(help_text="Places that are free.")
     created_at = serializers.DateTimeField()
@@ -65,12 +54,6 @@ class GenerationSerializer(serializers.Serializer[None]):
 
 class OrderedGenerationSerializer(GenerationSerializer):
     status_url = serializers.URLField(help_text="Where the order stands; with `/codes` behind it, what came of it.")
-
-
-@_example(phone_number=_PHONE_NUMBER, code="WELCOME")
-class RedeemSerializer(serializers.Serializer[None]):
-    phone_number = serializers.CharField(help_text="E.164.")
-    code = serializers.CharField()
 
 
 class RedemptionSerializer(serializers.Serializer[None]):
@@ -91,13 +74,6 @@ class ReversedRedemptionSerializer(serializers.Serializer[None]):
     reversed_at = serializers.DateTimeField(allow_null=True, help_text="Null until another deployment's wallet agrees.")
 
 
-class ReportQuerySerializer(serializers.Serializer[None]):
-    code = serializers.CharField()
-    limit = serializers.IntegerField(min_value=1, max_value=PAGE_MAX, default=PAGE_DEFAULT)
-    offset = serializers.IntegerField(min_value=0, max_value=OFFSET_MAX, default=0, help_text="Not with a cursor.")
-    cursor = serializers.UUIDField(required=False, help_text="Of the page before.")
-
-
 class ReportedRedemptionSerializer(serializers.Serializer[None]):
     id = serializers.UUIDField()
     voucher_code = serializers.CharField()
@@ -111,33 +87,18 @@ class ReportSerializer(serializers.Serializer[None]):
     cursor = serializers.UUIDField(allow_null=True)
 
 
-@_example(phone_number=_PHONE_NUMBER, balance=20)
-class WantedProfileSerializer(serializers.Serializer[None]):
-    phone_number = serializers.CharField(help_text="E.164.")
-    balance = _money(default=0)
-
-
 class ProfileSerializer(serializers.Serializer[None]):
     id = serializers.IntegerField()
     phone_number = serializers.CharField(help_text="E.164.")
     balance = _money()
 
 
-@_example(phone_number=_PHONE_NUMBER, amount=-2.5)
-class MovementSerializer(serializers.Serializer[None]):
+class MovedSerializer(serializers.Serializer[None]):
     phone_number = serializers.CharField(help_text="E.164.")
     amount = _money()
-
-
-class MovedSerializer(MovementSerializer):
     id = serializers.IntegerField()
     balance = _money()
     created_at = serializers.DateTimeField()
-
-
-class StatementQuerySerializer(serializers.Serializer[None]):
-    limit = serializers.IntegerField(min_value=1, max_value=PAGE_MAX, default=PAGE_DEFAULT)
-    cursor = serializers.IntegerField(required=False)
 
 
 class StatementLineSerializer(serializers.Serializer[None]):
@@ -151,14 +112,6 @@ class StatementLineSerializer(serializers.Serializer[None]):
 class StatementSerializer(serializers.Serializer[None]):
     transactions = StatementLineSerializer(many=True)
     cursor = serializers.IntegerField(allow_null=True)
-
-
-class WalletOrderSerializer(serializers.Serializer[None]):
-    id = serializers.UUIDField(help_text="The same in each attempt.")
-    kind = serializers.ChoiceField(choices=[TransferKind.REDEMPTION.value, TransferKind.REVERSAL.value])
-    redemption_id = serializers.UUIDField()
-    phone_number = serializers.CharField(help_text="E.164.")
-    amount = _money()
 
 
 class WalletOrderAnswerSerializer(serializers.Serializer[None]):

@@ -9,7 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.errors import FieldError, InvalidInput
-from common.text.fields import Field, Shape, read_fields
+from common.text.fields import Field, Kind, Shape, kind, read_fields
+from gateway.endpoints.shapes import described
 from gateway.keys.scopes import KeyScope
 from gateway.views.exactview import ExactView
 from gateway.views.idempotent import idempotent
@@ -23,38 +24,39 @@ from vouchers.serializers import (
     StatementQuerySerializer,
     StatementSerializer,
     WalletOrderAnswerSerializer,
-    WalletOrderSerializer,
 )
 from vouchers.types import Order, Wallet
 from vouchers.wallet.choice import wallets
 from vouchers.wallet.local import read_wallets
 
 
+@kind(type="string", enum=[TransferKind.REDEMPTION.value, TransferKind.REVERSAL.value])
 def order_kind(value: Any) -> str:
     if value not in (TransferKind.REDEMPTION, TransferKind.REVERSAL):
         raise ValueError("Must be redemption or reversal.")
     return str(value)
 
 
-def or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def or_none(wanted: Kind[Any]) -> Kind[Any]:
     """None for what cannot be read: an answer of its own to that order, so that its neighbours pass."""
 
     def reading(value: Any) -> Any:
         try:
-            return read(value)
+            return wanted.read(value)
         except ValueError:
             return None
 
-    return reading
+    return Kind(reading, wanted.schema)
 
 
 ORDER: Shape = {
-    "id": Field(uuid),
+    "id": Field(uuid, says="The same in each attempt."),
     "kind": Field(order_kind),
     "redemption_id": Field(uuid),
     "phone_number": Field(or_none(phone_number)),
     "amount": Field(or_none(money(CENT))),
 }
+WalletOrderSerializer = described("WalletOrder", ORDER)
 
 
 class WalletView(ExactView):

@@ -1,13 +1,14 @@
 """Fields of requests, read strictly: what is wrong, missing or unknown is refused, and named.
 
-An app says once what each field is; JSON bodies and query strings name the same fields. In a query every value is text,
-of numbers too.
+An app says once what each field is, for reading and for the API's description. JSON bodies and query strings name the
+same fields; in a query every value is text, of numbers too.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 from common.errors import FieldError, InvalidInput
@@ -15,23 +16,51 @@ from common.text.jsonbody import load_json
 from common.text.numbers import number_in
 from common.text.rfc3339 import EXAMPLE_INSTANT, read_instant
 
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Kind(Generic[Value]):
+    """What values of a field are.
+
+    Attributes:
+        read: the value, or ValueError with the sentence that says what it must be.
+        schema: the same in JSON Schema, as OpenAPI has it.
+    """
+
+    read: Callable[[Any], Value]
+    schema: Mapping[str, Any]
+
+    def __call__(self, value: Any) -> Value:
+        return self.read(value)
+
+    @property
+    def is_number(self) -> bool:
+        return self.schema.get("type") in ("integer", "number")
+
+
+def kind(**schema: Any) -> Callable[[Callable[[Any], Value]], Kind[Value]]:
+    """Makes a kind of the function that reads its values."""
+    return lambda read: Kind(read, schema)
+
 
 class Field(NamedTuple):
-    """Attributes: read: the value, or ValueError with the sentence that says what it must be; is_number: in a query."""
+    """Attributes: says: of this field in the API's description, where its kind does not say enough."""
 
-    read: Callable[[Any], Any]
+    kind: Kind[Any]
     is_required: bool = True
     default: Any = None
-    is_number: bool = False
+    says: str = ""
 
 
 Shape = Mapping[str, Field]
 
 
-def whole(lowest: int, highest: int) -> Callable[[Any], int]:
-    """Reads a whole number."""
+def whole(lowest: int, highest: int) -> Kind[int]:
+    """Whole numbers."""
     sentence = f"Must be a whole number from {lowest} to {highest}: digits only, and no text."
 
+    @kind(type="integer", minimum=lowest, maximum=highest)
     def read(value: Any) -> int:
         if type(value) is not int or not lowest <= value <= highest:
             raise ValueError(sentence)
@@ -58,7 +87,7 @@ def read_query(query: bytes, shape: Shape) -> dict[str, Any]:
 
 
 def _from_text(field: Field | None, text: str) -> Any:
-    return number_in(text) if field and field.is_number else text
+    return number_in(text) if field and field.kind.is_number else text
 
 
 def read_fields(given: Any, shape: Shape) -> dict[str, Any]:
@@ -75,7 +104,7 @@ def read_fields(given: Any, shape: Shape) -> dict[str, Any]:
                 errors.append(FieldError(name, "Is required."))
             continue
         try:
-            found[name] = field.read(value)
+            found[name] = field.kind(value)
         except ValueError as error:
             errors.append(FieldError(name, str(error)))
     if errors:
@@ -83,6 +112,7 @@ def read_fields(given: Any, shape: Shape) -> dict[str, Any]:
     return found
 
 
+@kind(type="string", format="date-time")
 def instant(value: Any) -> datetime:
     """Of an RFC 3339 text, in UTC. Raises ValueError."""
     if not isinstance(value, str):

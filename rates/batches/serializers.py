@@ -4,18 +4,11 @@ from typing import Any
 
 from rest_framework import serializers
 
+from gateway.endpoints.shapes import described
 from rates.models import BatchStatus
+from rates.parsing import UPLOAD
 
-
-class BatchRowSerializer(serializers.Serializer[Any]):
-    """A row of a batch, for the API's description: bodies are read by ``bodies.py``."""
-
-    date_from = serializers.DateField()
-    date_to = serializers.DateField()
-    origin_code = serializers.CharField()
-    destination_code = serializers.CharField()
-    price = serializers.DecimalField(max_digits=18, decimal_places=6, coerce_to_string=False)
-    currency = serializers.CharField(required=False)
+BatchRowSerializer = described("BatchRow", UPLOAD)
 
 
 class BatchSerializer(serializers.Serializer[Any]):

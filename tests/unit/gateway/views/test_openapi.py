@@ -1,11 +1,16 @@
 """What /openapi.json says of operations."""
 
+import operator
 import re
 from typing import Any
 
 import pytest
 from django.test import Client
 from pytest_django import Settings
+
+from common.text.fields import Kind, Shape, whole
+from rates import parsing as rates
+from vouchers import parsing as vouchers
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +120,62 @@ def test_operations_may_do_without_a_key_where_keys_are_optional(
     settings.API_KEYS_REQUIRED = required
     for operation in operations(Client().get("/openapi.json").json()).values():
         assert operation["security"][1:] == more
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("WantedVoucher", vouchers.VOUCHER),
+        ("WantedGeneration", vouchers.GENERATION),
+        ("Redeem", vouchers.REDEEM),
+        ("WantedProfile", vouchers.PROFILE),
+        ("Movement", vouchers.MOVEMENT),
+        ("Upload", rates.UPLOAD),
+        ("BatchRow", rates.UPLOAD),
+    ],
+)
+def test_a_body_is_described_as_it_is_read(schema: Any, name: str, shape: Shape) -> None:
+    described = schema["components"]["schemas"][name]
+    assert described["properties"].keys() == shape.keys()
+    assert set(described.get("required", [])) == {name for name, field in shape.items() if field.is_required}
+    for name, field in shape.items():
+        expected = dict(field.kind.schema) | ({"description": field.says} if field.says else {})
+        assert expected.items() <= described["properties"][name].items()
+
+
+@pytest.mark.parametrize(("operation", "shape"), [("report_redemptions", vouchers.REPORT), ("read_rates", rates.RATES)])
+def test_a_query_is_described_as_it_is_read(schema: Any, operation: str, shape: Shape) -> None:
+    assert shape.keys() <= named(operations(schema)[operation], "query")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (vouchers.phone_number, "+491511234567 "),
+        (vouchers.voucher_code, "a b"),
+        (vouchers.money(vouchers.CENT), 0),
+        (vouchers.money(vouchers.CENT), 10**14),
+        (rates.usd, 0),
+        (rates.port_code, "abcde"),
+        (rates.currency_code, "eur"),
+        (whole(1, 5), 6),
+        (whole(1, 5), 0),
+    ],
+)
+def test_what_a_schema_excludes_is_not_read(kind: Kind[Any], value: Any) -> None:
+    assert not fits(kind.schema, value)
+    with pytest.raises(ValueError, match="Must be"):
+        kind(value)
+
+
+def fits(schema: Any, value: Any) -> bool:
+    """As far as these schemas go."""
+    if "pattern" in schema and not re.search(schema["pattern"], value):
+        return False
+    bounds = [
+        ("minimum", operator.ge),
+        ("maximum", operator.le),
+        ("exclusiveMinimum", operator.gt),
+        ("exclusiveMaximum", operator.lt),
+    ]
+    return all(holds(value, schema[name]) for name, holds in bounds if name in schema)
