@@ -68,7 +68,7 @@ def unplanned_imports() -> QuerySet[Import]:
 
 def piece_lease(model: type[Chunk] | type[VersionTable], number: int) -> AbstractContextManager[bool]:
     """Whether this connection alone may work on the piece, until the block ends: over several transactions, so that a
-    beginning is counted before its work."""
+    start is counted before its work."""
     kind = CHUNK_LEASES if model is Chunk else TABLE_LEASES
     return lease(kind, number % _INT4, seconds=LEASE_SECONDS)
 

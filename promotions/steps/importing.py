@@ -33,8 +33,8 @@ from promotions.locks import (
     waiting_tables,
 )
 from promotions.models import ACTIVE, Chunk, Import, ImportStatus, VersionTable
-from promotions.steps.beginnings import count_beginning, refuse_deadly, take_back_beginning
 from promotions.steps.checking import check_import
+from promotions.steps.crashcount import count_start, refuse_poison, take_back_start
 from promotions.steps.indexing import finish_indexing, index_version_table
 from promotions.steps.loading import load_chunk
 from promotions.steps.staging import finish_loading, plan_import
@@ -91,19 +91,19 @@ def _work_on_next(waiting: QuerySet[Piece], work: Callable[[Piece], None]) -> bo
 
 def _work_on(number: int, waiting: QuerySet[Piece], work: Callable[[Piece], None]) -> bool:
     """Do a piece in one transaction, so that a worker that dies leaves it to the next one."""
-    begun = count_beginning(waiting, number)
-    if begun is None:
+    started = count_start(waiting, number)
+    if started is None:
         return False
-    with _working_for(begun.source_import):
+    with _working_for(started.source_import):
         try:
-            refuse_deadly(begun)
+            refuse_poison(started)
             with transaction.atomic():
                 piece = lock_work(waiting, number)
                 if piece is not None:
                     work(piece)
         except Exception as error:
-            take_back_beginning(begun)
-            _settle(begun.source_import, error)
+            take_back_start(started)
+            _end_or_retry(started.source_import, error)
     return True
 
 
@@ -116,7 +116,7 @@ def _advance_an_import() -> bool:
 
 
 def _advance(import_id: int) -> bool:
-    planned = count_beginning(unplanned_imports(), import_id)
+    planned = count_start(unplanned_imports(), import_id)
     found = planned or Import.objects.get(pk=import_id)
     step = _STEPS.get(found.status)
     if step is None:
@@ -124,11 +124,11 @@ def _advance(import_id: int) -> bool:
     with _working_for(found):
         try:
             if planned is not None:
-                refuse_deadly(planned)
+                refuse_poison(planned)
             return step(found)
         except Exception as error:
-            take_back_beginning(found)
-            _settle(found, error)
+            take_back_start(found)
+            _end_or_retry(found, error)
             return True
 
 
@@ -136,7 +136,7 @@ def _working_for(found: Import) -> AbstractContextManager[object]:
     return working_for(found.correlation_id, f"import: {found.status}", import_id=found.id)
 
 
-def _settle(found: Import, error: Exception) -> None:
+def _end_or_retry(found: Import, error: Exception) -> None:
     """End the import if the error is final; raise it on if trying again may help."""
     if not Import.objects.filter(pk=found.pk, status__in=ACTIVE).exists():
         return  # cancelled, or ended by another worker, while this step ran

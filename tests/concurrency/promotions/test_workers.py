@@ -90,7 +90,7 @@ def load_one_chunk_twice(found: Import, monkeypatch: pytest.MonkeyPatch) -> None
 
     importing._advance(found.id)
     monkeypatch.setattr(importing, "piece_lease", lambda *piece: nullcontext(True))
-    monkeypatch.setattr(importing, "count_beginning", lambda chunks, number: chunks.get(pk=number))
+    monkeypatch.setattr(importing, "count_start", lambda chunks, number: chunks.get(pk=number))
     monkeypatch.setattr(importing, "lock_work", lambda chunks, number: chunks.get(pk=number))
     work = partial(importing._work_on_next, waiting_chunks(), load_when_both_have_it)
     side_by_side(work, work)

@@ -460,53 +460,55 @@ def test_statement_that_never_succeeds_ends_the_import(live: Import, monkeypatch
     refused(finished(found), ImportStatus.FAILED, "Gave up after 5 attempts")
 
 
-def deadly_load(chunk: Chunk) -> None:
+def crash_load(chunk: Chunk) -> None:
     raise KeyboardInterrupt
 
 
-def deadly_index(table: VersionTable) -> None:
+def crash_index(table: VersionTable) -> None:
     raise KeyboardInterrupt
 
 
-def deadly_plan(found: Import) -> bool:
+def crash_plan(found: Import) -> bool:
     raise KeyboardInterrupt
 
 
 @pytest.fixture(params=["load", "index", "plan"])
-def deadly(request: pytest.FixtureRequest) -> Iterator[str]:
+def poison(request: pytest.FixtureRequest) -> Iterator[str]:
     """A piece of work that ends its worker each time, until the test has had enough; what it is called."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "load":
-            patch.setattr(importing, "load_chunk", deadly_load)
+            patch.setattr(importing, "load_chunk", crash_load)
         if request.param == "index":
-            patch.setattr(importing, "index_version_table", deadly_index)
+            patch.setattr(importing, "index_version_table", crash_index)
         if request.param == "plan":
-            patch.setitem(_STEPS, ImportStatus.QUEUED, deadly_plan)
+            patch.setitem(_STEPS, ImportStatus.QUEUED, crash_plan)
         yield {"load": "Loading lines 1 to 100", "index": "Indexing table 0", "plan": "Planning"}[request.param]
 
 
-def work_until_killed() -> None:
+def work_until_crash() -> None:
     with pytest.raises(KeyboardInterrupt):
         work_on_imports()
 
 
-def test_work_that_kills_its_worker_five_times_ends_the_import(live: Import, deadly: str) -> None:
+def test_work_that_crashes_its_worker_five_times_ends_the_import(live: Import, poison: str) -> None:
     found = submit(rows(range(100)))
     for _ in range(5):
-        work_until_killed()
-    refused(finished(found), ImportStatus.FAILED, f"{deadly} ended its worker 5 times")
+        work_until_crash()
+    refused(finished(found), ImportStatus.FAILED, f"{poison} ended its worker 5 times")
 
 
-def test_work_that_kills_its_worker_four_times_is_done_after_all(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_that_crashes_its_worker_four_times_is_done_after_all(
+    live: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = submit(rows(range(100)))
     with monkeypatch.context() as patch:
-        patch.setattr(importing, "load_chunk", deadly_load)
+        patch.setattr(importing, "load_chunk", crash_load)
         for _ in range(4):
-            work_until_killed()
+            work_until_crash()
     assert finished(found).status == ImportStatus.PUBLISHED
 
 
-def test_errors_and_outages_are_no_deaths(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_and_outages_are_no_crashes(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(chunk: Chunk) -> None:
         raise OperationalError("the connection is lost")
 
