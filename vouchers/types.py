@@ -186,7 +186,7 @@ class OrderOutcome(StrEnum):
     CONFLICT = "conflict"
 
 
-class OrderAnswer(NamedTuple):
+class OrderReply(NamedTuple):
     """Attributes: id: of the order; code: why it was not applied."""
 
     id: UUID

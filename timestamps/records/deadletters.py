@@ -1,4 +1,4 @@
-"""Entries that a table could not take: kept with the reason, out of everybody's way until ``settling.py`` is done."""
+"""Entries that a table could not take: kept with the reason, out of everybody's way until ``resolving.py`` is done."""
 
 import json
 import logging

@@ -19,7 +19,7 @@ from timestamps.locks import consumer_lease, lock_table, lock_tables, replay_lea
 from timestamps.log import stream
 from timestamps.models import RecordTable, TableState
 from timestamps.records.advancing import STEP_ENTRIES, advance, is_whole
-from timestamps.records.settling import settle_dead_letters, waiting_command_ids
+from timestamps.records.resolving import resolve_dead_letters, waiting_command_ids
 from timestamps.replay.proving import copied_table, counts_are_proved
 from timestamps.replay.replays import give_up, running_replay
 from timestamps.tables import ids_in, record_table
@@ -105,7 +105,7 @@ def switch(number: int) -> bool:
             _catch_up(number)
             _change_over(number)
     if is_mine:
-        settle_dead_letters()
+        resolve_dead_letters()
     return is_mine
 
 

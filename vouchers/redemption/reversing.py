@@ -1,6 +1,6 @@
 """Taking redemptions back: the place is free again, and the amount leaves the wallet by a transfer of its own.
 
-Another deployment's wallet is asked first: the place stays taken until it has agreed (``settling.py``).
+Another deployment's wallet is asked first: the place stays taken until it has agreed (``replies.py``).
 """
 
 from collections.abc import Collection, Sequence

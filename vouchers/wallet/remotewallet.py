@@ -20,26 +20,26 @@ from common.text.exactjson import dump_exactly
 from common.text.jsonbody import load_json
 from common.text.rfc3339 import read_instant
 from vouchers.errors import ProfileNotFound, WalletUnavailable
-from vouchers.types import Order, OrderAnswer, OrderedTransfer, OrderOutcome, Statement, StatementLine, Wallet
+from vouchers.types import Order, OrderedTransfer, OrderOutcome, OrderReply, Statement, StatementLine, Wallet
 
 ANSWER_BYTES = 2 * 2**20  # a thousand lines of a statement are a tenth of it
 _DELIVERY = Patience(2.0, 5.0)
 _READING = Patience(0.5, 1.0)  # a request is answered at its deadline of 1.5 s
 
 
-def send_orders(orders: Sequence[Order]) -> list[OrderAnswer]:
-    """Have the wallet carry orders out; those that it has carried out before it only answers.
+def send_orders(orders: Sequence[Order]) -> list[OrderReply]:
+    """Have the wallet carry orders out; for those that it has carried out before it only replies.
 
     Args:    orders: N, at most orders.ORDERS_MAX.
-    Returns: N answers in the order of ``orders``.
+    Returns: N replies in the order of ``orders``.
     Raises:  WalletUnavailable: nobody knows what was done; send the same orders again.
     """
     body = [order._asdict() for order in orders]
     with _understood():
-        answers = [_order_answer(given) for given in _ask("POST", "/api/wallet/orders", _DELIVERY, body)]
-    if [answer.id for answer in answers] != [order.id for order in orders]:
+        replies = [_order_reply(given) for given in _ask("POST", "/api/wallet/orders", _DELIVERY, body)]
+    if [reply.id for reply in replies] != [order.id for order in orders]:
         raise WalletUnavailable("the answers belong to other orders")
-    return answers
+    return replies
 
 
 def read_remote_wallets(phone_numbers: Sequence[str]) -> list[Wallet | ProfileNotFound]:
@@ -75,8 +75,8 @@ def probe_wallet() -> None:
     _ask("GET", "/health/live", _READING)
 
 
-def _order_answer(given: Any) -> OrderAnswer:
-    return OrderAnswer(UUID(given["id"]), OrderOutcome(given["outcome"]), str(given.get("code", "")))
+def _order_reply(given: Any) -> OrderReply:
+    return OrderReply(UUID(given["id"]), OrderOutcome(given["outcome"]), str(given.get("code", "")))
 
 
 def _transfer(given: Any) -> OrderedTransfer:

@@ -23,7 +23,7 @@ from timestamps.log.opening import open_log
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
 from timestamps.records.advancing import STEP_ENTRIES, advance
 from timestamps.records.deadletters import LOGGED_LETTERS, bury
-from timestamps.records.settling import retry_dead_letters
+from timestamps.records.resolving import retry_dead_letters
 from timestamps.types import Entry, Position, Timestamp
 
 pytestmark = committed

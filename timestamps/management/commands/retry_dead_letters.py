@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 from common.audit import AuditedCommand
 from common.errors import FloodgateError
 from common.stores.guarded import STORE_AWAY
-from timestamps.records.settling import retry_dead_letters
+from timestamps.records.resolving import retry_dead_letters
 
 
 class Command(AuditedCommand):

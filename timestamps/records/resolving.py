@@ -33,16 +33,16 @@ def retry_dead_letters(ids: Collection[int] | None = None) -> tuple[int, int]:
     chunks = list(_chunks(waiting_ids(ids)))
     for chunk in chunks:
         _write_again(chunk)
-    retried = sum(map(_settle, chunks))
+    retried = sum(map(_resolve, chunks))
     return retried, sum(map(len, chunks)) - retried
 
 
-def settle_dead_letters() -> int:
+def resolve_dead_letters() -> int:
     """End the wait of letters whose ids are records by now, of retries that died too; how many.
 
     Raises: DatabaseError, RedisError: a store is away; may be repeated.
     """
-    return sum(map(_settle, _chunks(waiting_ids())))
+    return sum(map(_resolve, _chunks(waiting_ids())))
 
 
 def waiting_ids(ids: Collection[int] | None = None) -> list[int]:
@@ -85,14 +85,14 @@ def _takes(table: RecordTable, record: Record, reasons: Container[Position]) -> 
     return record.position <= table.position and not (is_copied and record.position in reasons)
 
 
-def _settle(ids: Collection[int]) -> int:
+def _resolve(ids: Collection[int]) -> int:
     """Looks without locks first: many letters may wait for long."""
     if not _taken(list(DeadLetter.objects.filter(pk__in=ids, state=DeadLetterState.WAITING))):
         return 0
     with transaction.atomic():
         taken = _taken(lock_dead_letters(ids))
-        settled = DeadLetter.objects.filter(pk__in=taken)
-        return settled.update(state=DeadLetterState.RETRIED, retried_at=timezone.now())
+        resolved = DeadLetter.objects.filter(pk__in=taken)
+        return resolved.update(state=DeadLetterState.RETRIED, retried_at=timezone.now())
 
 
 def _taken(letters: list[DeadLetter]) -> list[int]:
