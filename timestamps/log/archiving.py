@@ -84,7 +84,7 @@ def _is_due(found: Archive, newest: Manifest) -> bool:
     waiting = _read_stream(newest.last, 1)
     if waiting and line_position(waiting[0]).age_seconds(time.time()) > settings.TIMESTAMPS_SEGMENT_SECONDS:
         return True
-    still_in_stream = newest.total_entries - found.total_through(stream.trimmed())
+    still_in_stream = newest.total_entries - found.total_through(stream.low_water_mark())
     in_stream = stream.length()
     return in_stream - still_in_stream >= _segment_entries()
 
@@ -106,7 +106,9 @@ def _next_lines(position: Position, limit: int) -> list[bytes]:
 def _read_stream(position: Position, limit: int) -> list[bytes]:
     lines = reading.read_stream_after(position, limit)
     if lines is None:
-        raise ArchiveIsBroken(f"The archive ends at {position}, and the stream begins only after {stream.trimmed()}.")
+        raise ArchiveIsBroken(
+            f"The archive ends at {position}, and the stream begins only after {stream.low_water_mark()}."
+        )
     return lines
 
 

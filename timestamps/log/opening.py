@@ -42,7 +42,7 @@ def open_log() -> bool:
         return False
     found = Archive(settings.ARCHIVE_URL)  # which has read nothing yet
     archived = found.newest().last
-    has_lost = state.trimmed is None or state.last < archived
+    has_lost = state.low_water_mark is None or state.last < archived
     taken = _taken(is_needed=has_lost or not found.is_begun())
     _refuse_lost_archive(found, state, taken)
     found.begin()
@@ -75,9 +75,9 @@ def _taken_for_good() -> Position:
 
 def _refuse_lost_archive(found: Archive, state: stream.State, taken: Position) -> None:
     """An archive that is not mounted, or was lost, must not pass for one that has nothing yet."""
-    trimmed, newest = state.trimmed or START, found.newest()
-    if newest.last < trimmed:
-        raise ArchiveIsBroken(f"The archive ends at {newest.last}, and the stream begins only after {trimmed}.")
+    low_mark, newest = state.low_water_mark or START, found.newest()
+    if newest.last < low_mark:
+        raise ArchiveIsBroken(f"The archive ends at {newest.last}, and the stream begins only after {low_mark}.")
     if taken > state.last and not found.is_begun():
         raise ArchiveIsBroken(
             f"There is no archive at ARCHIVE_URL, but entries through {taken} have left the stream. Is it mounted?"

@@ -1,9 +1,9 @@
 """The newer part of the log, a stream in the truth Valkey, and the marks beside it: everything that touches their keys.
 
-The stream is the log. Beside it are two positions that only rise: ``persisted``, through which the live table had
-everything, and ``trimmed``, through which the stream has lost its entries to the archive. Below ``trimmed`` a range of
-the stream is silently empty, so whoever reads a range reads the mark in the same moment, and the script that trims sets
-it.
+The stream is the log. Beside it are two positions that only rise: the high-water mark (key ``persisted``), through
+which the live table had everything, and the low-water mark (key ``trimmed``), through which the stream has lost its
+entries to the archive. Below that a range of the stream is silently empty, so whoever reads a range reads the mark in
+the same moment, and the script that trims sets it.
 
 A store that starts may be an empty one or an older copy, so its marks count only when it was opened since
 (``opening.py``): the key ``life`` then has the ``run_id`` of its server, which no copy of it has in another process.
@@ -35,9 +35,9 @@ QUICK_ENTRIES = 1_000  # of one append: some 10 ms of an idle server, more than 
 
 
 class Tail(NamedTuple):
-    """The stream at one moment: its mark, its entries, and how many of them come after a position, up to a limit."""
+    """The stream at one moment: low-water mark, entries, and how many of them come after a position, up to a limit."""
 
-    trimmed: Position
+    low_water_mark: Position
     entries: int
     after: int
 
@@ -45,11 +45,11 @@ class Tail(NamedTuple):
 class State(NamedTuple):
     """What a store knows of itself. ``is_open``: it was opened since it started; ``last``: no entry comes at or before.
 
-    ``trimmed`` is None in one that is fresh or came back empty.
+    ``low_water_mark`` is None in one that is fresh or came back empty.
     """
 
     is_open: bool
-    trimmed: Position | None
+    low_water_mark: Position | None
     last: Position
 
 
@@ -74,12 +74,12 @@ def append_submissions(submissions: Sequence[tuple[str, Submission]]) -> list[by
 
 
 def find_waiting(positions: Sequence[Position]) -> tuple[Position, list[dict[str, str] | None]]:
-    """``persisted``, and the fields of the entry at each position after it, in order and of one moment.
+    """The high-water mark, and the fields of the entry at each position after it, in order and of one moment.
 
     Raises: RedisError.
     """
-    persisted, found = cast(tuple[bytes, list[list[bytes] | None]], run("find", *map(str, positions)))
-    return Position.parse(persisted.decode()), [_fields(entry) if entry else None for entry in found]
+    high_mark, found = cast(tuple[bytes, list[list[bytes] | None]], run("find", *map(str, positions)))
+    return Position.parse(high_mark.decode()), [_fields(entry) if entry else None for entry in found]
 
 
 def read_after(position: Position, limit: int) -> list[bytes] | None:
@@ -99,23 +99,23 @@ def await_entry(position: Position, seconds: float) -> bool:
     return bool(valkey.truth().xread({stream_key(): str(position)}, count=1, block=round(1_000 * seconds)))
 
 
-def persisted() -> Position:
+def high_water_mark() -> Position:
     """Through which the live table had everything, once. Raises RedisError."""
     return _position(valkey.truth().get(prefix() + "persisted"))
 
 
-def raise_persisted(through: Position) -> None:
+def raise_high_water_mark(through: Position) -> None:
     """Does nothing where the mark is there already. Raises RedisError."""
     run("persist", str(through))
 
 
-def trimmed() -> Position:
+def low_water_mark() -> Position:
     """Through which the stream has lost its entries to the archive. Raises RedisError."""
     return _position(valkey.truth().get(prefix() + "trimmed"))
 
 
 def trim(through: Position) -> None:
-    """Remove the entries up to a position, which the archive has, and set the mark. Raises RedisError.
+    """Remove the entries up to a position, which the archive has, and raise the low-water mark. Raises RedisError.
 
     Does nothing in a store that is not open.
     """
@@ -124,8 +124,8 @@ def trim(through: Position) -> None:
 
 def state() -> State:
     """Raises RedisError."""
-    is_open, trimmed, last = cast(tuple[int, bytes, bytes], run("state"))
-    return State(bool(is_open), _position(trimmed) if trimmed else None, _position(last))
+    is_open, low_mark, last = cast(tuple[int, bytes, bytes], run("state"))
+    return State(bool(is_open), _position(low_mark) if low_mark else None, _position(last))
 
 
 def open_store(archived: Position, taken: Position) -> bool:
@@ -155,8 +155,8 @@ def tail(position: Position, limit: int = TAIL_ENTRIES) -> Tail:
         pipeline.get(prefix() + "trimmed")
         pipeline.xlen(stream_key())
         pipeline.xrange(stream_key(), min=f"({position}", count=limit)
-        trimmed, entries, after = pipeline.execute()
-    return Tail(_position(trimmed), int(entries), len(after))
+        low_mark, entries, after = pipeline.execute()
+    return Tail(_position(low_mark), int(entries), len(after))
 
 
 def run(script: str, *arguments: Any, store: Redis | None = None) -> Any:
@@ -174,7 +174,7 @@ def _read_patiently(position: Position, limit: int) -> tuple[bytes | None, Found
 
 
 def _read(position: Position, limit: int) -> tuple[bytes | None, Found]:
-    """``trimmed``, if the store is open, and a range, of one moment.
+    """The low-water mark, if the store is open, and a range, of one moment.
 
     Not a script: the range would take six times as long in one. Answers are taken as they come: a dict for each entry
     would cost as much as the rest of it.

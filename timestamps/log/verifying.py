@@ -49,7 +49,7 @@ def verify_log(tell: Callable[[int, int], None] = lambda done, total: None) -> V
     if problems:
         return Verdict(newest, archived, tail.entries, problems, [])
     try:
-        in_both = _check_touch(found, tail.trimmed)
+        in_both = _check_touch(found, tail.low_water_mark)
     except ArchiveIsBroken as error:
         return Verdict(newest, archived, tail.entries, [error.detail], [])
     return Verdict(newest, archived, max(0, tail.entries - in_both), [], found.losses())
@@ -69,15 +69,15 @@ def _check(found: Archive, number: int) -> int:
     return manifest.entries
 
 
-def _check_touch(found: Archive, trimmed: Position) -> int:
+def _check_touch(found: Archive, low_mark: Position) -> int:
     """How many entries both have. Raises ArchiveIsBroken: between archive and stream something is missing."""
     newest = found.newest()
-    if newest.last < trimmed:
-        raise ArchiveIsBroken(f"The archive ends at {newest.last}, and the stream begins only after {trimmed}.")
-    holder = found.first_after(trimmed)
-    if holder and found.manifest(holder.number - 1).last != trimmed:
-        raise ArchiveIsBroken(f"The stream was trimmed through {trimmed}, which is no segment's end.")
+    if newest.last < low_mark:
+        raise ArchiveIsBroken(f"The archive ends at {newest.last}, and the stream begins only after {low_mark}.")
+    holder = found.first_after(low_mark)
+    if holder and found.manifest(holder.number - 1).last != low_mark:
+        raise ArchiveIsBroken(f"The stream was trimmed through {low_mark}, which is no segment's end.")
     for number in range(holder.number if holder else newest.number + 1, newest.number + 1):
         manifest = found.manifest(number)
         compare_with_stream(found.manifest(number - 1).last, manifest, found.checked_lines(manifest))
-    return newest.total_entries - found.total_through(trimmed)
+    return newest.total_entries - found.total_through(low_mark)

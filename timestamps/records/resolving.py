@@ -1,4 +1,4 @@
-"""How the wait of dead letters ends: their ids have become records, by a retry or as a table took them from the log.
+"""How the wait of dead letters ends: their ids have become records, by a retry or as a table was projected.
 
 A letter waits while the live table lacks its id, or a table that may become the live one does and has passed it:
 readers are answered from the letter then. First tables are written, then the letter's row, so whoever comes after a

@@ -22,7 +22,7 @@ from timestamps.ids import ids_from
 from timestamps.livetable import live_table
 from timestamps.log import stream
 from timestamps.models import DeadLetter
-from timestamps.records.advancing import advance
+from timestamps.records.projecting import project
 from timestamps.selectors import read_timestamps
 from timestamps.services import append_timestamps
 from timestamps.tables import drop_record_table
@@ -165,11 +165,11 @@ def test_readers_find_all_while_table_after_table_goes_live() -> None:
         for number in range(2, 12):
             build_table(number)
             with transaction.atomic():
-                advance(number)
+                project(number)
             make_live(number)
             drop_record_table(number - 2)  # one behind, as a reader may be
     assert min(results) > 0
-    stream.raise_persisted(live_table().position)
+    stream.raise_high_water_mark(live_table().position)
     assert_persisted_once(crowd.ids)
 
 

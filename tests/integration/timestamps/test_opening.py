@@ -27,7 +27,7 @@ from timestamps.log.archiving import archive_step
 from timestamps.log.lines import line_position
 from timestamps.log.opening import Opener, _Attempt, open_log
 from timestamps.models import RecordTable
-from timestamps.records.advancing import advance
+from timestamps.records.projecting import project
 from timestamps.replay import proving
 from timestamps.replay.replaying import replay_step
 from timestamps.replay.replays import start_replay
@@ -180,11 +180,16 @@ def test_a_restart_changes_nothing() -> None:
     ids = append(25)
     persist_and_archive()
     ids += append(4)
-    before = reading.read_after(START, 100), stream.length(), stream.trimmed(), stream.persisted()
+    before = reading.read_after(START, 100), stream.length(), stream.low_water_mark(), stream.high_water_mark()
     restart()
     assert open_log()
     assert not open_log()
-    assert (reading.read_after(START, 100), stream.length(), stream.trimmed(), stream.persisted()) == before
+    assert (
+        reading.read_after(START, 100),
+        stream.length(),
+        stream.low_water_mark(),
+        stream.high_water_mark(),
+    ) == before
     assert all(isinstance(read(command_id), Timestamp) for command_id in ids)
 
 
@@ -345,7 +350,7 @@ def test_consumer_and_replay_open_without_a_deadlock(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(reading, "read_stream_after", read_together)
     with ThreadPoolExecutor(2) as pool:
-        taken = [pool.submit(closing, partial(advance, number)) for number in (1, 2)]
+        taken = [pool.submit(closing, partial(project, number)) for number in (1, 2)]
     assert [one.result() for one in taken] == [0, 10]
 
 
@@ -437,7 +442,7 @@ def test_attempts_that_fail_are_not_repeated_at_once(monkeypatch: pytest.MonkeyP
 
 def test_a_store_that_is_not_open_is_not_trimmed() -> None:
     append(3)
-    before = stream.trimmed()
+    before = stream.low_water_mark()
     restart()
     stream.trim(FUTURE)
-    assert (stream.trimmed(), stream.length()) == (before, 3)
+    assert (stream.low_water_mark(), stream.length()) == (before, 3)

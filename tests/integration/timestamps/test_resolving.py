@@ -17,7 +17,7 @@ from timestamps.livetable import live_table
 from timestamps.log import stream
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable
 from timestamps.records import resolving
-from timestamps.records.advancing import advance
+from timestamps.records.projecting import project
 from timestamps.records.resolving import resolve_dead_letters, retry_dead_letters
 from timestamps.replay import replaying
 from timestamps.replay.proving import counts_are_proved
@@ -105,7 +105,7 @@ def test_a_letter_that_only_a_cancelled_replay_refused_waits_no_longer() -> None
     start_replay("again")
     refuse(2)
     while running_replay():
-        advance(2)
+        project(2)
         assert (resolve_dead_letters(), state()) == (0, DeadLetterState.WAITING)
         cancel_replay(2)
     clean_up()
