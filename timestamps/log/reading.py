@@ -2,7 +2,7 @@
 
 from timestamps.log import archive, stream
 from timestamps.log.lines import line_position
-from timestamps.log.opening import open_log
+from timestamps.log.recovery import recover_log
 from timestamps.types import Position
 
 
@@ -31,6 +31,6 @@ def read_after(position: Position, limit: int) -> list[bytes]:
 def read_stream_after(position: Position, limit: int) -> list[bytes] | None:
     """The same from the stream alone; None where the next entry has left it."""
     found = stream.read_after(position, limit)
-    if found is None and (open_log() or position >= stream.low_water_mark()):  # opened meanwhile, here or by another
+    if found is None and (recover_log() or position >= stream.low_water_mark()):  # it has recovered meanwhile
         found = stream.read_after(position, limit)
     return found

@@ -5,8 +5,8 @@ which the live table had everything, and the low-water mark (key ``trimmed``), t
 entries to the archive. Below that a range of the stream is silently empty, so whoever reads a range reads the mark in
 the same moment, and the script that trims sets it.
 
-A store that starts may be an empty one or an older copy, so its marks count only when it was opened since
-(``opening.py``): the key ``life`` then has the ``run_id`` of its server, which no copy of it has in another process.
+A store that starts may be an empty one or an older copy, so its marks count only when it has recovered since
+(``recovery.py``): the key ``life`` then has the ``run_id`` of its server, which no copy of it has in another process.
 
 Each function is one command or script call, so it happens wholly or not at all.
 """
@@ -43,7 +43,7 @@ class Tail(NamedTuple):
 
 
 class State(NamedTuple):
-    """What a store knows of itself. ``is_open``: it was opened since it started; ``last``: no entry comes at or before.
+    """A store of itself. ``is_open``: it has recovered since it started; ``last``: no entry comes at or before.
 
     ``low_water_mark`` is None in one that is fresh or came back empty.
     """
@@ -128,14 +128,14 @@ def state() -> State:
     return State(bool(is_open), _position(low_mark) if low_mark else None, _position(last))
 
 
-def open_store(archived: Position, taken: Position) -> bool:
+def recover(archived: Position, projected: Position) -> bool:
     """Let a store that has started be the log again; whether it was not open. Raises RedisError.
 
     Args:
         archived: where the archive ends. What the store lacks of it, readers take from there.
-        taken: through which the live table has everything. What is appended comes after both.
+        projected: through which the live table has everything. What is appended comes after both.
     """
-    return bool(run("open", str(archived), str(archived.after()), str(max(archived, taken))))
+    return bool(run("recover", str(archived), str(archived.after()), str(max(archived, projected))))
 
 
 def oldest_after(position: Position) -> Position | None:

@@ -10,7 +10,7 @@ from timestamps.errors import TableIsBroken
 from timestamps.locks import lock_table
 from timestamps.log import reading
 from timestamps.log.lines import line_position, load_entry
-from timestamps.log.opening import open_log
+from timestamps.log.recovery import recover_log
 from timestamps.models import RecordTable, TableState
 from timestamps.records.deadletters import keep_dead_letters
 from timestamps.records.decoding import decode_lines
@@ -33,7 +33,7 @@ def project(number: int) -> int:
         RecordTable.DoesNotExist; DatabaseError, RedisError: a store is away; the next call goes on from there.
     Source:  docs/timestamps.md.
     """
-    open_log()  # before the lock: it takes those of all tables, and may wait for the archive
+    recover_log()  # before the lock: it takes those of all tables, and may wait for the archive
     with transaction.atomic():
         table = lock_table(number)
         if table.state not in (TableState.LIVE, TableState.BUILDING):

@@ -76,7 +76,7 @@ def copied_table(table: RecordTable) -> RecordTable:
 
 
 def _see_one_moment() -> None:
-    """Instead of a lock on the row: counting takes minutes, and opening the store, retries and cancelling need it."""
+    """Instead of a lock on the row: counting takes minutes, and recovery, retries and cancelling need it."""
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 

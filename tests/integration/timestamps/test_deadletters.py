@@ -19,7 +19,7 @@ from tests.valkeys import own_truth
 from timestamps.consumer.consuming import consume_log
 from timestamps.livetable import live_table
 from timestamps.log import stream
-from timestamps.log.opening import open_log
+from timestamps.log.recovery import recover_log
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
 from timestamps.records.deadletters import LOGGED_LETTERS, keep_dead_letters
 from timestamps.records.projecting import STEP_ENTRIES, project
@@ -193,7 +193,7 @@ def own_store(tmp_path: Path) -> Iterator["Redis"]:
 
 
 def test_a_full_log_does_not_stop_at_a_dead_letter(own_store: "Redis") -> None:
-    open_log()
+    recover_log()
     put_entry(GOOD | {"event_timestamp": "yesterday"})
     ids = append(3)
     own_store.config_set("maxmemory", 1)

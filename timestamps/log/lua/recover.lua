@@ -3,9 +3,9 @@
 -- ARGV: stream, key prefix, where the archive ends, the position right after it, the one that new entries must come
 --       after.
 --
--- A store without the low-water mark, or whose stream ends before the archive does, is empty or an older copy: the log is the
--- archive up to its end and goes on from there. Any other has what the archive has since its mark, as entries only come
--- at the end. Works in a full store too.
+-- A store without the low-water mark, or whose stream ends before the archive does, is empty or an older copy: the log
+-- is the archive up to its end and goes on from there. Any other has what the archive has since its mark, as entries
+-- only come at the end. Works in a full store too.
 
 local stream, prefix, archived, after_archived, floor = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 -- include: life.lua
