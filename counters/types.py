@@ -47,9 +47,9 @@ class CounterValue:
 
 
 class PendingDelta(NamedTuple):
-    """What one generation holds for a key. ``since`` is when the generation got its first delta."""
+    """What one segment holds for a key. ``since`` is when the segment got its first delta."""
 
-    generation: UUID
+    segment: UUID
     amount: int
     since: datetime
 
@@ -59,13 +59,13 @@ class Backlog:
     """What waits in the buffer.
 
     Attributes:
-        keys: distinct ones, summed over all generations.
+        keys: distinct ones, summed over all segments.
         age_seconds: since the oldest delta; 0 when nothing waits.
-        generations: all of them, open and closed.
+        segments: all of them, open and closed.
         marks: Idempotency-Keys that are remembered.
     """
 
     keys: int
     age_seconds: float
-    generations: frozenset[UUID]
+    segments: frozenset[UUID]
     marks: int

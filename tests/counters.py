@@ -82,7 +82,7 @@ def persisted() -> dict[int, int]:
 
 
 def pending() -> dict[int, int]:
-    """The whole buffer, over all generations."""
+    """The whole buffer, over all segments."""
     sums: Sums[int] = Sums()
     for name in valkey.truth().keys(valkey.key("counters", "pending:*")):
         for key, delta in valkey.truth().hgetall(name).items():
@@ -91,7 +91,7 @@ def pending() -> dict[int, int]:
     return dict(sums)
 
 
-def generations(shard: int) -> list[UUID]:
+def segments(shard: int) -> list[UUID]:
     """Oldest first; the last one is open."""
     names = valkey.truth().lrange(valkey.key("counters", f"generations:{shard}"), 0, -1)
     return [UUID(name.decode()) for name in cast(list[bytes], names)]
@@ -135,15 +135,15 @@ def side_by_side(*works: Callable[[], Result]) -> list[Result]:
 # A flush, step by step
 
 _STEPS: tuple[tuple[Any, str], ...] = (
-    (flushing, "closed_generations"),
-    (flushing, "seal_generations"),
-    (flushing, "read_generation"),
+    (flushing, "closed_segments"),
+    (flushing, "seal_segments"),
+    (flushing, "read_segment"),
     (flushing, "_add_slice"),  # its end is the commit
     (flushing, "lock_flush"),
     (flushing, "_add"),
     (flushing, "_finish"),
     (Flush, "save"),
-    (flushing, "drop_generation"),
+    (flushing, "drop_segment"),
 )
 
 

@@ -1,15 +1,15 @@
 -- How much waits, and for how long. ARGV: key prefix, shards, seconds that marks are kept.
--- Returns the keys of all generations, the time in ms of the oldest delta (0 if there is none), the time in ms, the
--- names of all generations, and how many marks are kept.
+-- Returns the keys of all segments, the time in ms of the oldest delta (0 if there is none), the time in ms, the
+-- names of all segments, and how many marks are kept.
 
 local prefix = ARGV[1]
 local time = redis.call('TIME')
 local keys, oldest, names = 0, 0, {}
 for shard = 0, tonumber(ARGV[2]) - 1 do
-    for _, generation in ipairs(redis.call('LRANGE', prefix .. 'generations:' .. shard, 0, -1)) do
-        local hash = prefix .. 'pending:' .. generation
+    for _, segment in ipairs(redis.call('LRANGE', prefix .. 'generations:' .. shard, 0, -1)) do
+        local hash = prefix .. 'pending:' .. segment
         local since = tonumber(redis.call('HGET', hash, 'since') or 0)
-        names[#names + 1] = generation
+        names[#names + 1] = segment
         if since > 0 then
             keys = keys + redis.call('HLEN', hash) - 1
             if oldest == 0 or since < oldest then oldest = since end

@@ -1,6 +1,6 @@
--- Adds the increments of several submissions to the open generations of their shards.
+-- Adds the increments of several submissions to the open segments of their shards.
 --
--- ARGV: key prefix, stem of names for generations (30 hex digits), shards, most pending keys, most keys of a generation,
+-- ARGV: key prefix, stem of names for segments (30 hex digits), shards, most pending keys, most keys of a segment,
 --       seconds that marks are kept, most marks, then for each submission: digest and fingerprint of its mark (both
 --       empty without one), its keys (16 bytes each), its values (with a comma between).
 -- Returns for each submission a letter and, for each increment, 1 if it is added now, 2 if it was before, and 0 if its
@@ -17,8 +17,8 @@ local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local function pending_keys()
     local keys = 0
     for shard = 0, shards - 1 do
-        for _, generation in ipairs(redis.call('LRANGE', prefix .. 'generations:' .. shard, 0, -1)) do
-            keys = keys + math.max(redis.call('HLEN', prefix .. 'pending:' .. generation) - 1, 0)
+        for _, segment in ipairs(redis.call('LRANGE', prefix .. 'generations:' .. shard, 0, -1)) do
+            keys = keys + math.max(redis.call('HLEN', prefix .. 'pending:' .. segment) - 1, 0)
         end
     end
     return keys
@@ -31,12 +31,12 @@ local open = {}
 -- The hash that the shard's deltas go to now; a large one is left behind, so that a flush has bounded work.
 local function open_hash(shard)
     local list = prefix .. 'generations:' .. shard
-    local generation = redis.call('LINDEX', list, -1)
-    if not generation or redis.call('HLEN', prefix .. 'pending:' .. generation) > most_keys then
-        generation = stem .. string.format('%02x', shard)
-        redis.call('RPUSH', list, generation)
+    local segment = redis.call('LINDEX', list, -1)
+    if not segment or redis.call('HLEN', prefix .. 'pending:' .. segment) > most_keys then
+        segment = stem .. string.format('%02x', shard)
+        redis.call('RPUSH', list, segment)
     end
-    open[shard] = prefix .. 'pending:' .. generation
+    open[shard] = prefix .. 'pending:' .. segment
     redis.call('HSETNX', open[shard], 'since', now_ms)
     return open[shard]
 end

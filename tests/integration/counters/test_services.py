@@ -1,4 +1,4 @@
-"""Counting into the buffer: rooms, limits, generations, and requests that come again."""
+"""Counting into the buffer: rooms, limits, segments, and requests that come again."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -20,11 +20,11 @@ from tests.counters import (
     assert_all_is_flushed,
     committed,
     count,
-    generations,
     mark_of,
     of_one_shard,
     pending,
     persisted,
+    segments,
     shard_of,
     submission,
     submit,
@@ -130,8 +130,8 @@ def test_full_backlog_still_answers_repeats(settings: Settings) -> None:
     assert pending() == before
 
 
-def test_backlog_counts_closed_generations_too(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buffer, "GENERATION_KEYS", 2)
+def test_backlog_counts_closed_segments_too(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffer, "SEGMENT_KEYS", 2)
     settings.COUNTERS_MAX_PENDING_KEYS = 5
     for number in of_one_shard(5):
         count({number: 1})
@@ -219,51 +219,51 @@ def test_mark_is_forgotten_after_two_buckets() -> None:
 def test_only_marks_expire(settings: Settings) -> None:
     settings.IDEMPOTENCY_TTL_SECONDS = 3_600
     submit((1, 1), (2, 1), mark=mark_of("a"))
-    buffer.seal_generations(shard_of(1))
+    buffer.seal_segments(shard_of(1))
     lives = {name: valkey.truth().ttl(name) for name in cast(list[bytes], valkey.truth().keys("*"))}
     (marks,) = (name for name in lives if b"marks" in name)
     assert lives.pop(marks) == pytest.approx(7_200, abs=2)
     assert (len(lives), set(lives.values())) == (4, {-1})
 
 
-# Generations
+# Segments
 
 
-def test_generation_rolls_over_when_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buffer, "GENERATION_KEYS", 3)
+def test_segment_rolls_over_when_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffer, "SEGMENT_KEYS", 3)
     numbers = of_one_shard(8)
     for number in numbers:
         count({number: 1})
-    assert [len(buffer.read_generation(generation)) for generation in generations(0)] == [3, 3, 2]
+    assert [len(buffer.read_segment(segment)) for segment in segments(0)] == [3, 3, 2]
     count(dict.fromkeys(numbers, 1))
     assert flush_counters() == 8 + len(numbers) - 2
     assert_all_is_flushed(dict.fromkeys(numbers, 2))
 
 
-def test_closed_generation_takes_no_more() -> None:
+def test_closed_segment_takes_no_more() -> None:
     (number,) = of_one_shard(1)
     count({number: 1})
-    (closed,) = buffer.seal_generations(0)
+    (closed,) = buffer.seal_segments(0)
     count({number: 5})
-    assert [delta for _, delta in buffer.read_generation(closed)] == [1]
-    assert [len(generations(0)), pending()] == [2, {number: 6}]
+    assert [delta for _, delta in buffer.read_segment(closed)] == [1]
+    assert [len(segments(0)), pending()] == [2, {number: 6}]
 
 
-def test_empty_shard_gets_no_generation() -> None:
-    assert buffer.seal_generations(0) == []
+def test_empty_shard_gets_no_segment() -> None:
+    assert buffer.seal_segments(0) == []
     count({of_one_shard(1)[0]: 1})
-    assert [len(buffer.seal_generations(0)) for _ in range(5)] == [1] * 5
-    assert len(generations(0)) == 2
+    assert [len(buffer.seal_segments(0)) for _ in range(5)] == [1] * 5
+    assert len(segments(0)) == 2
 
 
-def test_generation_is_dropped_alone() -> None:
+def test_segment_is_dropped_alone() -> None:
     (number,) = of_one_shard(1)
     for _ in range(3):
         count({number: 1})
-        closed = buffer.seal_generations(0)
-    buffer.drop_generation(0, closed[1])
-    assert generations(0)[:2] == [closed[0], closed[2]]
-    assert buffer.read_generation(closed[1]) == []
+        closed = buffer.seal_segments(0)
+    buffer.drop_segment(0, closed[1])
+    assert segments(0)[:2] == [closed[0], closed[2]]
+    assert buffer.read_segment(closed[1]) == []
     assert pending() == {number: 2}
 
 
