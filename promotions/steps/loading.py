@@ -17,8 +17,8 @@ from promotions.rows.copyformat import HEADER, TRAILER, encode_rows
 from promotions.rows.rowtext import RejectedLine
 from promotions.rows.rowwords import Bytes
 from promotions.steps.duplicates import keep_digests
-from promotions.steps.gates import early_stop_error
 from promotions.steps.planning import read_chunk
+from promotions.steps.publishchecks import early_stop_error
 from promotions.tables import COPY_COLUMNS, table_name
 
 

@@ -306,7 +306,7 @@ def test_duplicates_count_as_shrinking(live: Import) -> None:
 
 def test_hopeless_file_is_stopped_early(live: Import, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.IMPORT_CHUNK_BYTES = 1_000
-    monkeypatch.setattr("promotions.steps.gates.EARLY_STOP_LINES", 500)
+    monkeypatch.setattr("promotions.steps.publishchecks.EARLY_STOP_LINES", 500)
     found = imported("bad\n" * 5_000)
     refused(found, ImportStatus.QUARANTINED, "were rejected")
     assert found.chunks.filter(is_done=True).count() < 4
