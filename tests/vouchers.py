@@ -12,9 +12,9 @@ from common.idempotency import IdempotencyMark
 from common.recent import Recent
 from common.stores import valkey
 from common.stores.guarded import CACHE, WRITE_STORE
+from vouchers.admission import guessing
+from vouchers.admission.flags import FLAGS
 from vouchers.codes.creating import create_vouchers
-from vouchers.gate import guessing
-from vouchers.gate.flags import FLAGS
 from vouchers.models import Profile, Redemption, Transfer, Voucher
 from vouchers.redemption.redeeming import redeem_vouchers
 from vouchers.types import Redeem, Redeemed, VoucherState, VoucherTerms

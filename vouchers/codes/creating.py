@@ -8,8 +8,8 @@ from typing import Any
 from django.db import connection, transaction
 
 from common.stores.sqlfiles import load_sql
+from vouchers.admission.shared import clear_flags
 from vouchers.errors import VoucherExists
-from vouchers.gate.shared import reopen_gate
 from vouchers.types import VoucherState, VoucherTerms
 
 _SQL = load_sql(Path(__file__).parents[1] / "sql" / "vouchers.sql")
@@ -35,7 +35,7 @@ def insert_vouchers(wanted: Collection[VoucherTerms], generation_id: int | None 
     """Those of ``wanted`` whose code was free, as they are now; no code may repeat."""
     with transaction.atomic(savepoint=False):
         made = _insert(list(wanted), generation_id)
-        transaction.on_commit(partial(reopen_gate, {state.code: FIRST_REVISION for state in made}))
+        transaction.on_commit(partial(clear_flags, {state.code: FIRST_REVISION for state in made}))
     return made
 
 

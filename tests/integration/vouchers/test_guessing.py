@@ -17,9 +17,9 @@ from gateway.keys.clients import Client
 from tests.garbage import GARBAGE, put_garbage
 from tests.roads import Answer, django, hot_path
 from tests.vouchers import forget_local_flags, mark, phone, redeem, voucher, wanted, words
-from vouchers.gate import cachecalls, guessing
-from vouchers.gate.lookups import look_up_vouchers
-from vouchers.redemption.admission import redeem_admitted, refuse_known
+from vouchers.admission import cachecalls, guessing
+from vouchers.admission.lookups import look_up_vouchers
+from vouchers.redemption.screening import redeem_admitted, refuse_known
 from vouchers.types import Lookup, Redeem
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""``renew_gate``: rebuild the admission gate's flags from the database now."""
+"""``renew_gate``: rebuild the flags of admission control from the database now."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.core.management.base import CommandError
 
 from common.audit import AuditedCommand
 from common.stores.guarded import STORE_AWAY
-from vouchers.redemption.admission import renew_flags
+from vouchers.redemption.screening import renew_flags
 
 
 class Command(AuditedCommand):

@@ -1,4 +1,4 @@
-"""The admission gate's flags in the cache Valkey, which all processes share. It may lose them: that costs speed.
+"""The flags of admission control in the cache Valkey, which all processes share. It may lose them: that costs speed.
 
 Flags carry the voucher's stamp and are written only over older ones, so that one that was seen before a change cannot
 come after the change's own mark. A flag ends where the read that it comes from is a second old.
@@ -15,10 +15,10 @@ from redis.exceptions import ResponseError
 
 from common.stores import valkey
 from common.stores.luafiles import load_lua
-from vouchers.gate.cachecalls import ask_cache
-from vouchers.gate.flags import FLAG_SECONDS, FLAGS
-from vouchers.gate.guessing import WINDOW_SECONDS, Guesser, guesses_key, guesses_left
-from vouchers.gate.redeemers import Stamp
+from vouchers.admission.cachecalls import ask_cache
+from vouchers.admission.flags import FLAG_SECONDS, FLAGS
+from vouchers.admission.guessing import WINDOW_SECONDS, Guesser, guesses_key, guesses_left
+from vouchers.admission.redeemers import Stamp
 from vouchers.parsing import voucher_code
 
 CHANGE_KEPT_SECONDS = 10  # longer than any flag that was seen before it can take to arrive
@@ -71,7 +71,7 @@ def flag_codes(stamps: Mapping[str, Stamp], seen: Moment) -> None:
         _write([(code, "x", *stamp, until_ms) for code, stamp in stamps.items()])
 
 
-def reopen_gate(revisions: Mapping[str, int]) -> None:
+def clear_flags(revisions: Mapping[str, int]) -> None:
     """Say that vouchers changed, after the commit; never raises."""
     for code, revision in revisions.items():
         FLAGS.reopen(code, revision)

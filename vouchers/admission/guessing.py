@@ -24,8 +24,8 @@ from common.network.addresses import network_of
 from common.recent import Recent
 from common.stores import valkey
 from common.stores.luafiles import load_lua
+from vouchers.admission.cachecalls import ask_cache
 from vouchers.errors import VoucherNotFound
-from vouchers.gate.cachecalls import ask_cache
 from vouchers.types import Lookup, Redeem
 
 POLICY = "guesses"

@@ -1,6 +1,6 @@
-"""The way to a redemption: past the gate, so that late-comers never reach the database.
+"""Screens requests to redeem by admission control, so that late-comers never reach the database.
 
-The gate's answers are the database's of at most a second ago. Whoever repeats an Idempotency-Key is answered from what
+What it knows is what the database said at most a second ago. Whoever repeats an Idempotency-Key is answered from what
 is kept, whatever the flags say.
 """
 
@@ -12,17 +12,17 @@ from django.db import Error, connection
 
 from common.errors import FloodgateError
 from common.stores.sqlfiles import load_sql
+from vouchers.admission.flags import FLAG_SECONDS, FLAGS
+from vouchers.admission.guessing import count_guesses, known_guesser, throttled, tries_of
+from vouchers.admission.redeemers import UNKNOWN, Stamp
+from vouchers.admission.shared import Moment, asked_codes, flag_codes, read_shared, read_shared_flags
 from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
-from vouchers.gate.flags import FLAG_SECONDS, FLAGS
-from vouchers.gate.guessing import count_guesses, known_guesser, throttled, tries_of
-from vouchers.gate.redeemers import UNKNOWN, Stamp
-from vouchers.gate.shared import Moment, asked_codes, flag_codes, read_shared, read_shared_flags
 from vouchers.metrics import count_known_refusal, count_outcomes, count_shared_refusals
 from vouchers.redemption.redeeming import Outcome, kept_outcomes, redeem_vouchers
 from vouchers.types import Redeem
 
 logger = logging.getLogger(__name__)
-_SQL = load_sql(Path(__file__).parents[1] / "sql" / "gate.sql")
+_SQL = load_sql(Path(__file__).parents[1] / "sql" / "admission.sql")
 LEARNT_AT_ONCE = 2_000  # redeemers, by a batch
 
 
@@ -39,7 +39,7 @@ def refuse_known(item: Redeem) -> None:
 
 
 def redeem_admitted(wanted: list[Redeem]) -> list[Outcome]:
-    """``redeem_vouchers`` of those that the gate lets through; the others have their refusal in its place.
+    """``redeem_vouchers`` of those that admission control lets through; the others have their refusal in its place.
 
     Args, Returns, Raises: as ``redeem_vouchers``; RateLimited: this user or address was refused too often.
     Source: docs/vouchers.md.
@@ -47,7 +47,7 @@ def redeem_admitted(wanted: list[Redeem]) -> list[Outcome]:
     tries = tries_of(wanted)
     seen, left = read_shared({item.code for item in wanted}, tries)
     outcomes = _kept_before(wanted, throttled(wanted, tries, left))
-    refusals = _gate_refusals({place: item for place, item in enumerate(wanted) if place not in outcomes})
+    refusals = _flag_refusals({place: item for place, item in enumerate(wanted) if place not in outcomes})
     count_shared_refusals(len(refusals))
     outcomes |= _kept_before(wanted, refusals)
     count_outcomes(outcomes.values())
@@ -60,7 +60,7 @@ def redeem_admitted(wanted: list[Redeem]) -> list[Outcome]:
     return [outcomes[place] for place in range(len(wanted))]
 
 
-def _gate_refusals(wanted: Mapping[int, Redeem]) -> dict[int, FloodgateError]:
+def _flag_refusals(wanted: Mapping[int, Redeem]) -> dict[int, FloodgateError]:
     found = ((place, FLAGS.refusal(item.code, item.phone_number)) for place, item in wanted.items())
     return {place: refusal for place, refusal in found if refusal}
 

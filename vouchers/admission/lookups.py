@@ -4,8 +4,8 @@ Each tells whether there is a voucher. So it is a guess where there is none, tho
 """
 
 from common.errors import RateLimited
+from vouchers.admission.guessing import count_guesses, known_guesser, throttled_lookups
 from vouchers.errors import VoucherNotFound
-from vouchers.gate.guessing import count_guesses, known_guesser, throttled_lookups
 from vouchers.selectors import read_vouchers
 from vouchers.types import Lookup, VoucherState
 
