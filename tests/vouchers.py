@@ -12,7 +12,7 @@ from common.idempotency import IdempotencyMark
 from common.recent import Recent
 from common.stores import valkey
 from common.stores.guarded import CACHE, WRITE_STORE
-from vouchers.admission import guessing
+from vouchers.admission import failedattempts
 from vouchers.admission.flags import FLAGS
 from vouchers.codes.creating import create_vouchers
 from vouchers.models import Profile, Redemption, Transfer, Voucher
@@ -88,8 +88,8 @@ def forget_everything() -> None:
     valkey.cache_store().flushdb()
     CACHE.is_open = WRITE_STORE.is_open = False
     forget_local_flags()
-    guessing._throttled_until = Recent(guessing.GUESSERS_KEPT)
-    guessing._counted_until = Recent(guessing.GUESSES_KEPT)
+    failedattempts._throttled_until = Recent(failedattempts.SUBJECTS_KEPT)
+    failedattempts._counted_until = Recent(failedattempts.FAILED_ATTEMPTS_KEPT)
 
 
 def forget_local_flags() -> None:

@@ -24,7 +24,7 @@ from gateway.views.drf import twin_of
 from gateway.views.exactview import ExactView
 from gateway.views.idempotent import idempotent
 from gateway.views.strictview import query_of, reads_request_itself
-from vouchers.admission.guessing import counted_lookup
+from vouchers.admission.failedattempts import counted_lookup
 from vouchers.codes.creating import create_vouchers
 from vouchers.codes.generating import cancel_generation, order_generation
 from vouchers.errors import WalletElsewhere

@@ -1,1 +1,1 @@
-"""What refuses late-comers and guessers before they reach the database."""
+"""Admission control: refuses late-comers, and who tries codes, before they reach the database."""

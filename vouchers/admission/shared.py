@@ -16,8 +16,8 @@ from redis.exceptions import ResponseError
 from common.stores import valkey
 from common.stores.luafiles import load_lua
 from vouchers.admission.cachecalls import ask_cache
+from vouchers.admission.failedattempts import WINDOW_SECONDS, Subject, attempts_left, failed_attempts_key
 from vouchers.admission.flags import FLAG_SECONDS, FLAGS
-from vouchers.admission.guessing import WINDOW_SECONDS, Guesser, guesses_key, guesses_left
 from vouchers.admission.redeemers import Stamp
 from vouchers.parsing import voucher_code
 
@@ -42,12 +42,12 @@ def read_shared_flags(codes: Collection[str] = ()) -> Moment:
     return read_shared(codes, ())[0]
 
 
-def read_shared(codes: Collection[str], guessers: Collection[Guesser]) -> tuple[Moment, dict[Guesser, int]]:
-    """``read_shared_flags``, and by the same call how many guesses each has left; of nobody while the store is away."""
+def read_shared(codes: Collection[str], subjects: Collection[Subject]) -> tuple[Moment, dict[Subject, int]]:
+    """``read_shared_flags``, and by the same call the attempts that each has left; none while the store is away."""
     here = time.monotonic()
     listed = list(codes)
     refused_before = [code if FLAGS.was_refused(code) else "" for code in listed]
-    keys = [valkey.key("gate-asked"), *map(_key, listed), *map(guesses_key, guessers)]
+    keys = [valkey.key("gate-asked"), *map(_key, listed), *map(failed_attempts_key, subjects)]
     answer = ask_cache(_script("asked"), keys, [ASKED_SECONDS, ASKED_KEPT, WINDOW_SECONDS, *refused_before])
     if answer is None:
         return Moment(here, 0), {}
@@ -56,7 +56,7 @@ def read_shared(codes: Collection[str], guessers: Collection[Guesser]) -> tuple[
             stamp = Stamp(*map(int, found[0].split()))
             if (code, stamp) in FLAGS.redeemers:
                 FLAGS.refuse(code, stamp, here + min(found[1] / 1000, FLAG_SECONDS))
-    return Moment(here, answer[0]), guesses_left(guessers, answer[1 + len(listed) :])
+    return Moment(here, answer[0]), attempts_left(subjects, answer[1 + len(listed) :])
 
 
 def flag_codes(stamps: Mapping[str, Stamp], seen: Moment) -> None:

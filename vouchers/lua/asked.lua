@@ -1,10 +1,10 @@
--- What is flagged, how much of a window guessers have used up, and the time.
+-- What is flagged, how much of a window subjects have used up, and the time.
 --
--- KEYS: a sorted set of asked codes, then one key per code, then one per guesser.
--- ARGV: seconds that asking counts, most codes that are kept, the window of guesses in seconds, then for each code its
+-- KEYS: a sorted set of asked codes, then one key per code, then one per subject.
+-- ARGV: seconds that asking counts, most codes that are kept, the window of failed attempts in seconds, then for each code its
 -- name where it was refused before, else nothing: those are the ones whose flags are renewed in time.
 -- Returns the time in ms, then for each code nothing, or its stamp and the milliseconds that are left of its flag, then
--- for each guesser the microseconds until all guesses are paid.
+-- for each subject the microseconds until all failed attempts are paid.
 
 -- include: ../../common/lua/cached.lua
 -- include: paid.lua

@@ -12,8 +12,8 @@ from django.db import Error, connection
 
 from common.errors import FloodgateError
 from common.stores.sqlfiles import load_sql
+from vouchers.admission.failedattempts import count_failed_attempts, known_throttling, throttled, tries_of
 from vouchers.admission.flags import FLAG_SECONDS, FLAGS
-from vouchers.admission.guessing import count_guesses, known_guesser, throttled, tries_of
 from vouchers.admission.redeemers import UNKNOWN, Stamp
 from vouchers.admission.shared import Moment, asked_codes, flag_codes, read_shared, read_shared_flags
 from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
@@ -30,9 +30,9 @@ def refuse_known(item: Redeem) -> None:
     """Raise the refusal of a request that this process can refuse without asking anybody; for the event loop."""
     if item.mark is not None:  # an answer that is kept for it comes first, and the database has that
         return
-    if guesser := known_guesser(item):
-        count_outcomes([guesser])
-        raise guesser
+    if throttling := known_throttling(item):
+        count_outcomes([throttling])
+        raise throttling
     if refusal := FLAGS.refusal(item.code, item.phone_number):
         count_known_refusal(refusal.code)
         raise refusal
@@ -56,7 +56,7 @@ def redeem_admitted(wanted: list[Redeem]) -> list[Outcome]:
         redeemed = redeem_vouchers([wanted[place] for place in rest])
         _flag_if_possible([wanted[place] for place in rest], redeemed, seen)
         outcomes |= dict(zip(rest, redeemed, strict=True))
-    count_guesses(item for place, item in enumerate(wanted) if isinstance(outcomes[place], VoucherUnavailable))
+    count_failed_attempts(item for place, item in enumerate(wanted) if isinstance(outcomes[place], VoucherUnavailable))
     return [outcomes[place] for place in range(len(wanted))]
 
 

@@ -89,7 +89,7 @@ def test_flag_of_another_process_is_enough_where_the_redeemers_are_known() -> No
 def test_flag_ends_a_second_after_the_read_that_it_comes_from(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     used_up()
     seen = shared.read_shared_flags()
-    monkeypatch.setattr(screening, "read_shared", lambda codes, guessers: (seen, {}))
+    monkeypatch.setattr(screening, "read_shared", lambda codes, subjects: (seen, {}))
     monkeypatch.setattr(flags, "FLAG_SECONDS", flags.FLAG_SECONDS)
     ask(1)
     monkeypatch.undo()

@@ -1,6 +1,6 @@
 -- GCRA of refusals: counts what was refused, and says how much of a window each has used up.
 --
--- KEYS: one per guesser. ARGV: for each the refusals that a window allows, the window in seconds, the refusals to add.
+-- KEYS: one per subject. ARGV: for each the refusals that a window allows, the window in seconds, the refusals to add.
 -- Returns for each the microseconds until all of its refusals are paid; each of them costs window / limit.
 
 -- include: ../../common/lua/cached.lua
