@@ -37,16 +37,16 @@ def add_submissions(submissions: Sequence[Submission]) -> list[bytes]:
     """Add all increments that find room; one round trip.
 
     Returns: for each submission one of ADDED, REPLAYED, REUSED, FULL and NO_MARKS, and after the first two for each
-        increment ``1`` if it was added, ``2`` if an earlier submission with this mark had added it, ``0`` if neither.
+        increment ``1`` if it was added, ``2`` if an earlier submission with this key had added it, ``0`` if neither.
     Raises:  RedisError: unknown whether anything was added.
     """
     keys_limits = (settings.COUNTERS_MAX_PENDING_KEYS, SEGMENT_KEYS)
-    marks_limits = (settings.IDEMPOTENCY_TTL_SECONDS, settings.COUNTERS_MAX_MARKS)
-    arguments: list[Any] = [_prefix(), secrets.token_hex(STEM_BYTES), SHARDS, *keys_limits, *marks_limits]
-    for increments, mark in submissions:
+    records_limits = (settings.IDEMPOTENCY_TTL_SECONDS, settings.COUNTERS_MAX_MARKS)
+    arguments: list[Any] = [_prefix(), secrets.token_hex(STEM_BYTES), SHARDS, *keys_limits, *records_limits]
+    for increments, idempotency in submissions:
         keys = b"".join([key for key, _ in increments])
         values = ",".join([str(value) for _, value in increments])
-        arguments += (*(mark or (b"", b"")), keys, values)
+        arguments += (*(idempotency or (b"", b"")), keys, values)
     return cast(list[bytes], _script("increment")(args=arguments))
 
 
@@ -87,9 +87,9 @@ def drop_segment(shard: int, segment: UUID) -> None:
 def read_backlog() -> Backlog:
     """What waits for the database. Raises RedisError."""
     arguments: list[Any] = [_prefix(), SHARDS, settings.IDEMPOTENCY_TTL_SECONDS]
-    keys, oldest_ms, now_ms, names, marks = cast(list[Any], _script("backlog")(args=arguments))
+    keys, oldest_ms, now_ms, names, records = cast(list[Any], _script("backlog")(args=arguments))
     age_seconds = max(0, now_ms - oldest_ms) / 1000 if oldest_ms else 0.0
-    return Backlog(keys, age_seconds, frozenset(map(_segment, names)), marks)
+    return Backlog(keys, age_seconds, frozenset(map(_segment, names)), records)
 
 
 def _shard(key: bytes) -> int:

@@ -12,7 +12,7 @@ import pytest
 from django.db import connections
 from django.db.models import Sum
 
-from common.idempotency import IdempotencyMark, Replayed
+from common.idempotency import IdempotencyRecord, Replayed
 from common.stores import valkey
 from common.stores.guarded import CACHE, TRUTH, WRITE_STORE
 from counters import buffer, flushing
@@ -52,16 +52,16 @@ def of_one_shard(count: int, shard: int = 0) -> list[int]:
     return [next(found) for _ in range(count)]
 
 
-def mark_of(name: str, content: str = "") -> IdempotencyMark:
-    return IdempotencyMark(name.encode().ljust(16, b"."), content.encode().ljust(16, b"."))
+def record_of(name: str, content: str = "") -> IdempotencyRecord:
+    return IdempotencyRecord(name.encode().ljust(16, b"."), content.encode().ljust(16, b"."))
 
 
-def submission(*pairs: tuple[int, int], mark: IdempotencyMark | None = None) -> Submission:
-    return Submission([(key_of(number).bytes, value) for number, value in pairs], mark)
+def submission(*pairs: tuple[int, int], idempotency: IdempotencyRecord | None = None) -> Submission:
+    return Submission([(key_of(number).bytes, value) for number, value in pairs], idempotency)
 
 
-def submit(*pairs: tuple[int, int], mark: IdempotencyMark | None = None) -> Outcome:
-    return increment_counters([submission(*pairs, mark=mark)])[0]
+def submit(*pairs: tuple[int, int], idempotency: IdempotencyRecord | None = None) -> Outcome:
+    return increment_counters([submission(*pairs, idempotency=idempotency)])[0]
 
 
 def count(totals: Totals) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from common.idempotency import IdempotencyMark
+from common.idempotency import IdempotencyRecord
 from common.recent import Recent
 from common.stores import valkey
 from common.stores.guarded import CACHE, WRITE_STORE
@@ -32,12 +32,12 @@ def voucher(code: str = "SUMMER", limit: int = 3, amount: Decimal = AMOUNT, **wi
     return made
 
 
-def wanted(user: int, code: str = "SUMMER", mark: IdempotencyMark | None = None) -> Redeem:
-    return Redeem(code, phone(user), mark)
+def wanted(user: int, code: str = "SUMMER", idempotency: IdempotencyRecord | None = None) -> Redeem:
+    return Redeem(code, phone(user), idempotency)
 
 
-def mark(key: str, content: str = "content") -> IdempotencyMark:
-    return IdempotencyMark(key.encode().ljust(16, b"."), content.encode().ljust(16, b"."))
+def record_of(key: str, content: str = "content") -> IdempotencyRecord:
+    return IdempotencyRecord(key.encode().ljust(16, b"."), content.encode().ljust(16, b"."))
 
 
 def redeem(user: int, code: str = "SUMMER") -> Redeemed:

@@ -30,10 +30,10 @@ _REFUSALS: dict[bytes, type[FloodgateError]] = {
 def append_timestamps(submissions: list[Submission]) -> list[Outcome]:
     """Append every instant to the log, durably, and have the consumer woken.
 
-    Args:    submissions: N, each of at most SUBMISSION_TIMESTAMPS; marks may repeat.
+    Args:    submissions: N, each of at most SUBMISSION_TIMESTAMPS; idempotency records may repeat.
     Returns: N outcomes in the order of ``submissions``. Of one that is refused (BacklogFull, LogNotOpen,
         TooManyMarks, IdempotencyKeyReused) nothing was appended.
-    Raises:  RedisError: unknown what was appended; the same marks may be sent again.
+    Raises:  RedisError: unknown what was appended; the same submissions may be sent again.
     Source:  docs/timestamps.md.
     """
     outcomes = [outcome for call in _calls(submissions) for outcome in _append(call)]

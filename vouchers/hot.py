@@ -26,7 +26,7 @@ REDEEM_BATCH = 500
 def parse_redeem(request: HotRequest) -> Redeem:
     fields = read_body(request.body, REDEEM)
     address = "" if request.account else request.address
-    item = Redeem(fields["code"], fields["phone_number"], request.mark, address, request.account)
+    item = Redeem(fields["code"], fields["phone_number"], request.idempotency, address, request.account)
     refuse_known(item)
     return item
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from common.idempotency import IdempotencyMark
+from common.idempotency import IdempotencyRecord
 from common.stores.leases import lease
 from common.stores.sqlfiles import load_sql
 from vouchers.models import Generation, OrderState, Profile, Redemption, Voucher, WalletOrder
@@ -23,13 +23,13 @@ DELIVERY, GENERATION = 3001, 3002  # first keys of the advisory locks; the secon
 LEASE_SECONDS = 30  # longer than any request to the wallet
 
 
-def take_marks(marks: Iterable[IdempotencyMark]) -> set[IdempotencyMark]:
+def lock_keys(records: Iterable[IdempotencyRecord]) -> set[IdempotencyRecord]:
     """Those that no other transaction holds. Never waits, so their order does not matter."""
-    numbers = {mark: struct.unpack_from(">q", mark.digest)[0] for mark in marks}
+    numbers = {record: struct.unpack_from(">q", record.digest)[0] for record in records}
     with connection.cursor() as cursor:
-        cursor.execute(_SQL["take_marks"], {"numbers": sorted(numbers.values())})
+        cursor.execute(_SQL["lock_keys"], {"numbers": sorted(numbers.values())})
         taken = {number for number, is_ours in cursor.fetchall() if is_ours}
-    return {mark for mark, number in numbers.items() if number in taken}
+    return {record for record, number in numbers.items() if number in taken}
 
 
 def lock_vouchers(codes: Collection[str]) -> dict[str, Voucher]:

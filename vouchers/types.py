@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from common.idempotency import IdempotencyMark
+from common.idempotency import IdempotencyRecord
 
 
 class Redeem(NamedTuple):
@@ -18,7 +18,7 @@ class Redeem(NamedTuple):
 
     code: str
     phone_number: str
-    mark: IdempotencyMark | None = None
+    idempotency: IdempotencyRecord | None = None
     address: str = ""
     account: str = ""
 

@@ -1,6 +1,6 @@
--- How much waits, and for how long. ARGV: key prefix, shards, seconds that marks are kept.
+-- How much waits, and for how long. ARGV: key prefix, shards, seconds that idempotency records are kept.
 -- Returns the keys of all segments, the time in ms of the oldest delta (0 if there is none), the time in ms, the
--- names of all segments, and how many marks are kept.
+-- names of all segments, and how many idempotency records are kept.
 
 local prefix = ARGV[1]
 local time = redis.call('TIME')
@@ -16,8 +16,8 @@ for shard = 0, tonumber(ARGV[2]) - 1 do
         end
     end
 end
-local marks, bucket = 0, math.floor(time[1] / tonumber(ARGV[3]))
+local records, bucket = 0, math.floor(time[1] / tonumber(ARGV[3]))
 for at = bucket - 1, bucket do
-    marks = marks + redis.call('HLEN', prefix .. 'marks:' .. string.format('%d', at))
+    records = records + redis.call('HLEN', prefix .. 'marks:' .. string.format('%d', at))
 end
-return {keys, oldest, time[1] * 1000 + math.floor(time[2] / 1000), names, marks}
+return {keys, oldest, time[1] * 1000 + math.floor(time[2] / 1000), names, records}

@@ -66,8 +66,8 @@ def append_submissions(submissions: Sequence[tuple[str, Submission]]) -> list[by
         settings.IDEMPOTENCY_TTL_SECONDS,
         settings.TIMESTAMPS_MAX_MARKS,
     ]
-    for random, (event_timestamps, correlation_id, mark) in submissions:
-        arguments += (*(mark or (b"", b"")), random, correlation_id, ",".join(event_timestamps))
+    for random, (event_timestamps, correlation_id, idempotency) in submissions:
+        arguments += (*(idempotency or (b"", b"")), random, correlation_id, ",".join(event_timestamps))
     entries = sum(len(submission.event_timestamps) for _, submission in submissions)
     store = valkey.patient_truth() if entries > QUICK_ENTRIES else valkey.truth()
     return cast(list[bytes], run("append", *arguments, store=store))
@@ -87,8 +87,8 @@ def read_after(position: Position, limit: int) -> list[bytes] | None:
 
     None too in a store that is not open: nobody knows how far it reaches. Raises RedisError.
     """
-    mark, found = _read_patiently(position, limit)
-    return None if mark is None or position < _position(mark) else dump_found(found)
+    low_mark, found = _read_patiently(position, limit)
+    return None if low_mark is None or position < _position(low_mark) else dump_found(found)
 
 
 def await_entry(position: Position, seconds: float) -> bool:
@@ -184,8 +184,8 @@ def _read(position: Position, limit: int) -> tuple[bytes | None, Found]:
         pipeline.info("server")
         pipeline.mget(prefix() + "life", prefix() + "trimmed")
         pipeline.xrange(stream_key(), min=f"({position}", count=limit)
-        server, (life, mark), found = pipeline.execute()
-    return mark if life and b"run_id:%b\r\n" % life in server else None, found
+        server, (life, low_mark), found = pipeline.execute()
+    return low_mark if life and b"run_id:%b\r\n" % life in server else None, found
 
 
 def stream_key() -> str:

@@ -28,7 +28,7 @@ LEARNT_AT_ONCE = 2_000  # redeemers, by a batch
 
 def refuse_known(item: Redeem) -> None:
     """Raise the refusal of a request that this process can refuse without asking anybody; for the event loop."""
-    if item.mark is not None:  # an answer that is kept for it comes first, and the database has that
+    if item.idempotency is not None:  # an answer that is kept for it comes first, and the database has that
         return
     if throttling := known_throttling(item):
         count_outcomes([throttling])
@@ -66,11 +66,11 @@ def _flag_refusals(wanted: Mapping[int, Redeem]) -> dict[int, FloodgateError]:
 
 
 def _kept_before(wanted: Sequence[Redeem], refusals: Mapping[int, FloodgateError]) -> dict[int, Outcome]:
-    """The refusals by their places; of a request with a mark, what is kept for it instead."""
+    """The refusals by their places; of a request with an Idempotency-Key, what is kept for it instead."""
     outcomes: dict[int, Outcome] = dict(refusals)
-    marked = [place for place in refusals if wanted[place].mark]
-    kept = kept_outcomes([wanted[place] for place in marked]) if marked else []
-    return outcomes | {place: found for place, found in zip(marked, kept, strict=True) if found}
+    keyed = [place for place in refusals if wanted[place].idempotency]
+    kept = kept_outcomes([wanted[place] for place in keyed]) if keyed else []
+    return outcomes | {place: found for place, found in zip(keyed, kept, strict=True) if found}
 
 
 def _flag_if_possible(asked: Sequence[Redeem], outcomes: Sequence[Outcome], seen: Moment) -> None:

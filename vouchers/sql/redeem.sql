@@ -1,4 +1,4 @@
--- name: take_marks
+-- name: lock_keys
 -- One row per number: whether this transaction has it now. A taken one belongs to a request that is still running.
 SELECT number, pg_try_advisory_xact_lock(number) FROM unnest(%(numbers)s::bigint[]) AS number
 
@@ -6,9 +6,9 @@ SELECT number, pg_try_advisory_xact_lock(number) FROM unnest(%(numbers)s::bigint
 -- A statement of its own: the next one must see what the last holder of each lock committed.
 SELECT 1 FROM vouchers_voucher WHERE code = ANY(%(codes)s::text[]) ORDER BY code FOR NO KEY UPDATE
 
--- name: find_marks
+-- name: find_records
 SELECT digest, fingerprint, body FROM gateway_idempotencyrecord
-WHERE digest = ANY(%(digests)s::bytea[]) AND created_at > %(marks_since)s
+WHERE digest = ANY(%(digests)s::bytea[]) AND created_at > %(records_since)s
 
 -- name: redeem
 -- Gives places in order of arrival with all that belongs to them, and answers every item.
@@ -30,7 +30,7 @@ item AS MATERIALIZED (
     ) earlier ON true
     LEFT JOIN LATERAL (
         SELECT * FROM gateway_idempotencyrecord
-        WHERE digest = item.digest AND created_at > %(marks_since)s::timestamptz LIMIT 1
+        WHERE digest = item.digest AND created_at > %(records_since)s::timestamptz LIMIT 1
     ) kept ON true
 ),
 wanting AS (
@@ -53,7 +53,7 @@ counted AS (
     FROM (SELECT voucher_id, count(*) AS places FROM given GROUP BY voucher_id) more
     WHERE voucher.id = more.voucher_id
 ),
-marked AS (
+kept_record AS (
     INSERT INTO gateway_idempotencyrecord (digest, fingerprint, status, headers, body, created_at)
     SELECT digest, fingerprint, 200, '[]', convert_to(json_build_object('id', id, 'voucher_code', code,
         'redeemer', redeemer, 'amount', amount::text, 'state', %(state)s::text,

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from django.db import connection, connections, transaction
 
-from common.idempotency import IdempotencyMark, Replayed
+from common.idempotency import IdempotencyRecord, Replayed
 from tests.concurrency.timestamps.consumer import consume_and_die, consume_until
 from tests.timestamps import CORRELATION_ID, append, build_table, committed, make_live, read, rows
 from timestamps.consumer.consuming import consume_log
@@ -174,7 +174,7 @@ def test_readers_find_all_while_table_after_table_goes_live() -> None:
 
 
 def test_repeats_of_one_request_at_once_are_one_submission() -> None:
-    submission = Submission(["2018-08-04T05:32:31Z"] * 5, CORRELATION_ID, IdempotencyMark(b"d" * 16, b"f" * 16))
+    submission = Submission(["2018-08-04T05:32:31Z"] * 5, CORRELATION_ID, IdempotencyRecord(b"d" * 16, b"f" * 16))
 
     def send(_: int) -> Any:
         try:

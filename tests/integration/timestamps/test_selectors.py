@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from redis.exceptions import ConnectionError as StoreGone
 
 from common.errors import FloodgateError, StoreUnavailable
-from common.idempotency import IdempotencyMark, Replayed
+from common.idempotency import IdempotencyRecord, Replayed
 from common.stores import valkey
 from common.stores.guarded import TRUTH, WRITE_STORE
 from tests.timestamps import CORRELATION_ID, append, build_table, committed, entries, make_live, put_entry, read
@@ -296,12 +296,12 @@ def test_an_old_dead_letter_is_read() -> None:
     assert is_found(OLD_ID)
 
 
-def test_a_mark_of_before_is_answered_with_the_ids_of_then() -> None:
-    mark = IdempotencyMark(b"d" * 16, b"f" * 16)
-    submission = Submission(["2018-08-04T05:32:31Z"] * 2, CORRELATION_ID, mark)
+def test_a_record_of_before_is_answered_with_the_ids_of_then() -> None:
+    record = IdempotencyRecord(b"d" * 16, b"f" * 16)
+    submission = Submission(["2018-08-04T05:32:31Z"] * 2, CORRELATION_ID, record)
     append_timestamps([submission])
     [name] = valkey.truth().keys(stream.prefix() + "marks:*")
-    valkey.truth().hset(name, mark.digest, mark.fingerprint + str(OLD_ID).encode())
+    valkey.truth().hset(name, record.digest, record.fingerprint + str(OLD_ID).encode())
     [outcome] = append_timestamps([submission])
     assert isinstance(outcome, Replayed)
     assert list(ids_from(outcome.result.first_id, 2)) == [str(OLD_ID), str(OLD_ID)[:-1] + "b"]

@@ -16,7 +16,7 @@ from common.stores.guarded import CACHE
 from gateway.keys.clients import Client
 from tests.garbage import GARBAGE, put_garbage
 from tests.roads import Answer, django, hot_path
-from tests.vouchers import forget_local_flags, mark, phone, redeem, voucher, wanted, words
+from tests.vouchers import forget_local_flags, phone, record_of, redeem, voucher, wanted, words
 from vouchers.admission import cachecalls, failedattempts
 from vouchers.admission.lookups import look_up_vouchers
 from vouchers.redemption.screening import redeem_admitted, refuse_known
@@ -169,12 +169,17 @@ def test_codes_beyond_what_is_left_may_come_again_at_once_when_none_failed() -> 
 @pytest.mark.parametrize("level", ["process", "store"])
 def test_throttled_one_gets_the_kept_answer_again(level: str) -> None:
     voucher()
-    first = wanted(1, mark=mark("k"))._replace(address=HERE)
+    first = wanted(1, idempotency=record_of("k"))._replace(address=HERE)
     assert words(redeem_admitted([first])) == ["Redeemed"]
     assert [attempt(1, f"G{n}") for n in range(3)] == ["VoucherUnavailable"] * 3
     if level == "store":
         failedattempts._throttled_until = Recent(10)
-    repeats = [first, first._replace(mark=mark("k", "other")), first._replace(mark=mark("fresh")), wanted(1)]
+    repeats = [
+        first,
+        first._replace(idempotency=record_of("k", "other")),
+        first._replace(idempotency=record_of("fresh")),
+        wanted(1),
+    ]
     for item in repeats[:3]:
         refuse_known(item)
     assert words(redeem_admitted(repeats)) == ["Replayed", "IdempotencyKeyReused", "RateLimited", "RateLimited"]
