@@ -108,11 +108,15 @@ def _refusals(
 
 def _unsure(missing: list[UUID], log: _Log, through: Position) -> list[UUID]:
     """Ids that are in neither, and may have been handed out."""
-    places = {command_id: position_of(command_id) for command_id in missing}
-    unsure = [command_id for command_id, place in places.items() if place and through < place <= log.high_water_mark]
-    placeless = [command_id for command_id, place in places.items() if place is None]
-    if placeless and (through < log.high_water_mark or _old_entries_wait(through)):
-        unsure += placeless
+    positions = {command_id: position_of(command_id) for command_id in missing}
+    unsure = [
+        command_id
+        for command_id, position in positions.items()
+        if position and through < position <= log.high_water_mark
+    ]
+    without_position = [command_id for command_id, position in positions.items() if position is None]
+    if without_position and (through < log.high_water_mark or _old_entries_wait(through)):
+        unsure += without_position
     return unsure
 
 

@@ -88,9 +88,9 @@ def _parse(chunk: Chunk, tables: list[_TableRows]) -> tuple[_Tally, str]:
 
 def _distribute(block: Block, tables: list[_TableRows]) -> None:
     prefixes = block.ids[:, 0].astype(np.int64) << 8 | block.ids[:, 1]
-    places = prefixes * len(tables) >> 16  # as tables.table_index
+    indexes = prefixes * len(tables) >> 16  # as tables.table_index
     for index, table in enumerate(tables):
-        selection = None if len(tables) == 1 else places == index
+        selection = None if len(tables) == 1 else indexes == index
         table.tuples.append(encode_rows(block, selection))
         table.ids.append(block.ids if selection is None else block.ids[selection])
 

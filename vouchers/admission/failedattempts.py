@@ -63,7 +63,7 @@ def tries_of(wanted: Iterable[Attempt]) -> dict[Subject, int]:
 def throttled(
     wanted: Sequence[Attempt], tries: Mapping[Subject, int], left: Mapping[Subject, int]
 ) -> dict[int, RateLimited]:
-    """Refusals by their places in ``wanted``: of those who were refused too often, and of the codes for which one has
+    """Refusals by their indexes in ``wanted``: of those who were refused too often, and of the codes for which one has
     no attempts left, since nobody knows yet which of them will be refused.
 
     Args: tries: ``tries_of`` them; left: failed attempts that each has left.
@@ -71,8 +71,8 @@ def throttled(
     if all(left.get(subject, 0) >= most for subject, most in tries.items()):
         return {}
     tried: dict[Subject, set[str]] = {subject: set() for subject in left}
-    refusals = ((place, known_throttling(item) or _beyond(item, left, tried)) for place, item in enumerate(wanted))
-    return {place: refusal for place, refusal in refusals if refusal}
+    refusals = ((index, known_throttling(item) or _beyond(item, left, tried)) for index, item in enumerate(wanted))
+    return {index: refusal for index, refusal in refusals if refusal}
 
 
 def throttled_lookups(wanted: Sequence[Lookup]) -> dict[int, RateLimited]:

@@ -23,10 +23,10 @@ def look_up_vouchers(wanted: list[Lookup]) -> list[VoucherState | VoucherNotFoun
     Source: docs/vouchers.md.
     """
     refusals = throttled_lookups(wanted)
-    rest = [item for place, item in enumerate(wanted) if place not in refusals]
+    rest = [item for index, item in enumerate(wanted) if index not in refusals]
     found = read_vouchers([item.code for item in rest])
     count_failed_attempts(
         item for item, outcome in zip(rest, found, strict=True) if isinstance(outcome, VoucherNotFound)
     )
     answers = iter(found)
-    return [refusals[place] if place in refusals else next(answers) for place in range(len(wanted))]
+    return [refusals[index] if index in refusals else next(answers) for index in range(len(wanted))]

@@ -23,11 +23,11 @@ def create_vouchers(wanted: list[VoucherTerms]) -> list[VoucherState | VoucherEx
     Returns: N outcomes in the order of ``wanted``; VoucherExists: what there is was not changed.
     Source:  docs/vouchers.md.
     """
-    first = {terms.code: place for place, terms in reversed(list(enumerate(wanted)))}
-    made = {state.code: state for state in insert_vouchers([wanted[place] for place in first.values()])}
+    first = {terms.code: index for index, terms in reversed(list(enumerate(wanted)))}
+    made = {state.code: state for state in insert_vouchers([wanted[index] for index in first.values()])}
     return [
-        made[terms.code] if terms.code in made and first[terms.code] == place else VoucherExists(terms.code)
-        for place, terms in enumerate(wanted)
+        made[terms.code] if terms.code in made and first[terms.code] == index else VoucherExists(terms.code)
+        for index, terms in enumerate(wanted)
     ]
 
 

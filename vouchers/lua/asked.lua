@@ -14,17 +14,17 @@ local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'zset' then redis.call('DEL', KEYS[1]) end
 local time = redis.call('TIME')
 local answer = {time[1] * 1000 + math.floor(time[2] / 1000)}
-for place = 2, codes + 1 do
-    local found = text_of(KEYS[place], '^[xo] %d+ %d+$')
-    answer[place] = {}
+for index = 2, codes + 1 do
+    local found = text_of(KEYS[index], '^[xo] %d+ %d+$')
+    answer[index] = {}
     if found and found:sub(1, 1) == 'x' then
-        answer[place] = {found:sub(3), redis.call('PTTL', KEYS[place])}
+        answer[index] = {found:sub(3), redis.call('PTTL', KEYS[index])}
     end
-    if ARGV[place + 2] ~= '' then redis.call('ZADD', KEYS[1], time[1], ARGV[place + 2]) end
+    if ARGV[index + 2] ~= '' then redis.call('ZADD', KEYS[1], time[1], ARGV[index + 2]) end
 end
 local now = microseconds_of(time)
-for place = codes + 2, #KEYS do
-    answer[place] = math.ceil(paid_at_of(KEYS[place], now, ARGV[3] * 1e6) - now)
+for index = codes + 2, #KEYS do
+    answer[index] = math.ceil(paid_at_of(KEYS[index], now, ARGV[3] * 1e6) - now)
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', time[1] - ARGV[1])
 redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - ARGV[2])

@@ -69,30 +69,30 @@ def _redeem_with_keys(wanted: list[Redeem]) -> list[Outcome]:
     leaders = _leaders(wanted)
     taken = lock_keys(leaders)
     doing = [
-        place for place, item in enumerate(wanted) if item.idempotency is None or _leads(leaders, taken, item, place)
+        index for index, item in enumerate(wanted) if item.idempotency is None or _leads(leaders, taken, item, index)
     ]
-    done = dict(zip(doing, _give_places([wanted[place] for place in doing]), strict=True)) if doing else {}
-    return [done[place] if place in done else _follow(item, leaders, done) for place, item in enumerate(wanted)]
+    done = dict(zip(doing, _give_places([wanted[index] for index in doing]), strict=True)) if doing else {}
+    return [done[index] if index in done else _follow(item, leaders, done) for index, item in enumerate(wanted)]
 
 
 def _leaders(wanted: Sequence[Redeem]) -> dict[IdempotencyRecord, int]:
-    """The first place of each key; others with the same digest follow it."""
+    """The index of the first item of each key; others with the same digest follow it."""
     by_digest: dict[bytes, tuple[IdempotencyRecord, int]] = {}
-    for place, item in enumerate(wanted):
+    for index, item in enumerate(wanted):
         if item.idempotency is not None:
-            by_digest.setdefault(item.idempotency.digest, (item.idempotency, place))
+            by_digest.setdefault(item.idempotency.digest, (item.idempotency, index))
     return dict(by_digest.values())
 
 
-def _leads(leaders: dict[IdempotencyRecord, int], taken: set[IdempotencyRecord], item: Redeem, place: int) -> bool:
-    return item.idempotency in taken and leaders.get(item.idempotency) == place
+def _leads(leaders: dict[IdempotencyRecord, int], taken: set[IdempotencyRecord], item: Redeem, index: int) -> bool:
+    return item.idempotency in taken and leaders.get(item.idempotency) == index
 
 
 def _follow(item: Redeem, leaders: dict[IdempotencyRecord, int], done: dict[int, Outcome]) -> Outcome:
     """The outcome of an item whose key another item has: of this batch, or of a transaction that still runs."""
     assert item.idempotency is not None
     first = next(
-        (done.get(place) for record, place in leaders.items() if record.digest == item.idempotency.digest), None
+        (done.get(index) for record, index in leaders.items() if record.digest == item.idempotency.digest), None
     )
     if first is None:
         return IdempotencyKeyInUse()

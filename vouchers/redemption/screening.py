@@ -47,30 +47,30 @@ def redeem_admitted(wanted: list[Redeem]) -> list[Outcome]:
     tries = tries_of(wanted)
     seen, left = read_shared({item.code for item in wanted}, tries)
     outcomes = _kept_before(wanted, throttled(wanted, tries, left))
-    refusals = _flag_refusals({place: item for place, item in enumerate(wanted) if place not in outcomes})
+    refusals = _flag_refusals({index: item for index, item in enumerate(wanted) if index not in outcomes})
     count_shared_refusals(len(refusals))
     outcomes |= _kept_before(wanted, refusals)
     count_outcomes(outcomes.values())
-    rest = [place for place in range(len(wanted)) if place not in outcomes]
+    rest = [index for index in range(len(wanted)) if index not in outcomes]
     if rest:
-        redeemed = redeem_vouchers([wanted[place] for place in rest])
-        _flag_if_possible([wanted[place] for place in rest], redeemed, seen)
+        redeemed = redeem_vouchers([wanted[index] for index in rest])
+        _flag_if_possible([wanted[index] for index in rest], redeemed, seen)
         outcomes |= dict(zip(rest, redeemed, strict=True))
-    count_failed_attempts(item for place, item in enumerate(wanted) if isinstance(outcomes[place], VoucherUnavailable))
-    return [outcomes[place] for place in range(len(wanted))]
+    count_failed_attempts(item for index, item in enumerate(wanted) if isinstance(outcomes[index], VoucherUnavailable))
+    return [outcomes[index] for index in range(len(wanted))]
 
 
 def _flag_refusals(wanted: Mapping[int, Redeem]) -> dict[int, FloodgateError]:
-    found = ((place, FLAGS.refusal(item.code, item.phone_number)) for place, item in wanted.items())
-    return {place: refusal for place, refusal in found if refusal}
+    found = ((index, FLAGS.refusal(item.code, item.phone_number)) for index, item in wanted.items())
+    return {index: refusal for index, refusal in found if refusal}
 
 
 def _kept_before(wanted: Sequence[Redeem], refusals: Mapping[int, FloodgateError]) -> dict[int, Outcome]:
-    """The refusals by their places; of a request with an Idempotency-Key, what is kept for it instead."""
+    """The refusals by their indexes; of a request with an Idempotency-Key, what is kept for it instead."""
     outcomes: dict[int, Outcome] = dict(refusals)
-    keyed = [place for place in refusals if wanted[place].idempotency]
-    kept = kept_outcomes([wanted[place] for place in keyed]) if keyed else []
-    return outcomes | {place: found for place, found in zip(keyed, kept, strict=True) if found}
+    keyed = [index for index in refusals if wanted[index].idempotency]
+    kept = kept_outcomes([wanted[index] for index in keyed]) if keyed else []
+    return outcomes | {index: found for index, found in zip(keyed, kept, strict=True) if found}
 
 
 def _flag_if_possible(asked: Sequence[Redeem], outcomes: Sequence[Outcome], seen: Moment) -> None:

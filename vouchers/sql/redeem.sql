@@ -21,7 +21,7 @@ item AS MATERIALIZED (
         coalesce(voucher.starts_at <= now, true) AND coalesce(voucher.expires_at > now, true) AS is_open,
         voucher.id IS NOT NULL AND earlier.id IS NULL AND kept.body IS NULL AS is_fresh
     FROM moment CROSS JOIN unnest(%(codes)s::text[], %(redeemers)s::text[], %(digests)s::bytea[], %(fingerprints)s::bytea[])
-        WITH ORDINALITY AS item (code, redeemer, digest, fingerprint, place)
+        WITH ORDINALITY AS item (code, redeemer, digest, fingerprint, item_index)
     -- Looked up one by one in unique indexes, whatever the planner believes of tables that grow by thousands a second.
     LEFT JOIN LATERAL (SELECT * FROM vouchers_voucher WHERE code = item.code LIMIT 1) voucher ON true
     LEFT JOIN LATERAL (
@@ -35,11 +35,11 @@ item AS MATERIALIZED (
 ),
 wanting AS (
     SELECT *, is_fresh AND is_open
-        AND row_number() OVER (PARTITION BY voucher_id, redeemer, is_fresh ORDER BY place) = 1 AS is_wanting
+        AND row_number() OVER (PARTITION BY voucher_id, redeemer, is_fresh ORDER BY item_index) = 1 AS is_wanting
     FROM item
 ),
 answered AS MATERIALIZED (
-    SELECT *, CASE WHEN is_wanting AND count(*) FILTER (WHERE is_wanting) OVER (PARTITION BY voucher_id ORDER BY place)
+    SELECT *, CASE WHEN is_wanting AND count(*) FILTER (WHERE is_wanting) OVER (PARTITION BY voucher_id ORDER BY item_index)
         <= "limit" - redeemed THEN uuidv7() END AS id
     FROM wanting
 ),
@@ -77,4 +77,4 @@ SELECT coalesce(revision, 0), coalesce(CASE WHEN is_open THEN "limit" ELSE redee
     coalesce(id, earlier_id), coalesce(earlier_amount, amount),
     CASE WHEN id IS NULL THEN earlier_state ELSE %(state)s::text END,
     CASE WHEN id IS NULL THEN earlier_created_at ELSE now END, kept_fingerprint, kept_body
-FROM answered ORDER BY place
+FROM answered ORDER BY item_index

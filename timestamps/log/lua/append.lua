@@ -31,9 +31,9 @@ local function take_place(count)
 end
 
 local function id_at(sequence, random)
-    local place = string.format('%08x-%04x-7%03x-8%03x', math.floor(ms / 65536), ms % 65536,
+    local position = string.format('%08x-%04x-7%03x-8%03x', math.floor(ms / 65536), ms % 65536,
         math.floor(sequence / 4096), sequence % 4096)
-    return place .. '-0000' .. random
+    return position .. '-0000' .. random
 end
 
 -- 10,000 entries take some 40 ms of an idle machine.
