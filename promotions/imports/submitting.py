@@ -47,13 +47,13 @@ def cancel_import(import_id: int) -> Import:
     """
     with transaction.atomic():
         try:
-            found = lock_import(import_id)
+            import_ = lock_import(import_id)
         except Import.DoesNotExist:
             raise ImportNotFound(import_id) from None
         if not can_cancel(import_id):
-            raise ImportFinished(import_id, found.status)
-        finish_import(found, ImportStatus.CANCELLED)
-    return found
+            raise ImportFinished(import_id, import_.status)
+        finish_import(import_, ImportStatus.CANCELLED)
+    return import_
 
 
 def can_cancel(import_id: int) -> bool:

@@ -117,42 +117,42 @@ def _advance_an_import() -> bool:
 
 def _advance(import_id: int) -> bool:
     planned = count_start(unplanned_imports(), import_id)
-    found = planned or Import.objects.get(pk=import_id)
-    step = _STEPS.get(found.status)
+    import_ = planned or Import.objects.get(pk=import_id)
+    step = _STEPS.get(import_.status)
     if step is None:
         return False
-    with _working_for(found):
+    with _working_for(import_):
         try:
             if planned is not None:
                 refuse_poison(planned)
-            return step(found)
+            return step(import_)
         except Exception as error:
-            take_back_start(found)
-            _end_or_retry(found, error)
+            take_back_start(import_)
+            _end_or_retry(import_, error)
             return True
 
 
-def _working_for(found: Import) -> AbstractContextManager[object]:
-    return working_for(found.correlation_id, f"import: {found.status}", import_id=found.id)
+def _working_for(import_: Import) -> AbstractContextManager[object]:
+    return working_for(import_.correlation_id, f"import: {import_.status}", import_id=import_.id)
 
 
-def _end_or_retry(found: Import, error: Exception) -> None:
+def _end_or_retry(import_: Import, error: Exception) -> None:
     """End the import if the error is final; raise it on if trying again may help."""
-    if not Import.objects.filter(pk=found.pk, status__in=ACTIVE).exists():
+    if not Import.objects.filter(pk=import_.pk, status__in=ACTIVE).exists():
         return  # cancelled, or ended by another worker, while this step ran
     if isinstance(error, Quarantined):
-        _end(found, ImportStatus.QUARANTINED, error.detail)
+        _end(import_, ImportStatus.QUARANTINED, error.detail)
     elif isinstance(error, FloodgateError) and not isinstance(error, Unavailable):
-        _end(found, ImportStatus.FAILED, error.detail)
+        _end(import_, ImportStatus.FAILED, error.detail)
     elif isinstance(error, FileNotFoundError | PermissionError):
-        _end(found, ImportStatus.FAILED, f"The file cannot be read any more ({error.strerror}); submit it again.")
+        _end(import_, ImportStatus.FAILED, f"The file cannot be read any more ({error.strerror}); submit it again.")
     elif _is_disk_full(error):
-        _end(found, ImportStatus.FAILED, "The disk is full. Make room and import the file again.")
-    elif is_temporary(error) or _attempts(found.id) < MAX_ATTEMPTS:
+        _end(import_, ImportStatus.FAILED, "The disk is full. Make room and import the file again.")
+    elif is_temporary(error) or _attempts(import_.id) < MAX_ATTEMPTS:
         raise error
     else:
         logger.error("import_failed", exc_info=error)
-        _end(found, ImportStatus.FAILED, f"Gave up after {MAX_ATTEMPTS} attempts: {error}")
+        _end(import_, ImportStatus.FAILED, f"Gave up after {MAX_ATTEMPTS} attempts: {error}")
 
 
 def _is_disk_full(error: Exception) -> bool:
@@ -161,12 +161,12 @@ def _is_disk_full(error: Exception) -> bool:
 
 def _attempts(import_id: int) -> int:
     with transaction.atomic():
-        found = lock_import(import_id)
-        found.attempts += 1
-        found.save(update_fields=["attempts"])
-    return found.attempts
+        import_ = lock_import(import_id)
+        import_.attempts += 1
+        import_.save(update_fields=["attempts"])
+    return import_.attempts
 
 
-def _end(found: Import, status: ImportStatus, error: str) -> None:
+def _end(import_: Import, status: ImportStatus, error: str) -> None:
     with transaction.atomic():
-        end_import(found.id, status, error)
+        end_import(import_.id, status, error)

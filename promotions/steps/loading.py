@@ -53,18 +53,18 @@ def load_chunk(chunk: Chunk) -> None:
 
     Raises: SourceChanged, SourceUnreadable: the file is not what was planned any more.
     """
-    found = chunk.source_import
-    tables = [_TableRows() for _ in range(found.table_count)]
+    import_ = chunk.source_import
+    tables = [_TableRows() for _ in range(import_.table_count)]
     tally, error = _parse(chunk, tables)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SET LOCAL synchronous_commit = off")  # a crash loses rows and chunk mark together: loaded again
-        save_rejects(cursor, found.id, tally.rejects)
+        save_rejects(cursor, import_.id, tally.rejects)
         if not error:
             _copy(cursor, chunk, tables)
     _account(chunk, tally, is_done=not error)
     if error:
-        end_import(found.id, ImportStatus.QUARANTINED, error)
+        end_import(import_.id, ImportStatus.QUARANTINED, error)
 
 
 def _parse(chunk: Chunk, tables: list[_TableRows]) -> tuple[_Tally, str]:

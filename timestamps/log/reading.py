@@ -19,11 +19,11 @@ def read_after(position: Position, limit: int) -> list[bytes]:
         page = read_stream_after(position, limit - len(lines))
         if page is not None:
             return lines + page
-        found = archive.current()
-        if loss := found.loss_after(position):
+        archive_ = archive.current()
+        if loss := archive_.loss_after(position):
             position = loss.last
         else:
-            lines += found.read_after(position, limit - len(lines))
+            lines += archive_.read_after(position, limit - len(lines))
             position = line_position(lines[-1])
     return lines
 

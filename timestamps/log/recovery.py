@@ -40,12 +40,12 @@ def recover_log() -> bool:
     state = stream.state()
     if state.is_open:
         return False
-    found = Archive(settings.ARCHIVE_URL)  # which has read nothing yet
-    archived = found.newest().last
+    archive_ = Archive(settings.ARCHIVE_URL)  # which has read nothing yet
+    archived = archive_.newest().last
     has_lost = state.low_water_mark is None or state.last < archived
-    projected = _projected(is_needed=has_lost or not found.is_begun())
-    _refuse_lost_archive(found, state, projected)
-    found.begin()
+    projected = _projected(is_needed=has_lost or not archive_.is_begun())
+    _refuse_lost_archive(archive_, state, projected)
+    archive_.begin()
     has_lost = has_lost or state.last < projected
     if stream.recover(archived, projected):
         level = logging.WARNING if has_lost and max(archived, projected) > START else logging.INFO
@@ -73,12 +73,12 @@ def _projected_for_good() -> Position:
     return max([START, *(table.position for table in lock_tables())])
 
 
-def _refuse_lost_archive(found: Archive, state: stream.State, projected: Position) -> None:
+def _refuse_lost_archive(archive_: Archive, state: stream.State, projected: Position) -> None:
     """An archive that is not mounted, or was lost, must not pass for one that has nothing yet."""
-    low_mark, newest = state.low_water_mark or START, found.newest()
+    low_mark, newest = state.low_water_mark or START, archive_.newest()
     if newest.last < low_mark:
         raise ArchiveIsBroken(f"The archive ends at {newest.last}, and the stream begins only after {low_mark}.")
-    if projected > state.last and not found.is_begun():
+    if projected > state.last and not archive_.is_begun():
         raise ArchiveIsBroken(
             f"There is no archive at ARCHIVE_URL, but entries through {projected} have left the stream. Is it mounted?"
         )

@@ -39,14 +39,14 @@ def trim_segment() -> bool:
     return True
 
 
-def check_segment(found: Archive, manifest: Manifest) -> None:
+def check_segment(archive_: Archive, manifest: Manifest) -> None:
     """Raises ArchiveIsBroken: the manifest does not go on where the one before it ends."""
-    before = found.manifest(manifest.number - 1)
+    before = archive_.manifest(manifest.number - 1)
     check_place(before, manifest)
     if (
         manifest.number > 1
         and not before.is_lost
-        and manifest.previous_sha256 != sha256_of(found.manifest_text(before.number))
+        and manifest.previous_sha256 != sha256_of(archive_.manifest_text(before.number))
     ):
         raise ArchiveIsBroken(
             f"Manifest {before.number} is not the one that manifest {manifest.number} was made after."

@@ -35,7 +35,9 @@ def reverse_redemptions(ids: list[UUID]) -> list[Outcome]:
         vouchers = lock_vouchers(set(codes))
         redemptions = lock_redemptions(ids)
         orders = orders_of(ids)
-        profiles = lock_profiles({found.redeemer for found in redemptions.values() if found.id not in orders})
+        profiles = lock_profiles(
+            {redemption.redeemer for redemption in redemptions.values() if redemption.id not in orders}
+        )
         outcomes = [_reverse(redemption_id, redemptions.get(redemption_id), profiles, orders) for redemption_id in ids]
         agreed = [outcome for outcome in outcomes if isinstance(outcome, ReversedRedemption)]
         _write([redemptions[outcome.id] for outcome in agreed if outcome.reversed_at], vouchers)

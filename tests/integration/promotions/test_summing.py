@@ -40,7 +40,7 @@ def look() -> Seen:
 
 def half_loaded(monkeypatch: pytest.MonkeyPatch) -> Import:
     """An import of which one chunk is loaded."""
-    found = submit(rows(range(30)) + "bad\n")
+    import_ = submit(rows(range(30)) + "bad\n")
     with monkeypatch.context() as patch:
 
         def one_chunk(chunk: Chunk) -> None:
@@ -51,7 +51,7 @@ def half_loaded(monkeypatch: pytest.MonkeyPatch) -> Import:
         patch.setattr("promotions.steps.importing.load_chunk", one_chunk)
         with pytest.raises(KeyboardInterrupt):
             work_on_imports()
-    return found
+    return import_
 
 
 @pytest.fixture

@@ -37,8 +37,8 @@ def archive_all() -> None:
 
 
 def segment_sizes() -> list[int]:
-    found = archive.current()
-    return [found.manifest(number).entries for number in range(1, found.newest().number + 1)]
+    archive_ = archive.current()
+    return [archive_.manifest(number).entries for number in range(1, archive_.newest().number + 1)]
 
 
 def in_stream() -> int:
@@ -253,8 +253,8 @@ def test_segment_whose_manifest_was_lost_is_not_trimmed() -> None:
     while archiving.write_due_segment():
         pass
     pretend_all_is_persisted()
-    found = archive.current()
-    found.store.delete("000000000001.json")
+    archive_ = archive.current()
+    archive_.store.delete("000000000001.json")
     with pytest.raises(ArchiveIsBroken, match=r"000000000001\.json is missing"):
         archive_step()
     assert in_stream() == 20

@@ -391,14 +391,14 @@ def test_ids_are_rebuilt_and_not_unknown_when_both_stores_are_lost() -> None:
 
 def test_broken_archive_holds_a_replay_up_and_says_why() -> None:
     persist(20)
-    found = archive.current()
-    segment = found.store.read(found.manifest(1).segment)
-    found.store.write(found.manifest(1).segment, b"?")
-    found._open = ("", [])
+    archive_ = archive.current()
+    segment = archive_.store.read(archive_.manifest(1).segment)
+    archive_.store.write(archive_.manifest(1).segment, b"?")
+    archive_._open = ("", [])
     start_replay("again")
     assert not replay_step()
-    assert found.manifest(1).segment in RecordTable.objects.get(pk=2).error
-    found.store.write(found.manifest(1).segment, segment)
+    assert archive_.manifest(1).segment in RecordTable.objects.get(pk=2).error
+    archive_.store.write(archive_.manifest(1).segment, segment)
     replay_all()
     assert live_table().number == 2
 
