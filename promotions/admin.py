@@ -33,9 +33,9 @@ from common.errors import FloodgateError
 from gateway.batching.batches import run_batch
 from gateway.views.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
 from promotions.api import RejectsView
+from promotions.imports.cancelling import can_cancel, cancel_import
 from promotions.imports.progress import imports_progress
 from promotions.imports.rejects import REJECTS_KEPT
-from promotions.imports.submitting import can_cancel, cancel_import
 from promotions.models import ACTIVE, Import, ImportStatus, Publication, Reject, Version
 from promotions.rows.rowtext import Reason
 from promotions.serving.selectors import find_promotions

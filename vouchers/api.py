@@ -25,8 +25,9 @@ from gateway.views.exactview import ExactView
 from gateway.views.idempotent import idempotent
 from gateway.views.strictview import query_of, reads_request_itself
 from vouchers.admission.failedattempts import counted_lookup
+from vouchers.codes.cancelling import cancel_generation
 from vouchers.codes.creating import create_vouchers
-from vouchers.codes.generating import cancel_generation, order_generation
+from vouchers.codes.generating import order_generation
 from vouchers.errors import WalletElsewhere
 from vouchers.hot import READ_VOUCHER
 from vouchers.parsing import (

@@ -14,13 +14,12 @@ from math import inf
 import structlog
 from django.db import DatabaseError, transaction
 from django.db.models import F
-from django.utils import timezone
 
 from common.stores.guarded import is_temporary
 from common.work.afterwork import working_for
 from jobs.waking import wake
 from vouchers.codes.creating import insert_vouchers
-from vouchers.errors import GenerationEnded, GenerationNotFound
+from vouchers.codes.states import end_generation
 from vouchers.jobs import GENERATE
 from vouchers.locks import generation_lease, lock_generation
 from vouchers.models import Generation, GenerationStatus
@@ -50,21 +49,6 @@ def order_generation(count: int, terms: VoucherTerms) -> GenerationState:
             correlation_id=context.get("correlation_id") or "",
         )
         transaction.on_commit(partial(wake, GENERATE))
-    return generation_state(ordered)
-
-
-def cancel_generation(generation_id: int) -> GenerationState:
-    """Stop making vouchers; those that exist stay.
-
-    Raises: GenerationNotFound; GenerationEnded.
-    """
-    with transaction.atomic():
-        ordered = lock_generation(generation_id)
-        if ordered is None:
-            raise GenerationNotFound(generation_id)
-        if ordered.status != GenerationStatus.RUNNING:
-            raise GenerationEnded(generation_id, ordered.status)
-        _end(ordered, GenerationStatus.CANCELLED)
     return generation_state(ordered)
 
 
@@ -146,7 +130,7 @@ def _make_slice(generation_id: int) -> None:
     ordered.attempts = 0
     ordered.save(update_fields=["made", "attempts"])
     if ordered.made == ordered.count:
-        _end(ordered, GenerationStatus.DONE)
+        end_generation(ordered, GenerationStatus.DONE)
 
 
 @transaction.atomic
@@ -154,18 +138,13 @@ def _give_up(generation_id: int) -> None:
     ordered = _lock_running(generation_id)
     if ordered is not None:
         ordered.error = f"Gave up after {MAX_ATTEMPTS} attempts; the log says why, unless their workers were killed."
-        _end(ordered, GenerationStatus.FAILED)
+        end_generation(ordered, GenerationStatus.FAILED)
         logger.error("generation_given_up", extra={"generation": generation_id})
 
 
 def _lock_running(generation_id: int) -> Generation | None:
     ordered = lock_generation(generation_id)
     return ordered if ordered is not None and ordered.status == GenerationStatus.RUNNING else None
-
-
-def _end(ordered: Generation, status: GenerationStatus) -> None:
-    ordered.status, ordered.finished_at = status, timezone.now()
-    ordered.save(update_fields=["status", "error", "finished_at"])
 
 
 def _codes(ordered: Generation) -> list[str]:

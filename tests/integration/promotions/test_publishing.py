@@ -13,8 +13,8 @@ from pytest_django import Settings
 
 from common.stores import valkey
 from promotions.errors import ImportFinished, ImportNotFound, VersionGone, VersionNotFound
+from promotions.imports.cancelling import cancel_import
 from promotions.imports.progress import import_progress
-from promotions.imports.submitting import cancel_import
 from promotions.locks import IMPORT_LEASES
 from promotions.models import ACTIVE, Chunk, Import, ImportStatus, Pointer, Publication, Reject, Version
 from promotions.serving.pointer import POINTER, parse_pointer, pointer_key

@@ -9,8 +9,8 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from promotions.imports.cancelling import cancel_import
 from promotions.imports.progress import imports_progress
-from promotions.imports.submitting import cancel_import
 from promotions.imports.summing import sum_ended_imports
 from promotions.locks import IMPORT_LEASES
 from promotions.metrics import promotions_metrics
