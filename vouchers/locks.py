@@ -1,4 +1,4 @@
-"""Every lock of this app. Order: idempotency keys, generation, vouchers by code, redemptions, wallet orders, wallets by
+"""Every lock of this app. Order: idempotency keys, generation, vouchers by code, redemptions, outbox, wallets by
 number.
 
 All but the lease last until the transaction ends, and each is a statement of its own: what decides comes after it, and
@@ -57,16 +57,16 @@ def generation_lease(generation_id: int) -> AbstractContextManager[bool]:
 
 
 def lock_generation(generation_id: int) -> Generation | None:
-    """The order's row, locked until the transaction ends; None where there is no such order."""
+    """The generation's row, locked until the transaction ends; None where there is none."""
     return Generation.objects.select_for_update(no_key=True).filter(pk=generation_id).first()
 
 
 def delivery_lease() -> AbstractContextManager[bool]:
-    """Whether this connection alone delivers wallet orders. It saves requests; exactness is the wallet's."""
+    """Whether this connection alone delivers the outbox. It saves requests; exactness is the wallet's."""
     return lease(DELIVERY, 0, seconds=LEASE_SECONDS)
 
 
 def lock_orders(ids: Collection[UUID]) -> list[WalletOrder]:
-    """Those of these orders that still wait; their redemptions are locked already."""
+    """Those of these outbox messages that still wait; their redemptions are locked already."""
     rows = WalletOrder.objects.select_for_update(no_key=True).filter(pk__in=set(ids), state=OrderState.WAITING)
     return list(rows.order_by("id"))

@@ -166,9 +166,10 @@ class GenerationState:
 
 
 class Order(NamedTuple):
-    """A transfer between two deployments. Attributes: id: same in each attempt; kind: redemption or reversal.
+    """An outbox message: a transfer that another deployment's wallet is to make.
 
-    ``phone_number`` and ``amount`` are None where they are not what a wallet can take.
+    Attributes: id: same in each attempt; kind: redemption or reversal. ``phone_number`` and ``amount`` are None where
+    they are not what a wallet can take.
     """
 
     id: UUID
@@ -187,7 +188,7 @@ class OrderOutcome(StrEnum):
 
 
 class OrderReply(NamedTuple):
-    """Attributes: id: of the order; code: why it was not applied."""
+    """The wallet's reply to a message. Attributes: id: of the order; code: why it was not applied."""
 
     id: UUID
     outcome: OrderOutcome

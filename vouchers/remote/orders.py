@@ -1,4 +1,4 @@
-"""The wallet's side of orders from another deployment: each is carried out or refused once, however often it comes.
+"""The wallet's side: each order from another deployment's outbox is carried out or refused once, however often sent.
 
 Replies are kept for ever with the transfers, in one transaction; a transfer per redemption and kind is UNIQUE besides.
 """
@@ -26,7 +26,7 @@ _SQL = load_sql(Path(__file__).parents[1] / "sql" / "orders.sql")
 
 
 class _Books:
-    """What the wallet knows of a batch of orders, and what is decided on; the wallets are locked."""
+    """What the wallet knows of a batch of messages, and what is decided on; the wallets are locked."""
 
     def __init__(self, orders: Sequence[Order]) -> None:
         ids = {order.id for order in orders}
@@ -78,7 +78,7 @@ def _apply(orders: Sequence[Order]) -> list[OrderReply]:
 
 
 def _ours(redemption_ids: Collection[UUID]) -> set[UUID]:
-    """Those of redemptions of this deployment's own vouchers, whose wallets are here without any order."""
+    """Those of redemptions of this deployment's own vouchers, whose wallets are here without any message."""
     found = set(Redemption.objects.filter(pk__in=redemption_ids).values_list("id", flat=True))
     return found - orders_of(found).keys()
 
