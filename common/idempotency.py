@@ -1,7 +1,7 @@
 """What an ``Idempotency-Key`` means to a bulk function: the same request again is the same effect once.
 
-A bulk function gets the mark with the item, writes it together with the effect, in the same script call or transaction,
-and answers a repeat with ``Replayed``. Refusals leave no mark: the same key may then be tried again.
+A bulk function gets the idempotency record with the item, writes it together with the effect, in the same script call
+or transaction, and answers a repeat with ``Replayed``. Refusals leave no record: the same key may then be tried again.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from common.errors import Conflict, Unprocessable
 Result = TypeVar("Result")
 
 
-class IdempotencyMark(NamedTuple):
+class IdempotencyRecord(NamedTuple):
     """A request that may come again.
 
     Attributes:
@@ -26,7 +26,7 @@ class IdempotencyMark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Replayed(Generic[Result]):
-    """The result of an earlier request with the same mark. What took effect then did not again."""
+    """The result of an earlier request with the same idempotency record. What took effect then did not again."""
 
     result: Result
 

@@ -29,7 +29,7 @@ class Scheduler(celery_beat.Scheduler):
         self.merge_inplace(self.app.conf.beat_schedule)
         self._seconds: dict[str, float] = {name: made["schedule"] for name, made in self.app.conf.beat_schedule.items()}
         now = time.monotonic()
-        self._due = [(now + place / len(self._seconds), name) for place, name in enumerate(self._seconds)]
+        self._due = [(now + index / len(self._seconds), name) for index, name in enumerate(self._seconds)]
         heapq.heapify(self._due)
 
     def tick(self, *_: object, **__: object) -> float:

@@ -114,13 +114,13 @@ def traced(application: ASGIApp) -> ASGIApp:
 
 
 def _with_correlation_id(application: ASGIApp) -> ASGIApp:
-    """Settle the correlation id before the trace begins: the client's, else that of its own trace, else a new one."""
+    """Choose the correlation id before the trace begins: the client's, else that of its own trace, else a new one."""
 
-    async def settle(scope: Scope, receive: Receive, send: Send) -> None:
+    async def with_chosen_id(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await application(scope, receive, send)
         try:
-            correlation_id = _settled_id(scope["headers"])
+            correlation_id = _chosen_id(scope["headers"])
         except InvalidCorrelationId:  # the gateway says so
             return await application(scope, receive, send)
         headers = [pair for pair in scope["headers"] if pair[0] not in (b"correlationid", b"x-correlation-id")]
@@ -129,10 +129,10 @@ def _with_correlation_id(application: ASGIApp) -> ASGIApp:
             await application(scope, receive, send)
         return None
 
-    return settle
+    return with_chosen_id
 
 
-def _settled_id(headers: list[tuple[bytes, bytes]]) -> str:
+def _chosen_id(headers: list[tuple[bytes, bytes]]) -> str:
     given = fields_of(headers)
     if b"correlationid" in given or b"x-correlation-id" in given:
         return correlation_id_of(given)

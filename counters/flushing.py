@@ -1,7 +1,7 @@
-"""From the buffer into the database: each generation exactly once, whatever dies meanwhile.
+"""From the buffer into the database: each segment exactly once, whatever dies meanwhile.
 
-A generation is added in slices. The transaction that adds a slice also moves the flush's ``done_through_key``, so a
-flush that was interrupted goes on behind the last slice that was committed. The buffer forgets a generation only when
+A segment is added in slices. The transaction that adds a slice also moves the flush's ``done_through_key``, so a
+flush that was interrupted goes on behind the last slice that was committed. The buffer forgets a segment only when
 the database has all of it.
 """
 
@@ -16,11 +16,11 @@ from django.utils import timezone
 
 from counters.buffer import (
     SHARDS,
-    closed_generations,
-    drop_generation,
+    closed_segments,
+    drop_segment,
     read_backlog,
-    read_generation,
-    seal_generations,
+    read_segment,
+    seal_segments,
 )
 from counters.locks import lock_flush, shard_lease
 from counters.models import Flush, FlushTotals
@@ -49,35 +49,35 @@ def flush_counters() -> int:
 def prune_flushes() -> None:
     """Forget finished flushes of more than a day ago, as long as the buffer does not name them any more."""
     old = Flush.objects.filter(finished_at__lt=timezone.now() - KEEP_FLUSHES)
-    old.exclude(pk__in=read_backlog().generations).delete()
+    old.exclude(pk__in=read_backlog().segments).delete()
 
 
 def _flush_shard(shard: int) -> int:
     with shard_lease(shard) as is_mine:
         if not is_mine:
             return 0
-        # What an earlier flush left goes first: no generation more for each attempt while the database refuses them.
-        left = sum(_flush_generation(shard, generation) for generation in closed_generations(shard))
-        return left + sum(_flush_generation(shard, generation) for generation in seal_generations(shard))
+        # What an earlier flush left goes first: no segment more for each attempt while the database refuses them.
+        left = sum(_flush_segment(shard, segment) for segment in closed_segments(shard))
+        return left + sum(_flush_segment(shard, segment) for segment in seal_segments(shard))
 
 
-def _flush_generation(shard: int, generation: UUID) -> int:
-    deltas = read_generation(generation)
+def _flush_segment(shard: int, segment: UUID) -> int:
+    deltas = read_segment(segment)
     flush, _ = Flush.objects.get_or_create(
-        pk=generation, defaults={"shard": shard, "keys": len(deltas), "started_at": timezone.now()}
+        pk=segment, defaults={"shard": shard, "keys": len(deltas), "started_at": timezone.now()}
     )
     written = 0
     while flush.finished_at is None:
-        flush, count = _add_slice(generation, deltas)
+        flush, count = _add_slice(segment, deltas)
         written += count
-    drop_generation(shard, generation)
+    drop_segment(shard, segment)
     return written
 
 
-def _add_slice(generation: UUID, deltas: list[tuple[bytes, int]]) -> tuple[Flush, int]:
-    """Add the next deltas of a generation, sorted by key; answers the flush as it stands then, and how many."""
+def _add_slice(segment: UUID, deltas: list[tuple[bytes, int]]) -> tuple[Flush, int]:
+    """Add the next deltas of a segment, sorted by key; answers the flush as it stands then, and how many."""
     with transaction.atomic():
-        flush = lock_flush(generation)
+        flush = lock_flush(segment)
         if flush.finished_at:
             return flush, 0
         start = _position_after(deltas, flush.done_through_key)

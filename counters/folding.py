@@ -1,6 +1,6 @@
 """One sum per key for what many requests of a batch add to it: a popular key costs the buffer one step, not hundreds.
 
-Only increments without a mark are folded: those with one must be known again one by one.
+Only increments without an idempotency record are folded: those with one must be known again one by one.
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ def add_folded(submissions: Sequence[Submission]) -> list[bytes]:
     sums = _sums(submissions)
     if sums is None:
         return add_submissions(submissions)
-    marked = [submission for submission in submissions if submission.mark]
-    folded, *rest = add_submissions([Submission(list(sums.items())), *marked])
+    keyed = [submission for submission in submissions if submission.idempotency]
+    folded, *rest = add_submissions([Submission(list(sums.items())), *keyed])
     answers = iter(rest)
-    return [next(answers) if item.mark else _unfolded(folded, sums, item.increments) for item in submissions]
+    return [next(answers) if item.idempotency else _unfolded(folded, sums, item.increments) for item in submissions]
 
 
 def _sums(submissions: Sequence[Submission]) -> dict[bytes, int] | None:
     """None when there is nothing to fold, or a sum that is no increment any more."""
     sums: dict[bytes, int] = {}
-    for increments, mark in submissions:
-        if mark is None:
+    for increments, idempotency in submissions:
+        if idempotency is None:
             for key, value in increments:
                 sums[key] = sums.get(key, 0) + value
     return sums if sums and max(sums.values()) <= MAX_VALUE else None

@@ -38,7 +38,7 @@ class CounterSerializer(serializers.Serializer[None]):
 
 
 def parse_one(request: HotRequest) -> Submission:
-    return Submission([parse_increment(request.body)], request.mark)
+    return Submission([parse_increment(request.body)], request.idempotency)
 
 
 def reply_counted(request: HotRequest, counted: Counted) -> Reply:
@@ -48,7 +48,7 @@ def reply_counted(request: HotRequest, counted: Counted) -> Reply:
 
 
 def parse_bulk(request: HotRequest) -> Submission:
-    return Submission(parse_increments(request.body), request.mark)
+    return Submission(parse_increments(request.body), request.idempotency)
 
 
 _RESULTS = {

@@ -15,6 +15,6 @@ def shard_lease(shard: int) -> AbstractContextManager[bool]:
     return lease(LockKey.COUNTER_SHARD, shard, seconds=LEASE_SECONDS)
 
 
-def lock_flush(generation: UUID) -> Flush:
+def lock_flush(segment: UUID) -> Flush:
     """The flush's row, locked until the transaction ends. Raises Flush.DoesNotExist."""
-    return Flush.objects.select_for_update(no_key=True).get(pk=generation)
+    return Flush.objects.select_for_update(no_key=True).get(pk=segment)

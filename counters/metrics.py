@@ -39,7 +39,9 @@ def buffer_metrics() -> Iterator[Metric]:
     """Raises: RedisError: the store is down; the scrape then leaves these metrics out."""
     backlog = read_backlog()
     yield GaugeMetricFamily("floodgate_counters_pending_keys", "Keys that wait for the database.", backlog.keys)
-    yield GaugeMetricFamily("floodgate_counters_marks", "Idempotency-Keys that are remembered.", backlog.marks)
+    yield GaugeMetricFamily(
+        "floodgate_counters_marks", "Idempotency-Keys that are remembered.", backlog.idempotency_records
+    )
     yield GaugeMetricFamily(
         "floodgate_counters_staleness_seconds", "Age of the oldest delta that waits.", backlog.age_seconds
     )

@@ -1,4 +1,4 @@
-"""Counters as the database has them, and which generations it has taken in."""
+"""Counters as the database has them, and which segments of the buffer it has."""
 
 from django.db import models
 
@@ -19,7 +19,7 @@ class Counter(models.Model):
 
 
 class Flush(models.Model):
-    """A generation on its way into the database, or already in it.
+    """A segment of the buffer on its way into the database, or already in it.
 
     ``done_through_key`` moves in the transaction that adds the deltas up to it, so a flush that was interrupted goes on
     behind it, and a reader knows which deltas the counters contain already.

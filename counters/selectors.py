@@ -21,7 +21,7 @@ SELECT generation, NULL, done_through_key FROM counters_flush WHERE generation =
 
 
 class _Persisted(NamedTuple):
-    """Sums by key, and how far each generation is in them."""
+    """Sums by key, and how far each segment is in them."""
 
     sums: dict[UUID, int]
     done_through: dict[UUID, UUID | None]
@@ -39,14 +39,14 @@ def read_counters(keys: list[UUID]) -> list[CounterValue | CounterNotFound]:
     Source:  docs/counters.md.
     """
     now, pending = pending_deltas([key.bytes for key in keys])
-    persisted = _read_persisted(keys, {delta.generation for deltas in pending for delta in deltas})
+    persisted = _read_persisted(keys, {delta.segment for deltas in pending for delta in deltas})
     return [_value(key, deltas, persisted, now) for key, deltas in zip(keys, pending, strict=True)]
 
 
-def _read_persisted(keys: Sequence[UUID], generations: Iterable[UUID]) -> _Persisted:
+def _read_persisted(keys: Sequence[UUID], segments: Iterable[UUID]) -> _Persisted:
     persisted = _Persisted({}, {})
     with connection.cursor() as cursor:
-        cursor.execute(_PERSISTED, [list(keys), list(generations)])
+        cursor.execute(_PERSISTED, [list(keys), list(segments)])
         for name, total, done_through in cursor.fetchall():
             if isinstance(total, Decimal):
                 persisted.sums[name] = int(total)
@@ -58,7 +58,7 @@ def _read_persisted(keys: Sequence[UUID], generations: Iterable[UUID]) -> _Persi
 def _value(
     key: UUID, deltas: list[PendingDelta], persisted: _Persisted, now: datetime
 ) -> CounterValue | CounterNotFound:
-    waiting = [delta for delta in deltas if not _is_persisted(key, persisted.done_through.get(delta.generation))]
+    waiting = [delta for delta in deltas if not _is_persisted(key, persisted.done_through.get(delta.segment))]
     if key not in persisted.sums and not waiting:
         return CounterNotFound(key)
     pending = sum(delta.amount for delta in waiting)

@@ -17,10 +17,10 @@ Outcome = Counted | Replayed[Counted] | FloodgateError
 def increment_counters(submissions: list[Submission]) -> list[Outcome]:
     """Add every increment to its counter, durably.
 
-    Args:    submissions: N, each of at most SUBMISSION_INCREMENTS; marks and keys may repeat.
+    Args:    submissions: N, each of at most SUBMISSION_INCREMENTS; idempotency records and keys may repeat.
     Returns: N outcomes in the order of ``submissions``. With BacklogFull, TooManyMarks and IdempotencyKeyReused nothing
         of the submission was added.
-    Raises:  RedisError: unknown what was added; the same marks may be sent again.
+    Raises:  RedisError: unknown what was added; the same submissions may be sent again.
     Source:  docs/counters.md.
     """
     answers = [answer for call in _calls(submissions) for answer in add_folded(call)]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
-from common.idempotency import IdempotencyMark
+from common.idempotency import IdempotencyRecord
 
 MAX_VALUE = 2**63 - 1
 SUBMISSION_INCREMENTS = 10_000  # the most of one request
@@ -16,10 +16,10 @@ Increment: TypeAlias = tuple[bytes, int]
 
 
 class Submission(NamedTuple):
-    """The increments of one request. With a mark, the same submission again adds only what was refused before."""
+    """The increments of one request. With an Idempotency-Key, the same again adds only what was refused before."""
 
     increments: list[Increment]
-    mark: IdempotencyMark | None = None
+    idempotency: IdempotencyRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,9 @@ class CounterValue:
 
 
 class PendingDelta(NamedTuple):
-    """What one generation holds for a key. ``since`` is when the generation got its first delta."""
+    """What one segment holds for a key. ``since`` is when the segment got its first delta."""
 
-    generation: UUID
+    segment: UUID
     amount: int
     since: datetime
 
@@ -59,13 +59,13 @@ class Backlog:
     """What waits in the buffer.
 
     Attributes:
-        keys: distinct ones, summed over all generations.
+        keys: distinct ones, summed over all segments.
         age_seconds: since the oldest delta; 0 when nothing waits.
-        generations: all of them, open and closed.
-        marks: Idempotency-Keys that are remembered.
+        segments: all of them, open and closed.
+        idempotency_records: Idempotency-Keys that are remembered.
     """
 
     keys: int
     age_seconds: float
-    generations: frozenset[UUID]
-    marks: int
+    segments: frozenset[UUID]
+    idempotency_records: int

@@ -19,7 +19,7 @@ from gateway.endpoints.addresses import undeclared
 from gateway.endpoints.hot import hot_endpoints
 from gateway.operate.proofs import TRUTH_POLICY, wrong_truth_policy
 from gateway.ratelimits.policies import limited_routes
-from gateway.server.bridge import lanes
+from gateway.server.bridge import split_threads
 
 WATCHING_THREADS = 8  # health checks, metrics, API keys and hanging stores, of one web worker
 OTHER_WORKERS = 5  # two of each of the queues batches and events, and the consumer's stand-in
@@ -78,7 +78,7 @@ def connections_needed() -> int:
     """Most connections that all processes together open to the write store's server."""
     aliases = ["default"] if settings.READ_STORE_IS_SEPARATE else ["default", "read"]
     batches = sum(threads for store, threads in threads_by_store(hot_endpoints()).items() if store.database in aliases)
-    web_worker = batches + sum(lanes(settings.WSGI_THREADS)) * len(aliases) + WATCHING_THREADS
+    web_worker = batches + sum(split_threads(settings.WSGI_THREADS)) * len(aliases) + WATCHING_THREADS
     web = settings.WEB_SERVERS * settings.WEB_WORKERS * web_worker
     workers = settings.IMPORT_WORKERS * len(aliases) + settings.FLUSH_WORKERS + OTHER_WORKERS
     return int(web + workers + SPARE_CONNECTIONS)

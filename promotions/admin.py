@@ -33,9 +33,9 @@ from common.errors import FloodgateError
 from gateway.batching.batches import run_batch
 from gateway.views.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
 from promotions.api import RejectsView
+from promotions.imports.cancelling import can_cancel, cancel_import
 from promotions.imports.progress import imports_progress
 from promotions.imports.rejects import REJECTS_KEPT
-from promotions.imports.submitting import can_cancel, cancel_import
 from promotions.models import ACTIVE, Import, ImportStatus, Publication, Reject, Version
 from promotions.rows.rowtext import Reason
 from promotions.serving.selectors import find_promotions
@@ -63,13 +63,13 @@ class ImportChangeList(ChangeList):  # type: ignore[misc]
 
 
 def _with_progress(imports: list[Import]) -> list[Import]:
-    for found, progress in zip(imports, imports_progress(imports), strict=True):
-        found.progress = progress  # type: ignore[attr-defined]
+    for import_, progress in zip(imports, imports_progress(imports), strict=True):
+        import_.progress = progress  # type: ignore[attr-defined]
     return imports
 
 
-def _progress(found: Import) -> ImportProgress:
-    return cast(ImportProgress, found.progress)  # type: ignore[attr-defined]
+def _progress(import_: Import) -> ImportProgress:
+    return cast(ImportProgress, import_.progress)  # type: ignore[attr-defined]
 
 
 @admin.register(Import)
@@ -102,8 +102,8 @@ class ImportAdmin(ReadOnlyAdmin):
         return ImportChangeList
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Import | None:
-        found = super().get_object(request, object_id, from_field)
-        return _with_progress([found])[0] if found else None
+        import_ = super().get_object(request, object_id, from_field)
+        return _with_progress([import_])[0] if import_ else None
 
     def get_readonly_fields(self, request: HttpRequest, obj: Import | None = None) -> list[str]:
         return [name for _, options in self.fieldsets for name in options["fields"]]
@@ -112,19 +112,21 @@ class ImportAdmin(ReadOnlyAdmin):
         return can_cancel(row.pk)
 
     @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
-    def state(self, found: Import) -> SafeString:
-        return _badge(found.status, STATUS_COLOURS[ImportStatus(found.status)])
+    def state(self, import_: Import) -> SafeString:
+        return _badge(import_.status, STATUS_COLOURS[ImportStatus(import_.status)])
 
     @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
-    def outcome(self, found: Import) -> SafeString:
+    def outcome(self, import_: Import) -> SafeString:
         error = (
-            format_html('<div title="{}">{}</div>', found.error, _shortened(found.error, 120)) if found.error else ""
+            format_html('<div title="{}">{}</div>', import_.error, _shortened(import_.error, 120))
+            if import_.error
+            else ""
         )
-        return format_html('<div style="max-width: 20rem">{}{}</div>', self.state(found), error)
+        return format_html('<div style="max-width: 20rem">{}{}</div>', self.state(import_), error)
 
     @display(description="progress")  # type: ignore[untyped-decorator]
-    def progress_bar(self, found: Import) -> SafeString:
-        progress = _progress(found)
+    def progress_bar(self, import_: Import) -> SafeString:
+        progress = _progress(import_)
         percent = 100 * progress.bytes_done // progress.bytes_total if progress.bytes_total else 0
         return format_html(
             '<div class="flex items-center gap-2 w-40"><div class="bg-base-200 grow overflow-hidden rounded-default'
@@ -135,53 +137,53 @@ class ImportAdmin(ReadOnlyAdmin):
         )
 
     @display(description="speed")  # type: ignore[untyped-decorator]
-    def speed(self, found: Import) -> str:
-        progress = _progress(found)
+    def speed(self, import_: Import) -> str:
+        progress = _progress(import_)
         speed = f"{progress.rows_per_second:,} rows/s" if progress.rows_per_second else "-"
         return speed if progress.eta_seconds is None else f"{speed}, loaded in about {progress.eta_seconds} s"
 
     @display(description="in the file")  # type: ignore[untyped-decorator]
-    def lines(self, found: Import) -> str:
-        return f"{found.line_count:,}"
+    def lines(self, import_: Import) -> str:
+        return f"{import_.line_count:,}"
 
     @display(description="loaded")  # type: ignore[untyped-decorator]
-    def loaded(self, found: Import) -> str:
-        return f"{_progress(found).rows_loaded:,}"
+    def loaded(self, import_: Import) -> str:
+        return f"{_progress(import_).rows_loaded:,}"
 
     @display(description="rejected")  # type: ignore[untyped-decorator]
-    def rejected(self, found: Import) -> SafeString:
-        return _rejects_link(found, f"{_progress(found).rows_rejected:,}")
+    def rejected(self, import_: Import) -> SafeString:
+        return _rejects_link(import_, f"{_progress(import_).rows_rejected:,}")
 
     @display(description="duplicate")  # type: ignore[untyped-decorator]
-    def duplicate(self, found: Import) -> SafeString:
-        return _rejects_link(found, f"{found.rows_duplicate:,}", reason="duplicate_id")
+    def duplicate(self, import_: Import) -> SafeString:
+        return _rejects_link(import_, f"{import_.rows_duplicate:,}", reason="duplicate_id")
 
     @display(description="blank")  # type: ignore[untyped-decorator]
-    def blank(self, found: Import) -> str:
-        return f"{_progress(found).rows_blank:,}"
+    def blank(self, import_: Import) -> str:
+        return f"{_progress(import_).rows_blank:,}"
 
     @display(description="why rows were rejected")  # type: ignore[untyped-decorator]
-    def reasons(self, found: Import) -> SafeString | str:
-        reasons = sorted(_progress(found).reject_reasons.items(), key=lambda pair: -pair[1])
-        items = ((_rejects_link(found, reason, reason=reason), f"{count:,}") for reason, count in reasons)
+    def reasons(self, import_: Import) -> SafeString | str:
+        reasons = sorted(_progress(import_).reject_reasons.items(), key=lambda pair: -pair[1])
+        items = ((_rejects_link(import_, reason, reason=reason), f"{count:,}") for reason, count in reasons)
         return format_html_join("", "<div>{}: {}</div>", items) or "-"
 
     @display(description="rejects")  # type: ignore[untyped-decorator]
-    def rejects(self, found: Import) -> SafeString:
+    def rejects(self, import_: Import) -> SafeString:
         return format_html(
             '{} &nbsp; <a class="{}" href="{}" download>Download as CSV</a>',
-            _rejects_link(found, "Show"),
+            _rejects_link(import_, "Show"),
             LINK_CLASSES,
-            reverse("admin:promotions_import_rejects", args=[found.pk]),
+            reverse("admin:promotions_import_rejects", args=[import_.pk]),
         )
 
     @display(description="size")  # type: ignore[untyped-decorator]
-    def size(self, found: Import) -> str:
-        return filesizeformat(found.bytes_total)
+    def size(self, import_: Import) -> str:
+        return filesizeformat(import_.bytes_total)
 
     @display(description="submitted", ordering="id")  # type: ignore[untyped-decorator]
-    def submitted(self, found: Import) -> SafeString:
-        return format_html('<span class="whitespace-nowrap">{}</span>', f"{found.created_at:%Y-%m-%d %H:%M:%S}")
+    def submitted(self, import_: Import) -> SafeString:
+        return format_html('<span class="whitespace-nowrap">{}</span>', f"{import_.created_at:%Y-%m-%d %H:%M:%S}")
 
     @dialog_action(
         "Cancel the import",
@@ -205,8 +207,8 @@ def _badge(text: str, colour: str) -> SafeString:
     return render_to_string("unfold/helpers/label.html", {"text": text, "variant": colour})
 
 
-def _rejects_link(found: Import, text: str, *, reason: str = "") -> SafeString:
-    address = f"{reverse('admin:promotions_reject_changelist')}?source_import={found.pk}"
+def _rejects_link(import_: Import, text: str, *, reason: str = "") -> SafeString:
+    address = f"{reverse('admin:promotions_reject_changelist')}?source_import={import_.pk}"
     return format_html(
         '<a class="{}" href="{}">{}</a>', LINK_CLASSES, address + f"&reason={reason}" * bool(reason), text
     )
@@ -254,11 +256,11 @@ class RejectAdmin(ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         import_id = request.GET.get("source_import", "")
-        found = Import.objects.filter(pk=int(import_id)).first() if _IMPORT_ID.fullmatch(import_id) else None
-        if found is None:
+        import_ = Import.objects.filter(pk=int(import_id)).first() if _IMPORT_ID.fullmatch(import_id) else None
+        if import_ is None:
             messages.info(request, "Choose an import to see its rejects.")
             return redirect("admin:promotions_import_changelist")
-        context = {"title": f"Rejects of import {found.pk}", "import": found, "summary": _reject_summary(found)}
+        context = {"title": f"Rejects of import {import_.pk}", "import": import_, "summary": _reject_summary(import_)}
         return cast(HttpResponse, super().changelist_view(request, {**(extra_context or {}), **context}))
 
     @display(description="row")  # type: ignore[untyped-decorator]
@@ -266,10 +268,10 @@ class RejectAdmin(ReadOnlyAdmin):
         return format_html('<code title="{}">{}</code>', reject.raw, _shortened(reject.raw, 100))
 
 
-def _reject_summary(found: Import) -> str:
-    rejected = imports_progress([found])[0].rows_rejected
+def _reject_summary(import_: Import) -> str:
+    rejected = imports_progress([import_])[0].rows_rejected
     kept = f" (the first {REJECTS_KEPT:,} are kept)" if rejected > REJECTS_KEPT else ""
-    return f"{rejected:,} rejected{kept}, {found.rows_duplicate:,} duplicate"
+    return f"{rejected:,} rejected{kept}, {import_.rows_duplicate:,} duplicate"
 
 
 class PublicationInline(TabularInline):  # type: ignore[misc]

@@ -27,10 +27,11 @@ from gateway.keys.scopes import KeyScope
 from gateway.views.exactview import ExactJSONParser
 from gateway.views.idempotent import idempotent
 from gateway.views.strictview import StrictView, single_values
+from promotions.imports.cancelling import cancel_import
 from promotions.imports.progress import import_progress, imports_progress
 from promotions.imports.rejects import refuse_if_pruned
 from promotions.imports.sources import resolve_source
-from promotions.imports.submitting import cancel_import, submit_import
+from promotions.imports.submitting import submit_import
 from promotions.imports.uploads import keep_file, keep_stream
 from promotions.models import Import, Reject, Version
 from promotions.serializers import ImportSerializer, SubmittedSerializer, VersionSerializer

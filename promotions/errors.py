@@ -10,7 +10,7 @@ NotFound
 └── VersionNotFound
 Conflict
 ├── SourceChanged      it changed while it was being read
-├── Quarantined        a gate did not open
+├── Quarantined        a publish check failed
 ├── ImportFinished
 └── VersionGone
 Gone

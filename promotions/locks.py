@@ -62,7 +62,7 @@ def unplanned_imports() -> QuerySet[Import]:
 
 def piece_lease(model: type[Chunk] | type[VersionTable], number: int) -> AbstractContextManager[bool]:
     """Whether this connection alone may work on the piece, until the block ends: over several transactions, so that a
-    beginning is counted before its work."""
+    start is counted before its work."""
     return lease(LockKey.CHUNK if model is Chunk else LockKey.TABLE, number, seconds=LEASE_SECONDS)
 
 

@@ -162,7 +162,7 @@ class PriceImport(models.Model):
 
 
 class ExchangeRate(models.Model):
-    """What one unit of a currency was worth on a day, as a provider said and the gates believed."""
+    """What one unit of a currency was worth on a day, as a provider said and the outlier filter believed."""
 
     currency = models.CharField(max_length=3)
     rate_on = models.DateField()
@@ -182,7 +182,7 @@ class ExchangeRate(models.Model):
 
 
 class DoubtfulRate(models.Model):
-    """A rate that a gate kept out, until a person accepts it or the provider says another."""
+    """An outlier: a rate that the outlier filter kept out, until a person accepts it or the provider says another."""
 
     currency = models.CharField(max_length=3)
     rate_on = models.DateField()

@@ -12,7 +12,7 @@ import pytest
 from django.db import connections
 from django.db.models import Sum
 
-from common.idempotency import IdempotencyMark, Replayed
+from common.idempotency import IdempotencyRecord, Replayed
 from common.stores import valkey
 from common.stores.guarded import CACHE, TRUTH, WRITE_STORE
 from counters import buffer, flushing
@@ -52,16 +52,16 @@ def of_one_shard(count: int, shard: int = 0) -> list[int]:
     return [next(found) for _ in range(count)]
 
 
-def mark_of(name: str, content: str = "") -> IdempotencyMark:
-    return IdempotencyMark(name.encode().ljust(16, b"."), content.encode().ljust(16, b"."))
+def record_of(name: str, content: str = "") -> IdempotencyRecord:
+    return IdempotencyRecord(name.encode().ljust(16, b"."), content.encode().ljust(16, b"."))
 
 
-def submission(*pairs: tuple[int, int], mark: IdempotencyMark | None = None) -> Submission:
-    return Submission([(key_of(number).bytes, value) for number, value in pairs], mark)
+def submission(*pairs: tuple[int, int], idempotency: IdempotencyRecord | None = None) -> Submission:
+    return Submission([(key_of(number).bytes, value) for number, value in pairs], idempotency)
 
 
-def submit(*pairs: tuple[int, int], mark: IdempotencyMark | None = None) -> Outcome:
-    return increment_counters([submission(*pairs, mark=mark)])[0]
+def submit(*pairs: tuple[int, int], idempotency: IdempotencyRecord | None = None) -> Outcome:
+    return increment_counters([submission(*pairs, idempotency=idempotency)])[0]
 
 
 def count(totals: Totals) -> None:
@@ -82,7 +82,7 @@ def persisted() -> dict[int, int]:
 
 
 def pending() -> dict[int, int]:
-    """The whole buffer, over all generations."""
+    """The whole buffer, over all segments."""
     sums: Sums[int] = Sums()
     for name in valkey.truth().keys(valkey.key("counters", "pending:*")):
         for key, delta in valkey.truth().hgetall(name).items():
@@ -91,7 +91,7 @@ def pending() -> dict[int, int]:
     return dict(sums)
 
 
-def generations(shard: int) -> list[UUID]:
+def segments(shard: int) -> list[UUID]:
     """Oldest first; the last one is open."""
     names = valkey.truth().lrange(valkey.key("counters", f"generations:{shard}"), 0, -1)
     return [UUID(name.decode()) for name in cast(list[bytes], names)]
@@ -135,15 +135,15 @@ def side_by_side(*works: Callable[[], Result]) -> list[Result]:
 # A flush, step by step
 
 _STEPS: tuple[tuple[Any, str], ...] = (
-    (flushing, "closed_generations"),
-    (flushing, "seal_generations"),
-    (flushing, "read_generation"),
+    (flushing, "closed_segments"),
+    (flushing, "seal_segments"),
+    (flushing, "read_segment"),
     (flushing, "_add_slice"),  # its end is the commit
     (flushing, "lock_flush"),
     (flushing, "_add"),
     (flushing, "_finish"),
     (Flush, "save"),
-    (flushing, "drop_generation"),
+    (flushing, "drop_segment"),
 )
 
 

@@ -47,15 +47,15 @@ def imported(content: str | bytes, name: str = "promotions.csv") -> Import:
     return finished(submit(content, name))
 
 
-def finished(found: Import) -> Import:
+def finished(import_: Import) -> Import:
     work_on_imports()
-    found.refresh_from_db()
-    return found
+    import_.refresh_from_db()
+    return import_
 
 
-def accounting(found: Import) -> tuple[int, int, int, int]:
+def accounting(import_: Import) -> tuple[int, int, int, int]:
     """(loaded, rejected, duplicate, blank)"""
-    now = import_progress(found.id)
+    now = import_progress(import_.id)
     return now.rows_loaded, now.rows_rejected, now.rows_duplicate, now.rows_blank
 
 
@@ -84,10 +84,10 @@ def _price(found: Found | FloodgateError) -> str | None:
     return found.body.decode().split('"price": ')[1].split(",")[0] if found.body else None
 
 
-def rejects_of(found: Import) -> list[tuple[int, int | None, str, str, int | None]]:
+def rejects_of(import_: Import) -> list[tuple[int, int | None, str, str, int | None]]:
     """(line, offset, column, reason, kept_line) by line."""
     columns = ("line", "offset", "column", "reason", "kept_line")
-    return list(Reject.objects.filter(source_import=found).order_by("line", "id").values_list(*columns))
+    return list(Reject.objects.filter(source_import=import_).order_by("line", "id").values_list(*columns))
 
 
 def forget_everything() -> None:

@@ -11,7 +11,7 @@ from common.stores import valkey
 from timestamps.ids import ids_from
 from timestamps.log import stream
 from timestamps.log.lines import load_entry
-from timestamps.log.opening import open_log
+from timestamps.log.recovery import recover_log
 from timestamps.models import DeadLetter, RecordTable, TableState
 from timestamps.selectors import read_timestamps
 from timestamps.services import append_timestamps
@@ -34,7 +34,7 @@ def empty_everything() -> None:
     RecordTable.objects.all().delete()
     create_record_table(1)
     RecordTable.objects.create(number=1, state=TableState.LIVE)
-    open_log()
+    recover_log()
 
 
 def put_entry(fields: Mapping[str, str | bytes]) -> Position:

@@ -8,13 +8,13 @@ from typing import Any
 
 from django.db import connection
 
-from common.idempotency import IdempotencyMark
+from common.idempotency import IdempotencyRecord
 from common.recent import Recent
 from common.stores import valkey
 from common.stores.guarded import CACHE, WRITE_STORE
+from vouchers.admission import failedattempts
+from vouchers.admission.flags import FLAGS
 from vouchers.codes.creating import create_vouchers
-from vouchers.gate import guessing
-from vouchers.gate.flags import FLAGS
 from vouchers.models import Profile, Redemption, Transfer, Voucher
 from vouchers.redemption.redeeming import redeem_vouchers
 from vouchers.types import Redeem, Redeemed, VoucherState, VoucherTerms
@@ -32,12 +32,12 @@ def voucher(code: str = "SUMMER", limit: int = 3, amount: Decimal = AMOUNT, **wi
     return made
 
 
-def wanted(user: int, code: str = "SUMMER", mark: IdempotencyMark | None = None) -> Redeem:
-    return Redeem(code, phone(user), mark)
+def wanted(user: int, code: str = "SUMMER", idempotency: IdempotencyRecord | None = None) -> Redeem:
+    return Redeem(code, phone(user), idempotency)
 
 
-def mark(key: str, content: str = "content") -> IdempotencyMark:
-    return IdempotencyMark(key.encode().ljust(16, b"."), content.encode().ljust(16, b"."))
+def record_of(key: str, content: str = "content") -> IdempotencyRecord:
+    return IdempotencyRecord(key.encode().ljust(16, b"."), content.encode().ljust(16, b"."))
 
 
 def redeem(user: int, code: str = "SUMMER") -> Redeemed:
@@ -88,8 +88,8 @@ def forget_everything() -> None:
     valkey.cache_store().flushdb()
     CACHE.is_open = WRITE_STORE.is_open = False
     forget_local_flags()
-    guessing._throttled_until = Recent(guessing.GUESSERS_KEPT)
-    guessing._counted_until = Recent(guessing.GUESSES_KEPT)
+    failedattempts._throttled_until = Recent(failedattempts.SUBJECTS_KEPT)
+    failedattempts._counted_until = Recent(failedattempts.FAILED_ATTEMPTS_KEPT)
 
 
 def forget_local_flags() -> None:

@@ -21,7 +21,7 @@ from gateway.views.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_acti
 from timestamps.errors import NoLiveTable, ReplayRefused, TableIsBroken
 from timestamps.finding import FOUND_TIMESTAMPS, find_timestamps
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
-from timestamps.records.settling import retry_dead_letters
+from timestamps.records.resolving import retry_dead_letters
 from timestamps.replay.replays import cancel_replay
 from timestamps.types import START, Timestamp
 

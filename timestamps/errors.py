@@ -11,7 +11,7 @@ Unprocessable
 Broken
 ├── ArchiveIsBroken      a segment or manifest is missing or is not what was archived
 ├── NoLiveTable          somebody deleted the row of the live table
-└── TableIsBroken        a table of records lacks what its position says it has
+└── TableIsBroken        a projection lacks what its position says it has
 Unavailable
 ├── BacklogFull          too many entries wait for the database or the archive
 ├── LogNotOpen           the log's store has started and was not compared with the archive yet

@@ -44,16 +44,16 @@ WAIT = OpenApiParameter(
 
 def parse_path(request: HotRequest) -> Submission:
     refuse_instant(request.body)
-    return Submission([parse_instant(request.param, "timestamp")], request.correlation_id, request.mark)
+    return Submission([parse_instant(request.param, "timestamp")], request.correlation_id, request.idempotency)
 
 
 def parse_now(request: HotRequest) -> Submission:
     refuse_instant(request.body)
-    return Submission([now()], request.correlation_id, request.mark)
+    return Submission([now()], request.correlation_id, request.idempotency)
 
 
 def parse_bulk(request: HotRequest) -> Submission:
-    return Submission(parse_instants(request.body), request.correlation_id, request.mark)
+    return Submission(parse_instants(request.body), request.correlation_id, request.idempotency)
 
 
 def reply_ticket(request: HotRequest, appended: Appended) -> Reply:

@@ -42,6 +42,6 @@ def ids_from(first: UUID, count: int) -> Iterator[str]:
     """Of a submission with ``count`` entries."""
     text = str(first)
     position = position_of(first)
-    if position is None:  # of a mark from before ids had a position: the last eight digits count up
+    if position is None:  # of an idempotency record from before ids had a position: the last eight digits count up
         return (f"{text[:-8]}{int(text[-8:], 16) + at:08x}" for at in range(count))
     return (id_at(Position(position.ms, position.seq + at), text[-8:]) for at in range(count))

@@ -22,10 +22,10 @@ CLEAN_UP = Job(
     every_seconds=60.0,
     turn="timestamps.replay.replays:drop_retired_tables",
 )
-SETTLE = Job(
-    name="timestamps.settle_dead_letters",
+RESOLVE = Job(
+    name="timestamps.resolve_dead_letters",
     queue="batches",
     every_seconds=60.0,
-    turn="timestamps.records.settling:settle_dead_letters",
+    turn="timestamps.records.resolving:resolve_dead_letters",
 )
-JOBS = [CONSUME, ARCHIVE, REPLAY, CLEAN_UP, SETTLE]
+JOBS = [CONSUME, ARCHIVE, REPLAY, CLEAN_UP, RESOLVE]

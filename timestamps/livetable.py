@@ -1,4 +1,4 @@
-"""The table of records that readers get."""
+"""The live table: the projection that readers get."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Every lock of this app. Order: lease, tables of records by number, dead letters by position.
+"""Every lock of this app. Order: lease, projections by number, dead letters by position.
 
 Leases save work; exactness is the row lock's, under which a position and its records move together.
 """
@@ -45,6 +45,6 @@ def lock_tables() -> list[RecordTable]:
 
 
 def lock_dead_letters(ids: Collection[int]) -> list[DeadLetter]:
-    """Those of them that still wait, in the log's order: as tables bury them."""
+    """Those of them that still wait, in the log's order: as projections keep them."""
     letters = DeadLetter.objects.select_for_update(no_key=True).filter(pk__in=ids, state=DeadLetterState.WAITING)
     return list(letters.order_by("position_ms", "position_seq"))

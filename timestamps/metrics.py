@@ -20,7 +20,7 @@ REFUSED = Counter("floodgate_timestamps_refused", "Requests of which nothing was
 
 
 def count_outcomes(outcomes: Sequence[object]) -> None:
-    """Tally one batch. What was appended before by the same mark is neither appended nor refused."""
+    """Tally one batch. What was appended before by the same idempotency record is neither appended nor refused."""
     APPENDED.inc(sum(outcome.count for outcome in outcomes if isinstance(outcome, Appended)))
     refused = Tally(outcome.code for outcome in outcomes if isinstance(outcome, FloodgateError))
     for reason, count in refused.items():

@@ -1,4 +1,4 @@
-"""Which tables of records there are and how far into the log each is, and entries that no table could take.
+"""Which projections of the log there are and how far into it each is, and entries that no projection could take.
 
 Records are in ``timestamps_record_<number>``, named from here (``tables.py``): a rebuild fills the next table
 beside the live one, and readers change over when the rows of this table do.
@@ -22,7 +22,7 @@ class TableState(models.TextChoices):
 
 
 class RecordTable(models.Model):
-    """A table of records. Its position is committed in the transaction of the records up to it."""
+    """A projection of the log. Its position is committed in the transaction of the records up to it."""
 
     number = models.IntegerField(primary_key=True)
     state = models.CharField(max_length=10, choices=TableState)
@@ -30,7 +30,7 @@ class RecordTable(models.Model):
     position_ms = models.BigIntegerField(default=0)
     position_seq = models.BigIntegerField(default=0)
     records = models.BigIntegerField(default=0)
-    # Taken from the log; what did not become a record is a dead letter, or the repeat of an id.
+    # Projected from the log; what did not become a record is a dead letter, or the repeat of an id.
     entries = models.BigIntegerField(default=0, db_default=0)
     last_command_id = models.UUIDField(null=True)  # a record that is in the table, unless somebody emptied it
     # Where its replay began: records through there are copied from the live table, in the order of their ids.
@@ -75,7 +75,7 @@ class DeadLetterState(models.TextChoices):
 
 
 class DeadLetter(models.Model):
-    """An entry that a table of records could not take. It is still in the log, and read from here while it waits."""
+    """An entry that a projection could not take. It is still in the log, and read from here while it waits."""
 
     position_ms = models.BigIntegerField()
     position_seq = models.BigIntegerField()

@@ -1,6 +1,6 @@
 """Reads of timestamps by id, for machines: the log first, at the position that the id has; then the database.
 
-The mark ``persisted`` passes an entry only after its row was committed, so a reader who asks in this order finds it
+The high-water mark passes an entry only after its row was committed, so a reader who asks in this order finds it
 behind the mark or in the database. An id that is in neither was never handed out if the live table has passed its
 position, or the mark has not. Otherwise the database has lost what it had, and the answer is "being rebuilt".
 """
@@ -53,7 +53,7 @@ Answer = Timestamp | FloodgateError
 class _Log(NamedTuple):
     """What the log knows of a batch."""
 
-    persisted: Position
+    high_water_mark: Position
     waiting: dict[UUID, Timestamp]
 
 
@@ -108,11 +108,15 @@ def _refusals(
 
 def _unsure(missing: list[UUID], log: _Log, through: Position) -> list[UUID]:
     """Ids that are in neither, and may have been handed out."""
-    places = {command_id: position_of(command_id) for command_id in missing}
-    unsure = [command_id for command_id, place in places.items() if place and through < place <= log.persisted]
-    placeless = [command_id for command_id, place in places.items() if place is None]
-    if placeless and (through < log.persisted or _old_entries_wait(through)):
-        unsure += placeless
+    positions = {command_id: position_of(command_id) for command_id in missing}
+    unsure = [
+        command_id
+        for command_id, position in positions.items()
+        if position and through < position <= log.high_water_mark
+    ]
+    without_position = [command_id for command_id, position in positions.items() if position is None]
+    if without_position and (through < log.high_water_mark or _old_entries_wait(through)):
+        unsure += without_position
     return unsure
 
 
@@ -132,13 +136,13 @@ def _read_log(ids: list[UUID]) -> _Log | None:
         return None
     placed = [(command_id, position) for command_id in ids if (position := position_of(command_id))]
     try:
-        persisted, entries = stream.find_waiting([position for _, position in placed])
+        high_mark, entries = stream.find_waiting([position for _, position in placed])
     except RedisError:
         logger.warning("log_not_read", exc_info=True)
         TRUTH.open()
         return None
     found = zip([command_id for command_id, _ in placed], entries, strict=True)
-    return _Log(persisted, {one: _waiting(one, fields) for one, fields in found if fields and _is_of(one, fields)})
+    return _Log(high_mark, {one: _waiting(one, fields) for one, fields in found if fields and _is_of(one, fields)})
 
 
 def _is_of(command_id: UUID, fields: dict[str, str]) -> bool:

@@ -10,7 +10,7 @@ from jobs.waking import Waker
 from timestamps.errors import BacklogFull, LogNotOpen, TooManyMarks
 from timestamps.jobs import CONSUME
 from timestamps.log import stream
-from timestamps.log.opening import open_soon
+from timestamps.log.recovery import recover_soon
 from timestamps.metrics import count_outcomes
 from timestamps.types import SUBMISSION_TIMESTAMPS, Appended, Submission
 
@@ -30,10 +30,10 @@ _REFUSALS: dict[bytes, type[FloodgateError]] = {
 def append_timestamps(submissions: list[Submission]) -> list[Outcome]:
     """Append every instant to the log, durably, and have the consumer woken.
 
-    Args:    submissions: N, each of at most SUBMISSION_TIMESTAMPS; marks may repeat.
+    Args:    submissions: N, each of at most SUBMISSION_TIMESTAMPS; idempotency records may repeat.
     Returns: N outcomes in the order of ``submissions``. Of one that is refused (BacklogFull, LogNotOpen,
         TooManyMarks, IdempotencyKeyReused) nothing was appended.
-    Raises:  RedisError: unknown what was appended; the same marks may be sent again.
+    Raises:  RedisError: unknown what was appended; the same submissions may be sent again.
     Source:  docs/timestamps.md.
     """
     outcomes = [outcome for call in _calls(submissions) for outcome in _append(call)]
@@ -45,7 +45,7 @@ def append_timestamps(submissions: list[Submission]) -> list[Outcome]:
 def _append(submissions: list[Submission]) -> list[Outcome]:
     drawn = [(f"{random.getrandbits(32):08x}", submission) for submission in submissions]
     answers = stream.append_submissions(drawn)
-    if stream.NOT_OPEN in answers and open_soon():
+    if stream.NOT_OPEN in answers and recover_soon():
         answers = stream.append_submissions(drawn)
     outcomes = [_outcome(*pair) for pair in zip(answers, submissions, strict=True)]
     count_outcomes(outcomes)

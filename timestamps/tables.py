@@ -1,4 +1,4 @@
-"""Tables of records: one per number, side by side, named from ``RecordTable``."""
+"""Tables of projections: one per number, side by side, named from ``RecordTable``."""
 
 from collections.abc import Collection
 from uuid import UUID

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 from uuid import UUID
 
-from common.idempotency import IdempotencyMark
+from common.idempotency import IdempotencyRecord
 
 SUBMISSION_TIMESTAMPS = 10_000  # the most of one request
 MAX_SEQUENCE = 2**63 - 1  # of a position: the database's
@@ -72,7 +72,7 @@ class Submission(NamedTuple):
 
     event_timestamps: list[str]
     correlation_id: str
-    mark: IdempotencyMark | None = None
+    idempotency: IdempotencyRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)

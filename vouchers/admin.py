@@ -24,7 +24,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 from common.errors import FloodgateError
 from common.text.uuids import HYPHENATED_UUID
 from gateway.views.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
-from vouchers.codes.generating import cancel_generation
+from vouchers.codes.cancelling import cancel_generation
 from vouchers.codes.limits import change_limits
 from vouchers.models import (
     LIMIT_MAX,

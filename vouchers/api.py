@@ -23,9 +23,10 @@ from gateway.views.drf import twin_of
 from gateway.views.exactview import ExactView
 from gateway.views.idempotent import idempotent
 from gateway.views.strictview import query_of, reads_request_itself
+from vouchers.admission.failedattempts import counted_lookup
+from vouchers.codes.cancelling import cancel_generation
 from vouchers.codes.creating import create_vouchers
-from vouchers.codes.generating import cancel_generation, order_generation
-from vouchers.gate.guessing import counted_lookup
+from vouchers.codes.generating import submit_generation
 from vouchers.hot import READ_VOUCHER
 from vouchers.parsing import (
     GENERATION,
@@ -107,7 +108,7 @@ class GenerateView(ExactView):
         count = fields.pop("count")
         terms = VoucherTerms(code=fields.pop("prefix"), **fields)
         check_window(terms.starts_at, terms.expires_at)
-        ordered = order_generation(count, terms)
+        ordered = submit_generation(count, terms)
         where = reverse("generation", [ordered.id], request=request)
         return Response(asdict(ordered) | {"status_url": where}, status=202, headers={"Location": where})
 

@@ -36,7 +36,7 @@ from vouchers.types import Redeemed
 class VoucherUnavailable(NotFound):
     """One sentence and nothing else, so that an answer says nothing about which codes exist.
 
-    Attributes: revision, redeemed: of the voucher when it was refused, 0 for an unknown code; for the gate only.
+    Attributes: revision, redeemed: of the voucher at its refusal, 0 for an unknown code; for admission control only.
     """
 
     code = "voucher-unavailable"
@@ -90,7 +90,7 @@ class GenerationEnded(Conflict):
 
 
 class AlreadyRedeemed(Conflict):
-    """Attributes: first: the redemption that this user has; revision: of the voucher, for the gate only."""
+    """Attributes: first: the redemption that this user has; revision: of the voucher, for admission control only."""
 
     code = "already-redeemed"
     default_detail = "This user has redeemed the voucher already."

@@ -10,9 +10,9 @@ from common.text.fields import read_body, read_query
 from gateway.contract.http import HotRequest, Reply
 from gateway.endpoints.hot import HotEndpoint, register
 from gateway.keys.scopes import KeyScope
-from vouchers.gate.lookups import look_up_vouchers, refuse_known_lookup
+from vouchers.admission.lookups import look_up_vouchers, refuse_known_lookup
 from vouchers.parsing import BY_CODE, REDEEM, read_phone_number
-from vouchers.redemption.admission import redeem_admitted, refuse_known
+from vouchers.redemption.screening import redeem_admitted, refuse_known
 from vouchers.serializers import ProfileSerializer, RedeemSerializer, RedemptionSerializer, VoucherSerializer
 from vouchers.types import Lookup, Redeem, Redeemed, VoucherState, Wallet
 from vouchers.wallet.choice import read_wallets, wallets
@@ -23,7 +23,7 @@ REDEEM_BATCH = 500
 def parse_redeem(request: HotRequest) -> Redeem:
     fields = read_body(request.body, REDEEM)
     address = "" if request.account else request.address
-    item = Redeem(fields["code"], fields["phone_number"], request.mark, address, request.account)
+    item = Redeem(fields["code"], fields["phone_number"], request.idempotency, address, request.account)
     refuse_known(item)
     return item
 

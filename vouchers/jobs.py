@@ -22,6 +22,6 @@ RENEW_FLAGS = Job(
     name="vouchers.renew_flags",
     queue="events",
     every_seconds=0.5,  # flags end after a second
-    turn="vouchers.redemption.admission:renew_flags",
+    turn="vouchers.redemption.screening:renew_flags",
 )
 JOBS = [GENERATE, DELIVER, RENEW_FLAGS]

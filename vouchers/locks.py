@@ -1,4 +1,4 @@
-"""Every lock of this app. Order: idempotency keys, generation, vouchers by code, redemptions, wallet orders, wallets by
+"""Every lock of this app. Order: idempotency keys, generation, vouchers by code, redemptions, outbox, wallets by
 number.
 
 All but the lease last until the transaction ends, and each is a statement of its own: what decides comes after it, and
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from common.idempotency import IdempotencyMark
+from common.idempotency import IdempotencyRecord
 from common.stores.leases import lease
 from common.stores.lockkeys import LockKey
 from common.stores.sqlfiles import load_sql
@@ -23,13 +23,13 @@ _SQL = load_sql(Path(__file__).parent / "sql" / "redeem.sql")
 LEASE_SECONDS = 30  # longer than any request to the wallet
 
 
-def take_marks(marks: Iterable[IdempotencyMark]) -> set[IdempotencyMark]:
+def lock_keys(records: Iterable[IdempotencyRecord]) -> set[IdempotencyRecord]:
     """Those that no other transaction holds. Never waits, so their order does not matter."""
-    numbers = {mark: struct.unpack_from(">q", mark.digest)[0] for mark in marks}
+    numbers = {record: struct.unpack_from(">q", record.digest)[0] for record in records}
     with connection.cursor() as cursor:
-        cursor.execute(_SQL["take_marks"], {"numbers": sorted(numbers.values())})
+        cursor.execute(_SQL["lock_keys"], {"numbers": sorted(numbers.values())})
         taken = {number for number, is_ours in cursor.fetchall() if is_ours}
-    return {mark for mark, number in numbers.items() if number in taken}
+    return {record for record, number in numbers.items() if number in taken}
 
 
 def lock_vouchers(codes: Collection[str]) -> dict[str, Voucher]:
@@ -57,16 +57,16 @@ def generation_lease(generation_id: int) -> AbstractContextManager[bool]:
 
 
 def lock_generation(generation_id: int) -> Generation | None:
-    """The order's row, locked until the transaction ends; None where there is no such order."""
+    """The generation's row, locked until the transaction ends; None where there is none."""
     return Generation.objects.select_for_update(no_key=True).filter(pk=generation_id).first()
 
 
 def delivery_lease() -> AbstractContextManager[bool]:
-    """Whether this connection alone delivers wallet orders. It saves requests; exactness is the wallet's."""
+    """Whether this connection alone delivers the outbox. It saves requests; exactness is the wallet's."""
     return lease(LockKey.WALLET_ORDERS, seconds=LEASE_SECONDS)
 
 
 def lock_orders(ids: Collection[UUID]) -> list[WalletOrder]:
-    """Those of these orders that still wait; their redemptions are locked already."""
+    """Those of these outbox messages that still wait; their redemptions are locked already."""
     rows = WalletOrder.objects.select_for_update(no_key=True).filter(pk__in=set(ids), state=OrderState.WAITING)
     return list(rows.order_by("id"))

@@ -16,10 +16,10 @@ from vouchers.models import Generation, GenerationStatus, OrderState, Redemption
 REDEEMED = Counter("floodgate_vouchers_redeemed", "Redemptions.")
 REFUSED = Counter("floodgate_vouchers_refused", "Requests to redeem that were refused.", ["reason"])
 
-GATE_HITS = Counter("floodgate_vouchers_gate_hits", "Requests to redeem that flags refused.", ["level"])
+FLAG_HITS = Counter("floodgate_vouchers_gate_hits", "Requests to redeem that flags refused.", ["level"])
 
 
-_REFUSED_HERE = GATE_HITS.labels("process")
+_REFUSED_HERE = FLAG_HITS.labels("process")
 _UNAVAILABLE = REFUSED.labels("voucher-unavailable")
 
 
@@ -31,7 +31,7 @@ def count_known_refusal(code: str) -> None:
 
 def count_shared_refusals(count: int) -> None:
     """Tally requests that flags of the shared store refused; their reasons are counted with the other outcomes."""
-    GATE_HITS.labels("store").inc(count)
+    FLAG_HITS.labels("store").inc(count)
 
 
 def count_outcomes(outcomes: Collection[object]) -> None:

@@ -32,7 +32,7 @@ class GenerationStatus(models.TextChoices):
 
 
 class Generation(models.Model):
-    """An order for many vouchers with random codes; ``made`` moves in the transaction that inserts them.
+    """A code batch: many vouchers with random codes; ``made`` moves in the transaction that inserts them.
 
     ``attempts`` are those in a row that made none, each counted before it began, as a killed worker counts nothing.
     """
@@ -211,13 +211,13 @@ class Transfer(models.Model):
 
 
 class OrderState(models.TextChoices):
-    WAITING = "waiting"  # for the wallet's answer
+    WAITING = "waiting"  # for the wallet's reply
     APPLIED = "applied"
     REFUSED = "refused"
 
 
 class WalletOrder(models.Model):
-    """A transfer that the wallet of another deployment is to make; sent with the same id until it is answered.
+    """A message of the outbox: a transfer that the wallet of another deployment is to make; sent until it has a reply.
 
     The redemption says to whom and how much. A credit has the redemption's id; reversals can be refused and ordered
     again, so each has an id of its own.
@@ -254,7 +254,7 @@ class WalletOrder(models.Model):
 
 
 class WalletAnswer(models.Model):
-    """What this wallet answered to an order of another deployment; kept for ever, as orders come again.
+    """This wallet's reply to an outbox message of another deployment; kept for ever, as messages come again.
 
     ``code`` is empty where the transfer was made, and says otherwise why it was refused.
     """

@@ -99,15 +99,15 @@ def _copied(parameters: dict[str, Any]) -> Iterator[bytes]:
 
 def read_generation(generation_id: int) -> GenerationState:
     """Raises: GenerationNotFound."""
-    found = Generation.objects.filter(pk=generation_id).first()
-    if found is None:
+    generation = Generation.objects.filter(pk=generation_id).first()
+    if generation is None:
         raise GenerationNotFound(generation_id)
-    return generation_state(found)
+    return generation_state(generation)
 
 
-def generation_state(found: Generation) -> GenerationState:
-    progress = (found.count, found.made, found.error or None)
-    return GenerationState(found.id, found.status, *progress, found.created_at, found.finished_at)
+def generation_state(generation: Generation) -> GenerationState:
+    progress = (generation.count, generation.made, generation.error or None)
+    return GenerationState(generation.id, generation.status, *progress, generation.created_at, generation.finished_at)
 
 
 def generated_vouchers(generation_id: int) -> Iterator[tuple[Any, ...]]:

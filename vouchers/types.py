@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from common.idempotency import IdempotencyMark
+from common.idempotency import IdempotencyRecord
 
 
 class Redeem(NamedTuple):
@@ -18,7 +18,7 @@ class Redeem(NamedTuple):
 
     code: str
     phone_number: str
-    mark: IdempotencyMark | None = None
+    idempotency: IdempotencyRecord | None = None
     address: str = ""
     account: str = ""
 
@@ -166,9 +166,10 @@ class GenerationState:
 
 
 class Order(NamedTuple):
-    """A transfer between two deployments. Attributes: id: same in each attempt; kind: redemption or reversal.
+    """An outbox message: a transfer that another deployment's wallet is to make.
 
-    ``phone_number`` and ``amount`` are None where they are not what a wallet can take.
+    Attributes: id: same in each attempt; kind: redemption or reversal. ``phone_number`` and ``amount`` are None where
+    they are not what a wallet can take.
     """
 
     id: UUID
@@ -186,8 +187,8 @@ class OrderOutcome(StrEnum):
     CONFLICT = "conflict"
 
 
-class OrderAnswer(NamedTuple):
-    """Attributes: id: of the order; code: why it was not applied."""
+class OrderReply(NamedTuple):
+    """The wallet's reply to a message. Attributes: id: of the order; code: why it was not applied."""
 
     id: UUID
     outcome: OrderOutcome

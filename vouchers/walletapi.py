@@ -126,16 +126,16 @@ def _phone_number(given: Any) -> str:
 
 
 def _each(given: Any, what: str, read: Callable[[Any], Any]) -> list[Any]:
-    """Raises: InvalidInput, naming each field with its place in the array; WalletElsewhere."""
+    """Raises: InvalidInput, naming each field with its index in the array; WalletElsewhere."""
     wallets().refuse_elsewhere()
     if not isinstance(given, list) or not 1 <= len(given) <= ORDERS_MAX:
         raise InvalidInput(FieldError("body", f"Must be an array of 1 to {ORDERS_MAX} {what}."))
     found, errors = [], []
-    for place, item in enumerate(given):
+    for index, item in enumerate(given):
         try:
             found.append(read(item))
         except InvalidInput as error:
-            errors += [FieldError(f"[{place}].{wrong.field}", wrong.detail) for wrong in error.errors]
+            errors += [FieldError(f"[{index}].{wrong.field}", wrong.detail) for wrong in error.errors]
     if errors:
         raise InvalidInput(*errors[:20])
     return found

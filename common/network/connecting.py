@@ -34,8 +34,8 @@ def connect(host: str, port: int, seconds: float) -> socket.socket:
     until = time.monotonic() + seconds
     addresses = _look_up(host, port).result(seconds)
     error = OSError(f"{host} has no address")
-    for place, (family, kind, protocol, _, address) in enumerate(addresses):
-        share_seconds = (until - time.monotonic()) / (len(addresses) - place)
+    for index, (family, kind, protocol, _, address) in enumerate(addresses):
+        share_seconds = (until - time.monotonic()) / (len(addresses) - index)
         try:
             return _connected(socket.socket(family, kind, protocol), address, max(share_seconds, 0.001))
         except OSError as exc:

@@ -70,8 +70,8 @@ def _refuse_others(head: bytes) -> None:
     packed = kind_of(head)
     if found := foreign_format(head[:HEAD_BYTES]) or (packed != "plain" and f"a {packed} file; unpack it"):
         raise NoText(f"Is {found}.")
-    if (place := head.find(b"\0")) >= 0:
-        line = end_by_newlines(head[:place] + b"-").count(b"\n") + 1
+    if (offset := head.find(b"\0")) >= 0:
+        line = end_by_newlines(head[:offset] + b"-").count(b"\n") + 1
         raise NoText(f"Is no text, or text in UTF-16: it has a NUL byte in line {line}; save it in UTF-8.")
 
 

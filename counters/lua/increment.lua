@@ -1,24 +1,24 @@
--- Adds the increments of several submissions to the open generations of their shards.
+-- Adds the increments of several submissions to the open segments of their shards.
 --
--- ARGV: key prefix, stem of names for generations (30 hex digits), shards, most pending keys, most keys of a generation,
---       seconds that marks are kept, most marks, then for each submission: digest and fingerprint of its mark (both
---       empty without one), its keys (16 bytes each), its values (with a comma between).
+-- ARGV: key prefix, stem of names for segments (30 hex digits), shards, most pending keys, most keys of a segment,
+--       seconds that idempotency records are kept, most of those, then for each submission: digest and fingerprint of
+--       its idempotency record (both empty without one), its keys (16 bytes each), its values (with a comma between).
 -- Returns for each submission a letter and, for each increment, 1 if it is added now, 2 if it was before, and 0 if its
---       sum had no room: A no mark was there, R one was, X one with another content, F the buffer is full, M too many
---       marks are kept.
+--       sum had no room: A no record was there, R one was, X one with another content, F the buffer is full, M too many
+--       records are kept.
 
 local prefix, stem, shards = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local most_pending, most_keys = tonumber(ARGV[4]), tonumber(ARGV[5])
-local mark_seconds, most_marks = tonumber(ARGV[6]), tonumber(ARGV[7])
+local record_seconds, most_records = tonumber(ARGV[6]), tonumber(ARGV[7])
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
--- include: ../../common/lua/marks.lua
+-- include: ../../common/lua/idempotency.lua
 
 local function pending_keys()
     local keys = 0
     for shard = 0, shards - 1 do
-        for _, generation in ipairs(redis.call('LRANGE', prefix .. 'generations:' .. shard, 0, -1)) do
-            keys = keys + math.max(redis.call('HLEN', prefix .. 'pending:' .. generation) - 1, 0)
+        for _, segment in ipairs(redis.call('LRANGE', prefix .. 'generations:' .. shard, 0, -1)) do
+            keys = keys + math.max(redis.call('HLEN', prefix .. 'pending:' .. segment) - 1, 0)
         end
     end
     return keys
@@ -31,12 +31,12 @@ local open = {}
 -- The hash that the shard's deltas go to now; a large one is left behind, so that a flush has bounded work.
 local function open_hash(shard)
     local list = prefix .. 'generations:' .. shard
-    local generation = redis.call('LINDEX', list, -1)
-    if not generation or redis.call('HLEN', prefix .. 'pending:' .. generation) > most_keys then
-        generation = stem .. string.format('%02x', shard)
-        redis.call('RPUSH', list, generation)
+    local segment = redis.call('LINDEX', list, -1)
+    if not segment or redis.call('HLEN', prefix .. 'pending:' .. segment) > most_keys then
+        segment = stem .. string.format('%02x', shard)
+        redis.call('RPUSH', list, segment)
     end
-    open[shard] = prefix .. 'pending:' .. generation
+    open[shard] = prefix .. 'pending:' .. segment
     redis.call('HSETNX', open[shard], 'since', now_ms)
     return open[shard]
 end
@@ -50,7 +50,7 @@ end
 -- Nearly always all were added, and then the fingerprint says it.
 local function keep_outcomes(digest, fingerprint, outcomes)
     local after = outcomes:find('0') and outcomes:gsub('1', '2') or ''
-    keep_mark(digest, fingerprint .. after)
+    keep_record(digest, fingerprint .. after)
 end
 
 local function add_missing(before, keys, values)
@@ -64,12 +64,12 @@ local function add_missing(before, keys, values)
 end
 
 local function submit(digest, fingerprint, keys, values)
-    local found = digest ~= '' and find_mark(digest)
+    local found = digest ~= '' and find_record(digest)
     if found and found:sub(1, #fingerprint) ~= fingerprint then return 'X' end
     local before = found and found:sub(#fingerprint + 1) or ''
     if found and before == '' then return 'R' .. string.rep('2', #keys / 16) end
     if is_full then return found and 'R' .. before or 'F' end
-    if digest ~= '' and not found and not has_room_for_marks() then return 'M' end
+    if digest ~= '' and not found and not has_room_for_record() then return 'M' end
     local after = add_missing(before, keys, values)
     if digest ~= '' and after:find('1') then keep_outcomes(digest, fingerprint, after) end
     return (found and 'R' or 'A') .. after

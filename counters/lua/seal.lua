@@ -1,17 +1,17 @@
 #!lua flags=allow-oom
--- Closes the shard's open generation, unless it is empty, by opening the next one.
+-- Closes the shard's open segment, unless it is empty, by opening the next one.
 --
--- KEYS: none, as the names of generations are only known here. ARGV: key prefix, shard, name of the next generation.
+-- KEYS: none, as the names of segments are only known here. ARGV: key prefix, shard, name of the next segment.
 -- Works in a full store too: flushing is what makes room.
--- Returns the closed generations, oldest first; nothing is ever added to them again.
+-- Returns the closed segments, oldest first; nothing is ever added to them again.
 
-local prefix, shard, next_generation = ARGV[1], ARGV[2], ARGV[3]
+local prefix, shard, next_segment = ARGV[1], ARGV[2], ARGV[3]
 local list = prefix .. 'generations:' .. shard
-local generations = redis.call('LRANGE', list, 0, -1)
-if #generations == 0 then return generations end
-if redis.call('EXISTS', prefix .. 'pending:' .. generations[#generations]) == 0 then
-    table.remove(generations)
+local segments = redis.call('LRANGE', list, 0, -1)
+if #segments == 0 then return segments end
+if redis.call('EXISTS', prefix .. 'pending:' .. segments[#segments]) == 0 then
+    table.remove(segments)
 else
-    redis.call('RPUSH', list, next_generation)
+    redis.call('RPUSH', list, next_segment)
 end
-return generations
+return segments

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from common.errors import Overloaded
-from common.idempotency import IdempotencyMark
+from common.idempotency import IdempotencyRecord
 from gateway.contract.headers import Fields, Headers
 from gateway.errors import BodyTooLarge, IncompleteBody
 
@@ -35,7 +35,7 @@ class HotRequest:
         query_string: raw, without the question mark.
         fields: values of its headers by their names in lower case.
         body: whole, within the endpoint's limit.
-        mark: from the Idempotency-Key, where the client gave one.
+        idempotency: from the Idempotency-Key, where the client gave one.
         address: the client's IP address.
         account: name of its API key, empty without one.
     """
@@ -45,7 +45,7 @@ class HotRequest:
     fields: Fields
     correlation_id: str
     body: bytes = field(default=b"", repr=False)
-    mark: IdempotencyMark | None = None
+    idempotency: IdempotencyRecord | None = None
     address: str = ""
     account: str = ""
 

@@ -1,4 +1,4 @@
-"""``Idempotency-Key``: the header, and the mark that bulk functions get from it.
+"""``Idempotency-Key``: the header, and the idempotency record that bulk functions get from it.
 
 The scope of a key is the account, the route and the key. The address of a client is not part of it, because a repeat
 may come over another network.
@@ -10,7 +10,7 @@ from hashlib import blake2b
 from drf_spectacular.utils import OpenApiParameter
 
 from common.errors import FieldError, InvalidInput
-from common.idempotency import IdempotencyMark
+from common.idempotency import IdempotencyRecord
 from gateway.contract.http import HotRequest
 
 HEADER = b"idempotency-key"
@@ -25,22 +25,22 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 
-def mark_of(request: HotRequest, route: str) -> IdempotencyMark | None:
-    """The mark of a request to a hot endpoint; None when it has no Idempotency-Key. Raises InvalidInput."""
+def record_of(request: HotRequest, route: str) -> IdempotencyRecord | None:
+    """The idempotency record of a request to a hot endpoint; None without an Idempotency-Key. Raises InvalidInput."""
     key = request.fields.get(HEADER)
     if key is None:
         return None
-    return idempotency_mark(key, request.account, route, request.param.encode(), request.query_string, request.body)
+    return idempotency_record(key, request.account, route, request.param.encode(), request.query_string, request.body)
 
 
-def idempotency_mark(key: bytes, account: str, route: str, *content: bytes) -> IdempotencyMark:
-    """The mark of a request with ``key``; ``content`` is all that makes another request of it.
+def idempotency_record(key: bytes, account: str, route: str, *content: bytes) -> IdempotencyRecord:
+    """The idempotency record of a request with ``key``; ``content`` is all that makes another request of it.
 
     Raises: InvalidInput: the key is empty, longer than 255 characters or not ASCII.
     """
     if not _KEY.fullmatch(key):
         raise InvalidInput(FieldError("Idempotency-Key", "Must be 1 to 255 visible ASCII characters, such as a UUID."))
-    return IdempotencyMark(_digest(account.encode(), route.encode(), key), _digest(*content))
+    return IdempotencyRecord(_digest(account.encode(), route.encode(), key), _digest(*content))
 
 
 def _digest(*parts: bytes) -> bytes:

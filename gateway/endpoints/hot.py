@@ -13,7 +13,7 @@ from common.errors import FloodgateError
 from common.idempotency import Replayed
 from common.stores.circuits import Circuit
 from gateway.contract.http import HotRequest, Reply
-from gateway.contract.idempotency import REPLAYED_HEADER, mark_of
+from gateway.contract.idempotency import REPLAYED_HEADER, record_of
 from gateway.contract.refusals import NO_BODY_BYTES, refuse_body, refuse_query
 from gateway.endpoints.addresses import Address
 from gateway.errors import BodyTooLarge
@@ -109,14 +109,14 @@ class HotEndpoint(Generic[Item, Result]):
         return self.body_limit_bytes or NO_BODY_BYTES
 
     def item(self, request: HotRequest) -> Item:
-        """What ``request`` asks for; a POST gets its mark.
+        """What ``request`` asks for; a POST gets its idempotency record.
 
         Raises: BodyTooLarge; InvalidInput, also for a body or a query where none belongs.
         """
         if len(request.body) > self.most_body_bytes:
             raise BodyTooLarge.of(self.most_body_bytes)
         if self.method == "POST":
-            request.mark = mark_of(request, self.name)
+            request.idempotency = record_of(request, self.name)
         if request.query_string and not self.takes_query:
             refuse_query(request.query_string)
         if request.body and not self.body_limit_bytes:

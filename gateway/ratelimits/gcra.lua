@@ -13,8 +13,8 @@ local EPOCH = 1767225600
 local time = redis.call('TIME')
 local now = (time[1] - EPOCH) * 1e6 + time[2]
 local answer = {}
-for place, key in ipairs(KEYS) do
-  local per_second, wanted = tonumber(ARGV[2 * place - 1]), tonumber(ARGV[2 * place])
+for index, key in ipairs(KEYS) do
+  local per_second, wanted = tonumber(ARGV[2 * index - 1]), tonumber(ARGV[2 * index])
   local paid_at = math.max(number_of(key) or now, now)
   paid_at = math.min(paid_at, now + WINDOW) -- further ahead only when the clock was set back
   local admitted = math.min(wanted, math.floor((now + WINDOW - paid_at) * per_second / 1e6))
@@ -22,7 +22,7 @@ for place, key in ipairs(KEYS) do
     paid_at = paid_at + admitted * 1e6 / per_second
     redis.call('SET', key, string.format('%.17g', paid_at), 'PX', math.ceil((paid_at - now) / 1000))
   end
-  answer[2 * place - 1] = admitted
-  answer[2 * place] = admitted < wanted and math.ceil(paid_at + 1e6 / per_second - WINDOW - now) or 0
+  answer[2 * index - 1] = admitted
+  answer[2 * index] = admitted < wanted and math.ceil(paid_at + 1e6 / per_second - WINDOW - now) or 0
 end
 return answer

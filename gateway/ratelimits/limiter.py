@@ -58,14 +58,14 @@ class Limiter:
         short = self._short({(route, client): quantity for client, quantity in Counter(clients).items()})
         if not short:
             return run_batch(bulk, list(items))
-        refused = _by_place([(route, client) for client in clients], short)
+        refused = _in_order([(route, client) for client in clients], short)
         admitted = [item for item, refusal in zip(items, refused, strict=True) if refusal is None]
         results = iter(run_batch(bulk, admitted) if admitted else ())
         return [next(results) if refusal is None else refusal for refusal in refused]
 
     def check(self, batch: Sequence[Asked]) -> list[RateLimited | None]:
         """For each request its refusal or None. Waits for the store, so it belongs on a thread."""
-        return _by_place(batch, self._short(Counter(batch)))
+        return _in_order(batch, self._short(Counter(batch)))
 
     def _short(self, wanted: Mapping[Asked, int]) -> dict[Asked, Verdict]:
         """Who is to be refused some of what is wanted; a client's requests in a batch are one step."""
@@ -101,17 +101,17 @@ class Limiter:
             self._quiet_from = max(self._quiet_from, until)
 
 
-def _by_place(batch: Sequence[Asked], short: Mapping[Asked, Verdict]) -> list[RateLimited | None]:
+def _in_order(batch: Sequence[Asked], short: Mapping[Asked, Verdict]) -> list[RateLimited | None]:
     """The first requests of each client are admitted, as many as its verdict says."""
     left = {asked: verdict.admitted for asked, verdict in short.items()}
     refusals = {asked: _refusal(asked[0], verdict.wait_seconds) for asked, verdict in short.items()}
-    places: list[RateLimited | None] = []
+    outcomes: list[RateLimited | None] = []
     for asked in batch:
         is_refused = asked in left and left[asked] <= 0
-        places.append(refusals[asked] if is_refused else None)
+        outcomes.append(refusals[asked] if is_refused else None)
         if asked in left:
             left[asked] -= 1
-    return places
+    return outcomes
 
 
 def _refusal(route: LimitedRoute, wait_seconds: float) -> RateLimited:

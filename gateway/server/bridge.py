@@ -46,8 +46,8 @@ class SpooledResponse:
     size: int
 
 
-class Lane:
-    """Threads for some of the requests: others hold up none of these."""
+class WorkerThreads:
+    """Worker threads for some of the requests: others hold up none of these."""
 
     def __init__(self, name: str, threads: int) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"wsgi-{name}")
@@ -72,7 +72,7 @@ class Lane:
             self._permits.release()
 
 
-def lanes(threads: int) -> tuple[int, int]:
+def split_threads(threads: int) -> tuple[int, int]:
     """How many of WSGI_THREADS are for people, and for machines: a quarter for the former, one at least for each."""
     people = max(1, threads // 4)
     return people, max(1, threads - people)
@@ -88,9 +88,9 @@ class WSGIBridge:
     def __init__(self, app: WSGIApp, body_limits: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._body_limits = body_limits or {}
-        people, machines = lanes(settings.WSGI_THREADS)
-        self._people, self._machines = Lane("people", people), Lane("machines", machines)
-        self._storeless = Lane("storeless", STORELESS_THREADS)
+        people, machines = split_threads(settings.WSGI_THREADS)
+        self._people, self._machines = WorkerThreads("people", people), WorkerThreads("machines", machines)
+        self._storeless = WorkerThreads("storeless", STORELESS_THREADS)
         self._watch = Watch()
         self._calls: set[asyncio.Task[SpooledResponse]] = set()
         settings.SPOOL_DIR.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ class WSGIBridge:
             refuse_known(address.stores)
         limit_bytes = self._body_limits.get(scope["path"], settings.BODY_LIMIT_BYTES)
         body, size = await spool_body(receive, scope["headers"], limit_bytes)
-        call = asyncio.create_task(self._call(self._lane(address), wsgi_environ(scope, body, size), body))
+        call = asyncio.create_task(self._call(self._threads_for(address), wsgi_environ(scope, body, size), body))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
         try:  # a thread can't be stopped: it keeps its permit until it is done
@@ -123,14 +123,14 @@ class WSGIBridge:
             raise
         return call.result()
 
-    def _lane(self, address: Address) -> Lane:
+    def _threads_for(self, address: Address) -> WorkerThreads:
         if not address.is_public:
             return self._machines
         return self._people if address.stores else self._storeless
 
-    async def _call(self, lane: Lane, environ: dict[str, Any], body: Spool) -> SpooledResponse:
+    async def _call(self, threads: WorkerThreads, environ: dict[str, Any], body: Spool) -> SpooledResponse:
         with body:
-            return await lane.run(partial(run_wsgi, self._app, environ))
+            return await threads.run(partial(run_wsgi, self._app, environ))
 
 
 def run_wsgi(app: WSGIApp, environ: dict[str, Any]) -> SpooledResponse:

@@ -101,7 +101,7 @@ class HotPath:
             with self._counted(endpoint):
                 item = await self._parsed(endpoint, request)
             answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-            self._submit(endpoint, request, client, item, partial(_settle, answered))
+            self._submit(endpoint, request, client, item, partial(_set_reply, answered))
         except Exception as error:
             return _failure(endpoint, request, error)
         return await answered
@@ -195,7 +195,7 @@ def _failure(endpoint: AnyEndpoint, request: HotRequest, error: Exception) -> Re
     return problem_reply(FloodgateError(), request.correlation_id)
 
 
-def _settle(answered: "asyncio.Future[Reply]", reply: Reply) -> None:
+def _set_reply(answered: "asyncio.Future[Reply]", reply: Reply) -> None:
     if not answered.done():  # the server stops, and has waited for as long as it may
         answered.set_result(reply)
 

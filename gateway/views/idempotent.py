@@ -1,8 +1,8 @@
 """``Idempotency-Key`` for DRF views: the answer is a row of the same transaction as the effect.
 
 So a process that is killed anywhere leaves both or nothing, and a repeat gets the first answer, byte by byte. Hot
-endpoints have their own way (``HotRequest.mark``), because one transaction serves many of their requests. Not for views
-that stream, or whose effect is outside of PostgreSQL.
+endpoints have their own way (``HotRequest.idempotency``), because one transaction serves many of their requests. Not
+for views that stream, or whose effect is outside of PostgreSQL.
 """
 
 import json
@@ -22,11 +22,11 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotencyMark
-from gateway.contract.idempotency import DIGEST_BYTES, HEADER, IDEMPOTENCY_KEY, REPLAYED_HEADER, idempotency_mark
+from common.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotencyRecord
+from gateway import models
+from gateway.contract.idempotency import DIGEST_BYTES, HEADER, IDEMPOTENCY_KEY, REPLAYED_HEADER, idempotency_record
 from gateway.contract.spool import storage_full_named
 from gateway.keys.clients import account_of
-from gateway.models import IdempotencyRecord
 from gateway.views.kept import expired_before
 
 Handler = Callable[..., Response]
@@ -46,22 +46,22 @@ def idempotent(handler: Handler) -> Callable[..., Response | HttpResponse]:
         key = request.headers.get(HEADER.decode())
         if key is None:
             return handler(view, request, *args, **kwargs)
-        mark = _mark_of(request, key)
+        record = _record_of(request, key)
         with transaction.atomic():
-            return _replayed(mark) or _first(mark, request, lambda: handler(view, request, *args, **kwargs))
+            return _replayed(record) or _first(record, request, lambda: handler(view, request, *args, **kwargs))
 
     once.is_idempotent = True  # type: ignore[attr-defined]
     described: Callable[..., Response | HttpResponse] = extend_schema(parameters=[IDEMPOTENCY_KEY])(once)
     return described
 
 
-def _replayed(mark: IdempotencyMark) -> HttpResponse | None:
+def _replayed(record: IdempotencyRecord) -> HttpResponse | None:
     """The answer that is kept; None makes this the first request, alone until the transaction ends."""
-    _lock(mark)  # its own statement: the next one must see what the last holder committed
-    kept = IdempotencyRecord.objects.filter(pk=mark.digest, created_at__gt=expired_before()).first()
+    _lock(record)  # its own statement: the next one must see what the last holder committed
+    kept = models.IdempotencyRecord.objects.filter(pk=record.digest, created_at__gt=expired_before()).first()
     if kept is None:
         return None
-    if bytes(kept.fingerprint) != mark.fingerprint:
+    if bytes(kept.fingerprint) != record.fingerprint:
         raise IdempotencyKeyReused
     response = HttpResponse(bytes(kept.body), status=kept.status, headers=dict(kept.headers))
     name, value = REPLAYED_HEADER
@@ -69,9 +69,9 @@ def _replayed(mark: IdempotencyMark) -> HttpResponse | None:
     return response
 
 
-def _lock(mark: IdempotencyMark) -> None:
+def _lock(record: IdempotencyRecord) -> None:
     """Until the transaction ends. 64 bits of the digest: keys that share them exclude each other while one runs."""
-    (number,) = struct.unpack_from(">q", mark.digest)
+    (number,) = struct.unpack_from(">q", record.digest)
     with connection.cursor() as cursor:
         # The handler may be busy with files for long before its first statement.
         cursor.execute(
@@ -82,13 +82,13 @@ def _lock(mark: IdempotencyMark) -> None:
             raise IdempotencyKeyInUse
 
 
-def _first(mark: IdempotencyMark, request: Request, run: Callable[[], Response]) -> HttpResponse | Response:
+def _first(record: IdempotencyRecord, request: Request, run: Callable[[], Response]) -> HttpResponse | Response:
     answer = run()
     if answer.status_code >= HTTPStatus.BAD_REQUEST:
         transaction.set_rollback(True)
         return answer
     response = _as_sent(answer, request)
-    _keep(mark, response)
+    _keep(record, response)
     return response
 
 
@@ -102,30 +102,30 @@ def _as_sent(answer: Response, request: Request) -> HttpResponse:
     return sent
 
 
-def _keep(mark: IdempotencyMark, response: HttpResponse) -> None:
+def _keep(record: IdempotencyRecord, response: HttpResponse) -> None:
     """In place of an expired row that is not swept yet."""
-    kept = IdempotencyRecord(
-        digest=mark.digest,
-        fingerprint=mark.fingerprint,
+    kept = models.IdempotencyRecord(
+        digest=record.digest,
+        fingerprint=record.fingerprint,
         status=response.status_code,
         headers=list(response.headers.items()),
         body=response.content,
         created_at=timezone.now(),
     )
     columns = ["fingerprint", "status", "headers", "body", "created_at"]
-    IdempotencyRecord.objects.bulk_create(
+    models.IdempotencyRecord.objects.bulk_create(
         [kept], update_conflicts=True, unique_fields=["digest"], update_fields=columns
     )
 
 
-def _mark_of(request: Request, key: str) -> IdempotencyMark:
+def _record_of(request: Request, key: str) -> IdempotencyRecord:
     account = account_of(request.headers)
     match = request.resolver_match
     route = match.route if match else request.path
     address = (request.method or "", request.path, request.META.get("QUERY_STRING", ""))
     with storage_full_named():  # parsing writes uploads to the disk
         content = _content(request)
-    return idempotency_mark(key.encode("latin-1", "replace"), account, route, *map(str.encode, address), *content)
+    return idempotency_record(key.encode("latin-1", "replace"), account, route, *map(str.encode, address), *content)
 
 
 def _content(request: Request) -> list[bytes]:

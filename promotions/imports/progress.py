@@ -23,11 +23,11 @@ class Counted(NamedTuple):
     reject_reasons: dict[str, int] = {}  # never changed
 
 
-def totals_of(found: Import) -> ImportTotals:
+def totals_of(import_: Import) -> ImportTotals:
     """Rows of the whole import, once all chunks are loaded."""
-    counted = count_chunks([found.id])[found.id]
+    counted = count_chunks([import_.id])[import_.id]
     rows = (counted.rows_loaded, counted.rows_rejected, counted.rows_blank)
-    return ImportTotals(found.line_count, *rows, found.rows_duplicate)
+    return ImportTotals(import_.line_count, *rows, import_.rows_duplicate)
 
 
 def count_chunks(import_ids: list[int]) -> dict[int, Counted]:
@@ -60,22 +60,22 @@ def _reasons(import_ids: list[int]) -> dict[int, Counter[str]]:
 
 def import_progress(import_id: int) -> ImportProgress:
     """Raises: ImportNotFound."""
-    found = Import.objects.filter(pk=import_id).first()
-    if found is None:
+    import_ = Import.objects.filter(pk=import_id).first()
+    if import_ is None:
         raise ImportNotFound(import_id)
-    return imports_progress([found])[0]
+    return imports_progress([import_])[0]
 
 
 def imports_progress(imports: list[Import]) -> list[ImportProgress]:
     """Progress of each, in the order given, with four queries for all of them."""
-    ids = [found.id for found in imports]
+    ids = [import_.id for import_ in imports]
     counted = count_chunks(ids) | _summed(ids)  # in this order, so that none is missed while its chunks go
     versions = set(
         Version.objects.filter(number__in=ids, publications__delivered_at__isnull=False).values_list(
             "number", flat=True
         )
     )
-    return [_progress(found, counted[found.id], found.id in versions) for found in imports]
+    return [_progress(import_, counted[import_.id], import_.id in versions) for import_ in imports]
 
 
 def _summed(import_ids: list[int]) -> dict[int, Counted]:
@@ -83,39 +83,39 @@ def _summed(import_ids: list[int]) -> dict[int, Counted]:
     return {import_id: Counted(*values) for import_id, *values in rows}
 
 
-def _progress(found: Import, counted: Counted, was_served: bool) -> ImportProgress:
-    seconds = _seconds_working(found)
-    is_read_whole = found.sha256 != "" and counted.lines_done == found.line_count  # header and BOM are in no chunk
+def _progress(import_: Import, counted: Counted, was_served: bool) -> ImportProgress:
+    seconds = _seconds_working(import_)
+    is_read_whole = import_.sha256 != "" and counted.lines_done == import_.line_count  # header and BOM are in no chunk
     return ImportProgress(
-        id=found.id,
-        status=found.status,
-        source=found.source,
-        sha256=found.sha256 or None,
-        bytes_total=found.bytes_total,
-        bytes_done=found.bytes_total if is_read_whole else counted.bytes_done,
-        rows_loaded=counted.rows_loaded - found.rows_duplicate,
+        id=import_.id,
+        status=import_.status,
+        source=import_.source,
+        sha256=import_.sha256 or None,
+        bytes_total=import_.bytes_total,
+        bytes_done=import_.bytes_total if is_read_whole else counted.bytes_done,
+        rows_loaded=counted.rows_loaded - import_.rows_duplicate,
         rows_rejected=counted.rows_rejected,
-        rows_duplicate=found.rows_duplicate,
+        rows_duplicate=import_.rows_duplicate,
         rows_blank=counted.rows_blank,
         rows_per_second=round(counted.lines_done / seconds) if seconds else None,
-        eta_seconds=_eta_seconds(found, counted.bytes_done, seconds),
+        eta_seconds=_eta_seconds(import_, counted.bytes_done, seconds),
         reject_reasons=counted.reject_reasons,
-        version=found.id if was_served else None,
-        error=found.error or None,
-        created_at=found.created_at,
-        finished_at=found.finished_at,
+        version=import_.id if was_served else None,
+        error=import_.error or None,
+        created_at=import_.created_at,
+        finished_at=import_.finished_at,
     )
 
 
-def _eta_seconds(found: Import, bytes_done: int, seconds: float | None) -> int | None:
+def _eta_seconds(import_: Import, bytes_done: int, seconds: float | None) -> int | None:
     """Until everything is loaded; nobody knows how long the index will take."""
-    if found.status not in (ImportStatus.PLANNING, ImportStatus.LOADING) or not seconds or not bytes_done:
+    if import_.status not in (ImportStatus.PLANNING, ImportStatus.LOADING) or not seconds or not bytes_done:
         return None
-    return round((found.bytes_total - bytes_done) * seconds / bytes_done)
+    return round((import_.bytes_total - bytes_done) * seconds / bytes_done)
 
 
-def _seconds_working(found: Import) -> float | None:
-    if found.started_at is None:
+def _seconds_working(import_: Import) -> float | None:
+    if import_.started_at is None:
         return None
-    until: datetime = found.finished_at or timezone.now()
-    return (until - found.started_at).total_seconds() or None
+    until: datetime = import_.finished_at or timezone.now()
+    return (until - import_.started_at).total_seconds() or None

@@ -1,4 +1,4 @@
-"""Taking imports in, and cancelling them."""
+"""Taking imports in."""
 
 from functools import partial
 from pathlib import Path
@@ -7,12 +7,10 @@ import structlog
 from django.db import transaction
 
 from jobs.waking import wake
-from promotions.errors import ImportFinished, ImportNotFound, SourceNotFound
+from promotions.errors import SourceNotFound
 from promotions.imports.sources import file_state
-from promotions.imports.states import finish_import
 from promotions.jobs import IMPORT
-from promotions.locks import lock_import
-from promotions.models import ACTIVE, Import, ImportStatus
+from promotions.models import Import
 
 
 def submit_import(source: str, path: Path, *, is_upload: bool = False) -> Import:
@@ -38,24 +36,3 @@ def submit_import(source: str, path: Path, *, is_upload: bool = False) -> Import
         )
         transaction.on_commit(partial(wake, IMPORT))
     return submitted
-
-
-def cancel_import(import_id: int) -> Import:
-    """Stop an import; the next sweep drops what it loaded.
-
-    Raises: ImportNotFound; ImportFinished: it has ended, or its publication is decided.
-    """
-    with transaction.atomic():
-        try:
-            found = lock_import(import_id)
-        except Import.DoesNotExist:
-            raise ImportNotFound(import_id) from None
-        if not can_cancel(import_id):
-            raise ImportFinished(import_id, found.status)
-        finish_import(found, ImportStatus.CANCELLED)
-    return found
-
-
-def can_cancel(import_id: int) -> bool:
-    """Whether the import has neither ended nor been decided."""
-    return Import.objects.filter(pk=import_id, status__in=ACTIVE, version=None).exists()

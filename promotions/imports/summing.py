@@ -44,14 +44,14 @@ def _sum_import(import_id: int) -> None:
     """Unless a worker is still loading one of its chunks: then its counts are to come."""
     if not lock_chunks(import_id):
         return
-    found = lock_import(import_id)
-    if found.is_summed:
+    import_ = lock_import(import_id)
+    if import_.is_summed:
         return
     counted = count_chunks([import_id])[import_id]
     Import.objects.filter(pk=import_id).update(is_summed=True, **counted._asdict())
-    found.chunks.all().delete()
+    import_.chunks.all().delete()
     rows = {"loaded": counted.rows_loaded, "rejected": counted.rows_rejected, "blank": counted.rows_blank}
-    _add(Counter({found.status: 1, "duplicate": found.rows_duplicate, **rows}))
+    _add(Counter({import_.status: 1, "duplicate": import_.rows_duplicate, **rows}))
 
 
 def _add(counts: Counter[str]) -> None:

@@ -67,16 +67,16 @@ class _Others:
 class _Marks(NamedTuple):
     """Commas and what is no printable ASCII, in order."""
 
-    places: Integers
+    positions: Integers  # in the text
     kinds: Bytes
     newlines: Integers  # which of them are newlines
     returned: Flags  # for each newline: a CR stands right before it
 
     @classmethod
-    def of(cls, text: Bytes, places: Integers) -> "_Marks":
-        kinds = text[places]
+    def of(cls, text: Bytes, positions: Integers) -> "_Marks":
+        kinds = text[positions]
         newlines = np.flatnonzero(kinds == _NEWLINE)
-        return cls(places, kinds, newlines, text.take(places[newlines] - 1, mode="clip") == _RETURN)
+        return cls(positions, kinds, newlines, text.take(positions[newlines] - 1, mode="clip") == _RETURN)
 
     @property
     def has_other_ends(self) -> bool:
@@ -132,8 +132,8 @@ def _split_lines(text: Bytes) -> tuple[_Lines, _Clean]:
     marks = _Marks.of(text, np.flatnonzero(is_mark))
     if marks.has_other_ends:
         text[:] = np.frombuffer(end_by_newlines(text.tobytes()), np.uint8)
-        marks = _Marks.of(text, marks.places)
-    ends = marks.places[marks.newlines]
+        marks = _Marks.of(text, marks.positions)
+    ends = marks.positions[marks.newlines]
     starts = np.concatenate((np.zeros(1, np.int64), ends + 1))
     clean = _clean_lines(text, marks, starts[:-1])
     if starts[-1] == len(text):
@@ -142,17 +142,17 @@ def _split_lines(text: Bytes) -> tuple[_Lines, _Clean]:
 
 
 def _clean_lines(text: Bytes, marks: _Marks, starts: Integers) -> _Clean:
-    places, kinds, newlines, returned = marks
-    if len(places) < len(COLUMNS):  # too few for a row; places before the first one would leave the arrays
+    positions, kinds, newlines, returned = marks
+    if len(positions) < len(COLUMNS):  # too few for a row; positions before the first one would leave the arrays
         return _NOTHING_CLEAN
     lasts = newlines - returned
     clean = np.diff(newlines, prepend=-1) - returned == 3
     clean &= (kinds[lasts - 1] == _COMMA) & (kinds[lasts - 2] == _COMMA)
-    id_bytes = places[lasts - 2] - starts
+    id_bytes = positions[lasts - 2] - starts
     is_quoted = id_bytes == _ID_BYTES + 2
     clean &= (id_bytes == _ID_BYTES) | is_quoted
     lines = np.flatnonzero(clean)
-    firsts, seconds, ends = (places[lasts[lines] - back] for back in (2, 1, 0))
+    firsts, seconds, ends = (positions[lasts[lines] - back] for back in (2, 1, 0))
     found = _Clean(lines, starts[lines], firsts + 1, seconds, seconds + 1, ends)
     return _unquote(text, found) if is_quoted.any() else found
 
@@ -184,41 +184,41 @@ def _explain(
 ) -> tuple[_Rows, _Others]:
     """Read the given lines one by one."""
     rows: list[Row] = []
-    places: list[int] = []
+    indexes: list[int] = []
     found_others = _Others([], Counter(), 0)
     bounds = zip(others.tolist(), lines.starts[others].tolist(), lines.ends[others].tolist(), strict=True)
-    for place, start, end in bounds:
+    for index, start, end in bounds:
         found = parse_line(bytes(data[start:end]), columns)
         if isinstance(found, Row):
             rows.append(found)
-            places.append(place)
+            indexes.append(index)
         elif isinstance(found, Problem):
             found_others.reasons[found.reason.value] += 1
             if len(found_others.problems) < keep:
-                found_others.problems.append((place, found))
+                found_others.problems.append((index, found))
         else:
             found_others.blank += 1
-    return _as_arrays(places, rows), found_others
+    return _as_arrays(indexes, rows), found_others
 
 
 def _reject(
     data: bytes | memoryview, lines: _Lines, found: tuple[int, Problem], first_line: int, offset: int
 ) -> RejectedLine:
-    place, problem = found
-    start, end = int(lines.starts[place]), int(lines.ends[place])
+    index, problem = found
+    start, end = int(lines.starts[index]), int(lines.ends[index])
     raw = bytes(data[start : min(end, start + RAW_BYTES)]).rstrip(b"\r")
-    return RejectedLine(first_line + place, offset + start, *problem, _storable(raw))
+    return RejectedLine(first_line + index, offset + start, *problem, _storable(raw))
 
 
 def _storable(raw: bytes) -> str:
     return raw.decode(errors="backslashreplace").replace("\0", "\\x00")
 
 
-def _as_arrays(places: list[int], rows: list[Row]) -> _Rows:
+def _as_arrays(indexes: list[int], rows: list[Row]) -> _Rows:
     ids = np.frombuffer(b"".join(row.id for row in rows), np.uint8).reshape(-1, 16)
     prices = np.array([row.price_micros for row in rows], np.int64)
     expiries = np.array([row.expires_us for row in rows], np.int64)
-    return _Rows(np.array(places, np.int64), ids, prices, expiries)
+    return _Rows(np.array(indexes, np.int64), ids, prices, expiries)
 
 
 def _merge(accepted: _Rows, explained: _Rows) -> _Rows:

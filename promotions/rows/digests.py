@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint32]
 Digests = NDArray[np.uint64]
 
-FENCES = 256  # a chunk's digests are stored with the places where each first byte begins
+FENCES = 256  # a chunk's digests are stored with the indexes where each first byte begins
 _START = np.uint32(0x9E3779B9 + 16 + 3923095)  # hash_bytes_extended for 16 bytes and seed 0
 
 
@@ -33,7 +33,7 @@ def at_most_twice(ordered: Digests) -> Digests:
 
 
 def find_fences(ordered: Digests) -> list[int]:
-    """Where the digests with each first byte begin, and their end: FENCES + 1 places in ascending digests."""
+    """Where the digests with each first byte begin, and their end: FENCES + 1 indexes into ascending digests."""
     starts = np.arange(FENCES, dtype=np.uint64) << np.uint64(56)
     return [*np.searchsorted(ordered, starts).tolist(), len(ordered)]
 

@@ -16,7 +16,7 @@ class LineEnds:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._known_to = -1  # the place behind the last CRs that were looked at
+        self._known_to = -1  # the offset behind the last CRs that were looked at
         self._is_newline = False  # what stands there
 
     def end_by_newlines(self, piece: bytes) -> bytes:
@@ -27,11 +27,11 @@ class LineEnds:
 
     def _newline_follows(self) -> bool:
         """Whether the CRs before the file's position go on to an LF."""
-        place = self._file.tell()
-        if place > self._known_to:
+        offset = self._file.tell()
+        if offset > self._known_to:
             behind = self._behind_returns()
             self._known_to, self._is_newline = self._file.tell() - len(behind), behind.startswith(b"\n")
-            self._file.seek(place)
+            self._file.seek(offset)
         return self._is_newline
 
     def _behind_returns(self) -> bytes:

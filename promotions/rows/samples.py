@@ -35,12 +35,12 @@ def sample_batches(rows: int, *, seed: int, bad_share: float, duplicates: int) -
         count = min(_BATCH, rows - start)
         ids = _uuids(rng, count)
         repeats = np.flatnonzero(rng.random(count) < duplicates / rows) if first_ids else ()
-        for place in repeats:
-            ids[place] = first_ids[int(rng.integers(len(first_ids)))]
+        for index in repeats:
+            ids[index] = first_ids[int(rng.integers(len(first_ids)))]
         first_ids = first_ids or ids.copy()
         lines = _lines(rng, ids)
-        for place in np.flatnonzero(rng.random(count) < bad_share):
-            lines[place] = _BAD_LINES[int(rng.integers(len(_BAD_LINES)))].format(id=ids[place])
+        for index in np.flatnonzero(rng.random(count) < bad_share):
+            lines[index] = _BAD_LINES[int(rng.integers(len(_BAD_LINES)))].format(id=ids[index])
         yield lines
 
 

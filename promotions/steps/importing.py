@@ -33,8 +33,8 @@ from promotions.locks import (
     waiting_tables,
 )
 from promotions.models import ACTIVE, Chunk, Import, ImportStatus, VersionTable
-from promotions.steps.beginnings import count_beginning, refuse_deadly, take_back_beginning
 from promotions.steps.checking import check_import
+from promotions.steps.crashcount import count_start, refuse_poison, take_back_start
 from promotions.steps.indexing import finish_indexing, index_version_table
 from promotions.steps.loading import load_chunk
 from promotions.steps.staging import finish_loading, plan_import
@@ -91,19 +91,19 @@ def _work_on_next(waiting: QuerySet[Piece], work: Callable[[Piece], None]) -> bo
 
 def _work_on(number: int, waiting: QuerySet[Piece], work: Callable[[Piece], None]) -> bool:
     """Do a piece in one transaction, so that a worker that dies leaves it to the next one."""
-    begun = count_beginning(waiting, number)
-    if begun is None:
+    started = count_start(waiting, number)
+    if started is None:
         return False
-    with _working_for(begun.source_import):
+    with _working_for(started.source_import):
         try:
-            refuse_deadly(begun)
+            refuse_poison(started)
             with transaction.atomic():
                 piece = lock_work(waiting, number)
                 if piece is not None:
                     work(piece)
         except Exception as error:
-            take_back_beginning(begun)
-            _settle(begun.source_import, error)
+            take_back_start(started)
+            _end_or_retry(started.source_import, error)
     return True
 
 
@@ -116,43 +116,43 @@ def _advance_an_import() -> bool:
 
 
 def _advance(import_id: int) -> bool:
-    planned = count_beginning(unplanned_imports(), import_id)
-    found = planned or Import.objects.get(pk=import_id)
-    step = _STEPS.get(found.status)
+    planned = count_start(unplanned_imports(), import_id)
+    import_ = planned or Import.objects.get(pk=import_id)
+    step = _STEPS.get(import_.status)
     if step is None:
         return False
-    with _working_for(found):
+    with _working_for(import_):
         try:
             if planned is not None:
-                refuse_deadly(planned)
-            return step(found)
+                refuse_poison(planned)
+            return step(import_)
         except Exception as error:
-            take_back_beginning(found)
-            _settle(found, error)
+            take_back_start(import_)
+            _end_or_retry(import_, error)
             return True
 
 
-def _working_for(found: Import) -> AbstractContextManager[object]:
-    return working_for(found.correlation_id, f"import: {found.status}", import_id=found.id)
+def _working_for(import_: Import) -> AbstractContextManager[object]:
+    return working_for(import_.correlation_id, f"import: {import_.status}", import_id=import_.id)
 
 
-def _settle(found: Import, error: Exception) -> None:
+def _end_or_retry(import_: Import, error: Exception) -> None:
     """End the import if the error is final; raise it on if trying again may help."""
-    if not Import.objects.filter(pk=found.pk, status__in=ACTIVE).exists():
+    if not Import.objects.filter(pk=import_.pk, status__in=ACTIVE).exists():
         return  # cancelled, or ended by another worker, while this step ran
     if isinstance(error, Quarantined):
-        _end(found, ImportStatus.QUARANTINED, error.detail)
+        _end(import_, ImportStatus.QUARANTINED, error.detail)
     elif isinstance(error, FloodgateError) and not isinstance(error, Unavailable):
-        _end(found, ImportStatus.FAILED, error.detail)
+        _end(import_, ImportStatus.FAILED, error.detail)
     elif isinstance(error, FileNotFoundError | PermissionError):
-        _end(found, ImportStatus.FAILED, f"The file cannot be read any more ({error.strerror}); submit it again.")
+        _end(import_, ImportStatus.FAILED, f"The file cannot be read any more ({error.strerror}); submit it again.")
     elif _is_disk_full(error):
-        _end(found, ImportStatus.FAILED, "The disk is full. Make room and import the file again.")
-    elif is_temporary(error) or _attempts(found.id) < MAX_ATTEMPTS:
+        _end(import_, ImportStatus.FAILED, "The disk is full. Make room and import the file again.")
+    elif is_temporary(error) or _attempts(import_.id) < MAX_ATTEMPTS:
         raise error
     else:
         logger.error("import_failed", exc_info=error)
-        _end(found, ImportStatus.FAILED, f"Gave up after {MAX_ATTEMPTS} attempts: {error}")
+        _end(import_, ImportStatus.FAILED, f"Gave up after {MAX_ATTEMPTS} attempts: {error}")
 
 
 def _is_disk_full(error: Exception) -> bool:
@@ -161,12 +161,12 @@ def _is_disk_full(error: Exception) -> bool:
 
 def _attempts(import_id: int) -> int:
     with transaction.atomic():
-        found = lock_import(import_id)
-        found.attempts += 1
-        found.save(update_fields=["attempts"])
-    return found.attempts
+        import_ = lock_import(import_id)
+        import_.attempts += 1
+        import_.save(update_fields=["attempts"])
+    return import_.attempts
 
 
-def _end(found: Import, status: ImportStatus, error: str) -> None:
+def _end(import_: Import, status: ImportStatus, error: str) -> None:
     with transaction.atomic():
-        end_import(found.id, status, error)
+        end_import(import_.id, status, error)

@@ -17,8 +17,8 @@ from promotions.rows.copyformat import HEADER, TRAILER, encode_rows
 from promotions.rows.rowtext import RejectedLine
 from promotions.rows.rowwords import Bytes
 from promotions.steps.duplicates import keep_digests
-from promotions.steps.gates import early_stop_error
 from promotions.steps.planning import read_chunk
+from promotions.steps.publishchecks import early_stop_error
 from promotions.tables import COPY_COLUMNS, table_name
 
 
@@ -53,18 +53,18 @@ def load_chunk(chunk: Chunk) -> None:
 
     Raises: SourceChanged, SourceUnreadable: the file is not what was planned any more.
     """
-    found = chunk.source_import
-    tables = [_TableRows() for _ in range(found.table_count)]
+    import_ = chunk.source_import
+    tables = [_TableRows() for _ in range(import_.table_count)]
     tally, error = _parse(chunk, tables)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SET LOCAL synchronous_commit = off")  # a crash loses rows and chunk mark together: loaded again
-        save_rejects(cursor, found.id, tally.rejects)
+        save_rejects(cursor, import_.id, tally.rejects)
         if not error:
             _copy(cursor, chunk, tables)
     _account(chunk, tally, is_done=not error)
     if error:
-        end_import(found.id, ImportStatus.QUARANTINED, error)
+        end_import(import_.id, ImportStatus.QUARANTINED, error)
 
 
 def _parse(chunk: Chunk, tables: list[_TableRows]) -> tuple[_Tally, str]:
@@ -88,9 +88,9 @@ def _parse(chunk: Chunk, tables: list[_TableRows]) -> tuple[_Tally, str]:
 
 def _distribute(block: Block, tables: list[_TableRows]) -> None:
     prefixes = block.ids[:, 0].astype(np.int64) << 8 | block.ids[:, 1]
-    places = prefixes * len(tables) >> 16  # as tables.table_index
+    indexes = prefixes * len(tables) >> 16  # as tables.table_index
     for index, table in enumerate(tables):
-        selection = None if len(tables) == 1 else places == index
+        selection = None if len(tables) == 1 else indexes == index
         table.tuples.append(encode_rows(block, selection))
         table.ids.append(block.ids if selection is None else block.ids[selection])
 

@@ -22,48 +22,48 @@ _SAMPLE_BYTES = 2**20
 _CHUNK_FIELDS = ("offset", "length", "first_line", "line_count", "checksum")
 
 
-def plan_import(found: Import) -> bool:
+def plan_import(import_: Import) -> bool:
     """Cut the source into chunks; other workers load the first ones while the rest is planned.
 
     Run again after a crash it makes the same chunks, or finds that the file has changed.
     Raises: SourceChanged, SourceUnreadable, SourceTooLarge.
     """
-    _check_unchanged(found)
-    path = unpack(Path(found.path), spool_folder(found.id), settings.UNPACKED_MAX_BYTES, lease_keeper())
-    if found.status == ImportStatus.QUEUED:
-        found.table_count, found.started_at = _table_count(path), timezone.now()
+    _check_unchanged(import_)
+    path = unpack(Path(import_.path), spool_folder(import_.id), settings.UNPACKED_MAX_BYTES, lease_keeper())
+    if import_.status == ImportStatus.QUEUED:
+        import_.table_count, import_.started_at = _table_count(path), timezone.now()
     with path.open("rb") as file:
         plan = Plan(file, settings.IMPORT_CHUNK_BYTES)
         begun = {"plain_path": str(path), "bytes_total": path.stat().st_size, "columns": ",".join(plan.head.columns)}
-        begun |= {"table_count": found.table_count, "started_at": found.started_at}
-        if not move_on(found, ImportStatus.PLANNING, **begun):
+        begun |= {"table_count": import_.table_count, "started_at": import_.started_at}
+        if not move_on(import_, ImportStatus.PLANNING, **begun):
             return True
-        _create_tables(found)
+        _create_tables(import_)
         for chunk in plan:
-            _keep(found, chunk)
-    move_on(found, ImportStatus.LOADING, sha256=plan.sha256, line_count=plan.line_count, bytes_total=plan.byte_count)
+            _keep(import_, chunk)
+    move_on(import_, ImportStatus.LOADING, sha256=plan.sha256, line_count=plan.line_count, bytes_total=plan.byte_count)
     return True
 
 
-def _create_tables(found: Import) -> None:
-    for index, name in enumerate(table_names(found.id, found.table_count)):
+def _create_tables(import_: Import) -> None:
+    for index, name in enumerate(table_names(import_.id, import_.table_count)):
         create_table(name)
-        VersionTable.objects.get_or_create(source_import=found, index=index)
+        VersionTable.objects.get_or_create(source_import=import_, index=index)
 
 
-def finish_loading(found: Import) -> bool:
+def finish_loading(import_: Import) -> bool:
     """Go on to the index once every chunk is loaded."""
-    if found.chunks.filter(is_done=False).exists():
+    if import_.chunks.filter(is_done=False).exists():
         return False
-    _check_unchanged(found)
-    move_on(found, ImportStatus.INDEXING)
+    _check_unchanged(import_)
+    move_on(import_, ImportStatus.INDEXING)
     wake(IMPORT)
     return True
 
 
-def _check_unchanged(found: Import) -> None:
+def _check_unchanged(import_: Import) -> None:
     """A file that is still being copied would be served in part."""
-    if file_state(Path(found.path)) != found.file_state:
+    if file_state(Path(import_.path)) != import_.file_state:
         raise SourceChanged
 
 
@@ -79,9 +79,9 @@ def _table_count(path: Path) -> int:
     return max(ceil(rows / settings.IMPORT_ROWS_PER_TABLE), settings.IMPORT_WORKERS if rows >= LARGE_ROWS else 1)
 
 
-def _keep(found: Import, planned: PlannedChunk) -> None:
+def _keep(import_: Import, planned: PlannedChunk) -> None:
     fields = {name: getattr(planned, name) for name in _CHUNK_FIELDS}
-    chunk, is_first_time = Chunk.objects.get_or_create(source_import=found, number=planned.number, defaults=fields)
+    chunk, is_first_time = Chunk.objects.get_or_create(source_import=import_, number=planned.number, defaults=fields)
     if not is_first_time and fields != {name: getattr(chunk, name) for name in _CHUNK_FIELDS}:
         raise SourceChanged
     if planned.number == 0:

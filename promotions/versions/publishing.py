@@ -36,21 +36,21 @@ def publish_import(import_id: int, *, row_count: int) -> None:
     """Decide that a checked import is served, unless a newer submission is served already."""
     with transaction.atomic():
         lock_publishing()
-        found = lock_import(import_id)
-        if found.status != ImportStatus.CHECKING:
+        import_ = lock_import(import_id)
+        if import_.status != ImportStatus.CHECKING:
             return
         if Version.objects.filter(number__gt=import_id).exists():
-            finish_import(found, ImportStatus.SUPERSEDED, "A newer submission was published first.")
+            finish_import(import_, ImportStatus.SUPERSEDED, "A newer submission was published first.")
             return
         version = Version.objects.create(
-            number=found.id,
-            source_import=found,
-            table_count=found.table_count,
+            number=import_.id,
+            source_import=import_,
+            table_count=import_.table_count,
             row_count=row_count,
             retired_at=timezone.now(),
         )
         _decide(version)
-        _supersede_overlapping(found)
+        _supersede_overlapping(import_)
 
 
 def activate_version(number: int) -> Version:
@@ -168,22 +168,22 @@ def _move_pointer(live: LiveVersion) -> None:
 def _mark_delivered(publication: Publication) -> None:
     with transaction.atomic():
         lock_publishing()  # so that a newer submission sees how this one ended, or this one sees the newer
-        found = lock_import(publication.version.number)
-        if found.status == ImportStatus.CHECKING:
-            _finish_decided(found)
+        import_ = lock_import(publication.version.number)
+        if import_.status == ImportStatus.CHECKING:
+            _finish_decided(import_)
         publication.delivered_at = timezone.now()
         publication.save(update_fields=["delivered_at"])
         left = Version.objects.filter(retired_at__gte=publication.decided_at).exclude(pk=publication.version_id)
         left.update(retired_at=publication.delivered_at)  # readers leave with the delivery, not with the decision
 
 
-def _finish_decided(found: Import) -> None:
+def _finish_decided(import_: Import) -> None:
     """A newer submission may have been decided while this one waited for its delivery."""
-    newer = Version.objects.filter(number__gt=found.id).first()
+    newer = Version.objects.filter(number__gt=import_.id).first()
     if newer is None:
-        finish_import(found, ImportStatus.PUBLISHED)
+        finish_import(import_, ImportStatus.PUBLISHED)
     else:
-        finish_import(found, ImportStatus.SUPERSEDED, _replaced_by(newer.number))
+        finish_import(import_, ImportStatus.SUPERSEDED, _replaced_by(newer.number))
 
 
 def _replaced_by(import_id: int) -> str:

@@ -15,8 +15,8 @@ from unfold.enums import ActionVariant
 from common.errors import FloodgateError
 from gateway.views.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
 from rates.batches.api import BatchErrorsView
+from rates.batches.cancelling import cancel_batch
 from rates.batches.progress import progress_of
-from rates.batches.submitting import cancel_batch
 from rates.models import BATCH_ACTIVE, BatchStatus, PriceBatch
 
 STATUS_COLOURS = {

@@ -23,10 +23,11 @@ from gateway.keys.scopes import KeyScope
 from gateway.views.idempotent import idempotent
 from gateway.views.strictview import StrictView
 from rates.batches.bodies import BodyFormat
+from rates.batches.cancelling import cancel_batch
 from rates.batches.progress import batch_progress
 from rates.batches.pruning import refuse_if_pruned
 from rates.batches.serializers import BatchRowSerializer, BatchSerializer
-from rates.batches.submitting import cancel_batch, submit_batch
+from rates.batches.submitting import submit_batch
 from rates.models import BatchReject
 
 

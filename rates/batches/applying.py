@@ -14,7 +14,7 @@ from jobs.pieces import MAX_ATTEMPTS, Pieces
 from rates.batches.admission import waiting_chunks
 from rates.batches.locks import chunk_lease, lock_batch, lock_chunk
 from rates.batches.rows import apply_rows, rows_of
-from rates.batches.submitting import end_batch
+from rates.batches.states import end_batch
 from rates.models import BATCH_ACTIVE, BatchChunk, BatchReject, BatchStatus, PriceBatch
 
 logger = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Taking batches in, and cancelling them."""
+"""Taking batches in."""
 
 from datetime import datetime
 from functools import partial
@@ -6,16 +6,14 @@ from functools import partial
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from jobs.waking import wake
 from rates.batches.admission import refuse_late, refuse_overload
 from rates.batches.bodies import BodyFormat
-from rates.batches.errors import BatchEnded, BatchNotFound
-from rates.batches.locks import lock_admission, lock_batch, lock_waiting_chunks
+from rates.batches.locks import lock_admission
 from rates.batches.planning import Plan, plan_batch
 from rates.jobs import APPLY
-from rates.models import BATCH_ACTIVE, BatchChunk, BatchStatus, PriceBatch
+from rates.models import BatchChunk, PriceBatch
 
 
 def submit_batch(body: bytes, form: BodyFormat, deadline_at: datetime | None) -> int:
@@ -48,25 +46,3 @@ def _store(plan: Plan, form: BodyFormat, deadline_at: datetime | None) -> PriceB
     )
     BatchChunk.objects.bulk_create([BatchChunk(batch=batch, **chunk._asdict()) for chunk in plan.chunks])
     return batch
-
-
-def cancel_batch(batch_id: int) -> None:
-    """Stop a batch; when this returns, nothing more of it is applied, and what was applied stays.
-
-    Raises: BatchNotFound; BatchEnded.
-    """
-    with transaction.atomic():
-        lock_waiting_chunks(batch_id)
-        batch = lock_batch(batch_id)
-        if batch is None:
-            raise BatchNotFound(batch_id)
-        if batch.status not in BATCH_ACTIVE:
-            raise BatchEnded(batch_id, batch.status)
-        batch.chunks.filter(is_done=False).update(text=b"")
-        end_batch(batch, BatchStatus.CANCELLED)
-
-
-def end_batch(batch: PriceBatch, status: BatchStatus) -> None:
-    """End a batch that the caller has locked."""
-    batch.status, batch.finished_at = status, timezone.now()
-    batch.save(update_fields=["status", "finished_at"])

@@ -1,6 +1,6 @@
 """People's door to exchange rates: what conversions read, what was kept out, and what providers were asked for.
 
-Only the system writes these rows. What people may do is believe a rate that a gate kept out.
+Only the system writes these rows. What people may do is believe a rate that the outlier filter kept out.
 """
 
 import re
@@ -18,7 +18,7 @@ from unfold.paginator import InfinitePaginator
 
 from common.errors import FloodgateError
 from gateway.views.readonlyadmin import ReadOnlyAdmin, after_dialog, dialog_action
-from rates.exchange.storing import accept_doubt
+from rates.exchange.storing import accept_outlier
 from rates.models import DoubtfulRate, ExchangeRate, RateFetch
 
 _CODE = re.compile(r"[A-Za-z]{3}", re.ASCII)
@@ -79,13 +79,13 @@ class DoubtfulRateAdmin(RateAdmin):
     def accept(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
         row = DoubtfulRate.objects.filter(pk=object_id).first()
         try:
-            report = accept_doubt(int(object_id))
+            report = accept_outlier(int(object_id))
         except FloodgateError as error:
             messages.error(request, error.detail)
         else:
             if row:
                 self.log_change(request, row, f"Believed {row.usd_per_unit.normalize():f}.")
-            messages.success(request, f"Rates stored: {report.stored:,}; still in doubt: {len(report.doubts):,}.")
+            messages.success(request, f"Rates stored: {report.stored:,}; still in doubt: {len(report.outliers):,}.")
         return after_dialog(request, reverse("admin:rates_doubtfulrate_changelist"))
 
 

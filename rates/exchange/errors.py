@@ -1,7 +1,7 @@
 """What may come instead of a rate.
 
 NotFound
-└── DoubtNotFound
+└── OutlierNotFound
 Conflict
 └── RateImpossible     no person can make it a rate
 Unprocessable
@@ -49,6 +49,6 @@ class RateImpossible(Conflict):
     default_detail = "This can be no exchange rate."
 
 
-class DoubtNotFound(NotFound):
+class OutlierNotFound(NotFound):
     code = "doubt-not-found"
-    default_detail = "Nobody doubts this rate any more."
+    default_detail = "Nobody outliers this rate any more."

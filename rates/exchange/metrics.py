@@ -21,5 +21,5 @@ def exchange_metrics() -> Iterator[Metric]:
     for provider, rate_on in newest:
         ages.add_metric([provider], (today - rate_on).total_seconds())
     yield ages
-    doubts = DoubtfulRate.objects.count()
-    yield GaugeMetricFamily("floodgate_exchange_rates_in_doubt", "Rates that gates keep out.", doubts)
+    outliers = DoubtfulRate.objects.count()
+    yield GaugeMetricFamily("floodgate_exchange_rates_in_doubt", "Rates that the outlier filter keeps out.", outliers)

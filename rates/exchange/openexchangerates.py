@@ -108,5 +108,5 @@ def _in_dollars(answer: Mapping[str, Any]) -> dict[str, Decimal]:
 
 
 def _units(said: Any) -> Decimal:
-    """0, which the gates refuse, for what is no number."""
+    """0, which the outlier filter refuses, for what is no number."""
     return Decimal(said) if isinstance(said, int | Decimal) and not isinstance(said, bool) else Decimal(0)

@@ -80,9 +80,14 @@ def _note(fetch: RateFetch, asked_at: datetime, report: LoadReport) -> None:
     fetch.attempts, fetch.last_error, fetch.fetched_at = 0, "", asked_at
     fetch.due_at = asked_at + TODAY_AGAIN
     fetch.save()
-    if report.doubts:
-        first = report.doubts[0]
-        fields = {"rates": len(report.doubts), "first": first.currency, "day": str(first.rate_on), "why": first.reason}
+    if report.outliers:
+        first = report.outliers[0]
+        fields = {
+            "rates": len(report.outliers),
+            "first": first.currency,
+            "day": str(first.rate_on),
+            "why": first.reason,
+        }
         logger.error("rates_in_doubt", extra=fields)
 
 

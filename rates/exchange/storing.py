@@ -1,4 +1,4 @@
-"""The only writer of exchange rates: what the gates believe goes into the table, the rest beside it."""
+"""The only writer of exchange rates: what the outlier filter believes goes into the table, the rest beside it."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -8,11 +8,11 @@ from pathlib import Path
 from django.db import connection, transaction
 
 from common.stores.sqlfiles import load_sql
-from rates.exchange.errors import DoubtNotFound, RateImpossible
-from rates.exchange.gates import impossible, judge_rates
+from rates.exchange.errors import OutlierNotFound, RateImpossible
 from rates.exchange.locks import lock_loading
 from rates.exchange.lookup import Wanted, last_known
-from rates.exchange.types import DayRates, Doubt, Known, LoadReport, Provider
+from rates.exchange.outliers import filter_outliers, impossible
+from rates.exchange.types import DayRates, Known, LoadReport, Outlier, Provider
 from rates.models import DoubtfulRate
 
 _SQL = load_sql(Path(__file__).parents[1] / "sql" / "exchange.sql")
@@ -33,30 +33,30 @@ def store_rates(days: Sequence[DayRates]) -> LoadReport:
     """Judge rates of one provider, given in the order of their days, and keep each where it belongs; all or none."""
     with transaction.atomic():
         lock_loading()
-        believed, doubts = judge_rates(days, _known_before(days))
+        believed, outliers = filter_outliers(days, _known_before(days))
         stored = _store(believed)
-        _keep_doubts(doubts)
-    return LoadReport(len(days), stored, doubts)
+        _keep_outliers(outliers)
+    return LoadReport(len(days), stored, outliers)
 
 
-def accept_doubt(doubt_id: int) -> LoadReport:
+def accept_outlier(outlier_id: int) -> LoadReport:
     """Believe a rate that differs too much, because a person says so; then judge later ones of its currency again.
 
-    Returns: what is stored now, and the doubts that remain.
-    Raises:  DoubtNotFound; RateImpossible: it is not above 0, or of a day in the future.
+    Returns: what is stored now, and the outliers that remain.
+    Raises:  OutlierNotFound; RateImpossible: it is not above 0, or of a day in the future.
     """
     with transaction.atomic():
         lock_loading()
-        accepted = DoubtfulRate.objects.filter(pk=doubt_id).first()
+        accepted = DoubtfulRate.objects.filter(pk=outlier_id).first()
         if accepted is None:
-            raise DoubtNotFound
+            raise OutlierNotFound
         if reason := impossible(accepted.rate_on, accepted.usd_per_unit, datetime.now(UTC).date()):
             raise RateImpossible(reason)
         known = {accepted.currency: Known(accepted.usd_per_unit, accepted.rate_on)}
-        believed, doubts = judge_rates([_day(row) for row in _later(accepted)], known)
+        believed, outliers = filter_outliers([_day(row) for row in _later(accepted)], known)
         stored = _store([_day(accepted), *believed])
-        _keep_doubts(doubts)
-    return LoadReport(1 + len(believed), stored, doubts)
+        _keep_outliers(outliers)
+    return LoadReport(1 + len(believed), stored, outliers)
 
 
 def _later(accepted: DoubtfulRate) -> Iterable[DoubtfulRate]:
@@ -77,29 +77,29 @@ def _known_before(days: Sequence[DayRates]) -> dict[str, Known]:
 def _store(days: Sequence[DayRates]) -> int:
     """How many rates are new or changed."""
     _stage(
-        Doubt(day.provider, currency, day.rate_on, rate, "")
+        Outlier(day.provider, currency, day.rate_on, rate, "")
         for day in days
         for currency, rate in day.usd_per_unit.items()
     )
     stored = _run("store_rates")
-    _run("forget_doubts")
+    _run("forget_outliers")
     return stored
 
 
-def _keep_doubts(doubts: Collection[Doubt]) -> None:
-    if doubts:
-        _stage(doubts)
-        _run("keep_doubts")
+def _keep_outliers(outliers: Collection[Outlier]) -> None:
+    if outliers:
+        _stage(outliers)
+        _run("keep_outliers")
 
 
-def _stage(rates: Iterable[Doubt]) -> None:
+def _stage(rates: Iterable[Outlier]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_SQL["make_stage"])
         with connection.wrap_database_errors, cursor.copy(_SQL["fill_stage"]) as copy:
             copy.write("".join(map(_line, rates)))
 
 
-def _line(rate: Doubt) -> str:
+def _line(rate: Outlier) -> str:
     """Nothing in it needs an escape: codes are letters, and reasons are our own sentences."""
     return f"{rate.currency}\t{rate.rate_on}\t{rate.provider}\t{rate.usd_per_unit}\t{rate.reason}\n"
 

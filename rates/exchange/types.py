@@ -30,7 +30,7 @@ class Provider(Protocol):
         """The days from ``first`` to ``last`` that have rates, in order. Raises RatesUnavailable."""
 
 
-class Doubt(NamedTuple):
+class Outlier(NamedTuple):
     """A rate that was not believed. Attributes: reason: a sentence."""
 
     provider: str
@@ -48,11 +48,11 @@ class Known(NamedTuple):
 
 
 class LoadReport(NamedTuple):
-    """Attributes: days: with rates; stored: rates; doubts: rates that were kept out."""
+    """Attributes: days: with rates; stored: rates; outliers: rates that were kept out."""
 
     days: int
     stored: int
-    doubts: list[Doubt]
+    outliers: list[Outlier]
 
     def plus(self, other: "LoadReport") -> "LoadReport":
-        return LoadReport(self.days + other.days, self.stored + other.stored, self.doubts + other.doubts)
+        return LoadReport(self.days + other.days, self.stored + other.stored, self.outliers + other.outliers)

@@ -85,5 +85,5 @@ def delete_prices(ids: list[int]) -> list[bool]:
         cursor.execute("DELETE FROM rates_price WHERE id = ANY (%s) RETURNING id", [sorted(set(ids))])
         deleted = {number for (number,) in cursor.fetchall()}
         transaction.on_commit(partial(DELETED.inc, len(deleted)))
-    first = {number: place for place, number in reversed(list(enumerate(ids)))}
-    return [number in deleted and first[number] == place for place, number in enumerate(ids)]
+    first = {number: index for index, number in reversed(list(enumerate(ids)))}
+    return [number in deleted and first[number] == index for index, number in enumerate(ids)]

@@ -133,10 +133,10 @@ def _run(statement: str, searches: Sequence[Search], budget: _Budget) -> list[li
 
 
 def _rows(statement: str, searches: Sequence[Search]) -> list[list[tuple[Any, ...]]]:
-    """Rows of each search, without its place in the list."""
+    """Rows of each search, without its index in the list."""
     lanes = [search.lane for search in searches]
     parameters: dict[str, Any] = {
-        "places": list(range(len(searches))),
+        "indexes": list(range(len(searches))),
         "origins": [lane.origin.id for lane in lanes],
         "origin_ports": [lane.origin.is_port for lane in lanes],
         "destinations": [lane.destination.id for lane in lanes],
@@ -147,6 +147,6 @@ def _rows(statement: str, searches: Sequence[Search]) -> list[list[tuple[Any, ..
     found: list[list[tuple[Any, ...]]] = [[] for _ in searches]
     with connection.cursor() as cursor:
         cursor.execute(_SQL[statement], parameters)
-        for place, *row in cursor.fetchall():
-            found[place].append(tuple(row))
+        for index, *row in cursor.fetchall():
+            found[index].append(tuple(row))
     return found

@@ -44,12 +44,12 @@ ON CONFLICT (currency, rate_on, provider) DO UPDATE
     SET usd_per_unit = EXCLUDED.usd_per_unit, stored_at = now()
     WHERE kept.usd_per_unit <> EXCLUDED.usd_per_unit
 
--- name: forget_doubts
-DELETE FROM rates_doubtfulrate doubt
+-- name: forget_outliers
+DELETE FROM rates_doubtfulrate outlier
 USING rates_stage stored
-WHERE (doubt.currency, doubt.rate_on, doubt.provider) = (stored.currency, stored.rate_on, stored.provider)
+WHERE (outlier.currency, outlier.rate_on, outlier.provider) = (stored.currency, stored.rate_on, stored.provider)
 
--- name: keep_doubts
+-- name: keep_outliers
 INSERT INTO rates_doubtfulrate AS kept (currency, rate_on, provider, usd_per_unit, reason)
 SELECT currency, rate_on, provider, usd_per_unit, reason FROM rates_stage
 ON CONFLICT (currency, rate_on, provider) DO UPDATE

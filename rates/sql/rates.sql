@@ -17,11 +17,11 @@ WHERE closure.descendant_id = ANY (%(ids)s::integer[]) ORDER BY closure.descenda
 -- name: averages
 -- One look-up in the key of the rollups per pair of ports or regions, so the cost is of pairs and days, not of prices.
 -- floor(sum / count + 1/2), without a quotient that is rounded before.
-SELECT asked.place, rollup.day, div(2 * sum(rollup.sum) + sum(rollup.count), 2 * sum(rollup.count))::bigint,
+SELECT asked.search_index, rollup.day, div(2 * sum(rollup.sum) + sum(rollup.count), 2 * sum(rollup.count))::bigint,
     sum(rollup.count)::bigint
-FROM unnest(%(places)s::integer[], %(origins)s::integer[], %(origin_ports)s::boolean[], %(destinations)s::integer[],
+FROM unnest(%(indexes)s::integer[], %(origins)s::integer[], %(origin_ports)s::boolean[], %(destinations)s::integer[],
         %(destination_ports)s::boolean[], %(first_days)s::date[], %(last_days)s::date[])
-    AS asked (place, origin, origin_is_port, destination, destination_is_port, first_day, last_day)
+    AS asked (search_index, origin, origin_is_port, destination, destination_is_port, first_day, last_day)
 CROSS JOIN LATERAL (
     SELECT asked.origin AS id WHERE asked.origin_is_port
     UNION ALL
@@ -37,16 +37,16 @@ JOIN rates_rollup rollup
     ON rollup.level = 4 - 2 * asked.origin_is_port::integer - asked.destination_is_port::integer
     AND rollup.origin = origin.id AND rollup.destination = destination.id
     AND rollup.day BETWEEN asked.first_day AND asked.last_day
-GROUP BY asked.place, rollup.day
+GROUP BY asked.search_index, rollup.day
 
 -- name: statistics
 -- From raw prices. A quantile between two prices is interpolated, exactly, and rounded half-up to a cent.
 WITH sorted AS (
-    SELECT asked.place, price.day, array_agg(price.price_usd ORDER BY price.price_usd) AS prices
-    FROM unnest(%(places)s::integer[], %(origins)s::integer[], %(origin_ports)s::boolean[],
+    SELECT asked.search_index, price.day, array_agg(price.price_usd ORDER BY price.price_usd) AS prices
+    FROM unnest(%(indexes)s::integer[], %(origins)s::integer[], %(origin_ports)s::boolean[],
             %(destinations)s::integer[], %(destination_ports)s::boolean[], %(first_days)s::date[],
             %(last_days)s::date[])
-        AS asked (place, origin, origin_is_port, destination, destination_is_port, first_day, last_day)
+        AS asked (search_index, origin, origin_is_port, destination, destination_is_port, first_day, last_day)
     CROSS JOIN LATERAL (
         SELECT asked.origin AS id WHERE asked.origin_is_port
         UNION ALL
@@ -62,9 +62,9 @@ WITH sorted AS (
     JOIN rates_price price
         ON price.origin_id = origin.id AND price.destination_id = destination.id
         AND price.day BETWEEN asked.first_day AND asked.last_day
-    GROUP BY asked.place, price.day
+    GROUP BY asked.search_index, price.day
 )
-SELECT place, day, cardinality(prices), prices[1], prices[cardinality(prices)], quantile.median, quantile.p25,
+SELECT search_index, day, cardinality(prices), prices[1], prices[cardinality(prices)], quantile.median, quantile.p25,
     quantile.p75
 FROM sorted CROSS JOIN LATERAL (
     SELECT max(value) FILTER (WHERE share = 0.5) AS median, max(value) FILTER (WHERE share = 0.25) AS p25,

@@ -1,4 +1,4 @@
-"""Two lanes for ``-n 2``: tests with time limits, and beside them those that can wait.
+"""Two processes for ``-n 2``: tests with time limits, and beside them those that can wait.
 
 Those that can wait run at low priority, in what the others leave of the machine.
 """
@@ -13,8 +13,8 @@ CAN_WAIT = ("test_devstack.py", "test_timestamps_recovery.py")
 NICENESS = 10
 
 
-class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """All tests of a lane in one process, one after the other.
+class TwoProcesses(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """All tests of a group in one process, one after the other.
 
     Not by xdist's own ``loadgroup``: it writes groups into ``_nodeid``, which pytest 9.2 does not read any more.
     """
@@ -24,8 +24,8 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
-    return Lanes(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoProcesses:
+    return TwoProcesses(config, log)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -82,7 +82,7 @@ def redeem_all(stack: Stack, attempts: Sequence[tuple[str, str]]) -> Counter[int
     return Counter(answer.status_code for answer in answers)
 
 
-def wait_until_settled(pair: Pair) -> None:
+def wait_until_all_replied(pair: Pair) -> None:
     waiting = "SELECT id, attempts, last_error FROM vouchers_walletorder WHERE state = 'waiting'"
     wait_until(lambda: not rows(pair.vouchers, waiting), "end", 40, lambda: rows(pair.vouchers, waiting)[:3])
     assert not pair.proxy.waiting  # every fault has happened
@@ -139,7 +139,7 @@ def test_everyone_is_credited_once_through_a_network_that_loses_holds_cuts_and_r
         wait_until(lambda: pair.proxy.deliveries > delivered, "delivery", 40)
         kill_deliverer(pair.vouchers)
         statuses += rest.result()
-    wait_until_settled(pair)
+    wait_until_all_replied(pair)
 
     # then the limit is reached, and nobody has two places, however often they asked
     winners = rows(
@@ -166,11 +166,11 @@ def test_reversal_frees_its_place_when_the_wallet_has_agreed(pair: Pair) -> None
         for (redemption_id,) in reversed_now:
             answer = httpx.post(f"{pair.vouchers.url}/api/vouchers/redemptions/{redemption_id}/reverse")
             assert (answer.status_code, answer.json()["reversed_at"]) == (200, None)
-        wait_until_settled(pair)
+        wait_until_all_replied(pair)
     assert rows(pair.vouchers, "SELECT redeemed FROM vouchers_voucher WHERE code = 'SUMMER'") == [(LIMIT - 5,)]
     late = [("SUMMER", phone(user)) for user in range(USERS, USERS + 20)]
     assert redeem_all(pair.vouchers, late) == {200: 5, 404: 15}
-    wait_until_settled(pair)
+    wait_until_all_replied(pair)
     assert_books_agree(pair, CODES)
 
 
@@ -182,7 +182,7 @@ def test_redemptions_go_on_while_the_wallet_stands_still(pair: Pair) -> None:
         started = time.monotonic()
         assert httpx.get(f"{pair.vouchers.url}/api/profiles/{phone(1)}", timeout=10).status_code == 503
         assert time.monotonic() - started < 2
-    wait_until_settled(pair)
+    wait_until_all_replied(pair)
     assert_books_agree(pair, CODES | {"WINTER": Decimal(1)})
     ((user, balance),) = rows(pair.wallet, "SELECT phone_number, balance FROM vouchers_profile ORDER BY id LIMIT 1")
     wait_until(lambda: httpx.get(f"{pair.vouchers.url}/api/profiles/{user}").status_code == 200, "profile", 10)

@@ -13,7 +13,7 @@ from tests.acceptance.harness import Stack, started, wait_until
 TARGETS = ("web child", "postgres", "truth", "cache", "beat")
 ROUND_SECONDS = 240.0
 EARLIEST, LATEST = 0.05, 0.8  # shares of a round: the load sees each part come back, and rounds are a minute apart
-SETTLED_SECONDS = 10.0
+STEADY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ def _is_killed(stack: Stack, target: str, rng: random.Random) -> bool:
 
 
 def _victims(stack: Stack, target: str) -> list[int]:
-    """Those that run; children only of a part that has settled, as their death could end one that is starting."""
+    """Those that run; children only of a steady part, as their death could end one that is starting."""
     part, _, is_child = target.partition(" ")
     pids = stack.pids(part)
     if not is_child:
         return pids[:1]
-    return pids[1:] if pids and _age_seconds(pids[0]) > SETTLED_SECONDS else []
+    return pids[1:] if pids and _age_seconds(pids[0]) > STEADY_SECONDS else []
 
 
 def _age_seconds(pid: int) -> float:

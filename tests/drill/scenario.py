@@ -33,7 +33,7 @@ def run_drill(data_dir: Path, events: int, say: Say) -> list[str]:
             _lose_table(stack, acknowledged, say)
             _lose_database(stack, acknowledged, say)
         say(f"answers meanwhile: {dict(sorted(clients.statuses.items()))}")
-        _settle(stack)
+        _wait_until_projected(stack)
         broken = [f"{count} x {what}" for what, count in clients.violations.items()]
         broken += acknowledged.differences(stack.database_url, acknowledged.fresh(), is_all=True)
         say(f"RPO 0: {acknowledged.count():,} entries were acknowledged" if not broken else "RPO is not proved")
@@ -77,7 +77,7 @@ def _lose_database(stack: Stack, acknowledged: Acknowledged, say: Say) -> None:
     _, errors = migrated.communicate(timeout=WAIT_SECONDS)
     assert migrated.returncode == 0, errors
     say(f"database dropped, created and migrated after {seconds_since(started)}")
-    _settle(stack)
+    _wait_until_projected(stack)
     say(f"RTO of the dropped database: {seconds_since(started)}")
     _compare(stack, acknowledged)
 
@@ -85,12 +85,12 @@ def _lose_database(stack: Stack, acknowledged: Acknowledged, say: Say) -> None:
 def _compare(stack: Stack, acknowledged: Acknowledged) -> None:
     """With all that was acknowledged before; what clients append meanwhile may be there too."""
     fresh = acknowledged.fresh()
-    _settle(stack)
+    _wait_until_projected(stack)
     found = acknowledged.differences(stack.database_url, fresh, is_all=False)
     assert not found, found
 
 
-def _settle(stack: Stack) -> None:
+def _wait_until_projected(stack: Stack) -> None:
     """Until the live table has all that was in the log when this was asked."""
     truth = Redis.from_url(embedded_urls(stack.data_dir)["VALKEY_URL"])
     newest = truth.xinfo_stream("timestamp.command.v1")["last-generated-id"].decode()

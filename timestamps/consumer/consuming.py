@@ -10,7 +10,7 @@ from timestamps.errors import TableIsBroken
 from timestamps.locks import consumer_lease
 from timestamps.log import stream
 from timestamps.models import RecordTable, TableState
-from timestamps.records.advancing import STEP_ENTRIES, advance
+from timestamps.records.projecting import STEP_ENTRIES, project
 from timestamps.replay.replays import rebuild
 from timestamps.tables import create_record_table, drop_record_table
 
@@ -24,7 +24,7 @@ GATHER_SECONDS = 0.03  # entries of this long share a transaction
 def consume_log() -> int:
     """Bring the log into the live table until they are level, or for BUSY_SECONDS, unless another process does.
 
-    Returns: entries taken.
+    Returns: entries projected.
     Raises:  DatabaseError, RedisError: a store is away; the next call goes on from there.
     Source:  docs/timestamps.md.
     """
@@ -32,9 +32,9 @@ def consume_log() -> int:
     total = 0
     with consumer_lease() as is_mine:
         while is_mine:
-            taken = _step() or 0
-            total += taken
-            if taken < STEP_ENTRIES or time.monotonic() > until:
+            projected = _step() or 0
+            total += projected
+            if projected < STEP_ENTRIES or time.monotonic() > until:
                 break
     return total
 
@@ -48,15 +48,15 @@ def follow_log() -> bool:
     until = time.monotonic() + BUSY_SECONDS
     with consumer_lease() as is_mine:
         while is_mine and time.monotonic() < until:
-            taken = _step()
-            if taken is None or (taken < STEP_ENTRIES and not _gather()):
+            projected = _step()
+            if projected is None or (projected < STEP_ENTRIES and not _gather()):
                 return False
     return is_mine
 
 
 def _gather() -> bool:
     """Wait for the first entry that is to come, and for those right behind it; whether there is one."""
-    if not stream.await_entry(stream.persisted(), LINGER_SECONDS):
+    if not stream.await_entry(stream.high_water_mark(), LINGER_SECONDS):
         return False
     time.sleep(GATHER_SECONDS)
     return True
@@ -66,13 +66,13 @@ def _step() -> int | None:
     """One transaction's worth; None: the table must be rebuilt first."""
     table = RecordTable.objects.filter(state=TableState.LIVE).first() or begin_again()
     try:
-        taken = advance(table.number)
+        projected = project(table.number)
     except TableIsBroken:
         rebuild()
         return None
     table.refresh_from_db()
-    stream.raise_persisted(table.position)
-    return taken
+    stream.raise_high_water_mark(table.position)
+    return projected
 
 
 @transaction.atomic

@@ -56,35 +56,35 @@ def archive_waiting() -> int | None:
     with archiver_lease(wait_seconds=LEASE_WAIT_SECONDS) as is_mine:
         if not is_mine:
             return None
-        found = archive.current()
-        before = found.newest().total_entries
-        while (newest := found.newest()).last < through and _write_next(found, newest):
+        archive_ = archive.current()
+        before = archive_.newest().total_entries
+        while (newest := archive_.newest()).last < through and _write_next(archive_, newest):
             pass
         return newest.total_entries - before
 
 
 def write_due_segment() -> bool:
     """Write what waits as one segment when it is enough or old enough; whether it was."""
-    found = archive.current()
-    newest = found.newest()
-    return _is_due(found, newest) and _write_next(found, newest)
+    archive_ = archive.current()
+    newest = archive_.newest()
+    return _is_due(archive_, newest) and _write_next(archive_, newest)
 
 
-def _write_next(found: Archive, newest: Manifest) -> bool:
+def _write_next(archive_: Archive, newest: Manifest) -> bool:
     """Whether there was anything to write."""
     lines = _next_lines(newest.last, _segment_entries())
-    if lines and not found.is_begun():  # the first segment in a folder that is not mounted
+    if lines and not archive_.is_begun():  # the first segment in a folder that is not mounted
         raise ArchiveIsBroken("There is no archive at ARCHIVE_URL, and there was one. Is it mounted?")
     if lines:
-        _write_segment(found, newest, lines)
+        _write_segment(archive_, newest, lines)
     return bool(lines)
 
 
-def _is_due(found: Archive, newest: Manifest) -> bool:
+def _is_due(archive_: Archive, newest: Manifest) -> bool:
     waiting = _read_stream(newest.last, 1)
     if waiting and line_position(waiting[0]).age_seconds(time.time()) > settings.TIMESTAMPS_SEGMENT_SECONDS:
         return True
-    still_in_stream = newest.total_entries - found.total_through(stream.trimmed())
+    still_in_stream = newest.total_entries - archive_.total_through(stream.low_water_mark())
     in_stream = stream.length()
     return in_stream - still_in_stream >= _segment_entries()
 
@@ -106,26 +106,28 @@ def _next_lines(position: Position, limit: int) -> list[bytes]:
 def _read_stream(position: Position, limit: int) -> list[bytes]:
     lines = reading.read_stream_after(position, limit)
     if lines is None:
-        raise ArchiveIsBroken(f"The archive ends at {position}, and the stream begins only after {stream.trimmed()}.")
+        raise ArchiveIsBroken(
+            f"The archive ends at {position}, and the stream begins only after {stream.low_water_mark()}."
+        )
     return lines
 
 
-def _write_segment(found: Archive, previous: Manifest, lines: list[bytes]) -> None:
+def _write_segment(archive_: Archive, previous: Manifest, lines: list[bytes]) -> None:
     content = pack(lines)
-    manifest = manifest_of(found, previous, lines, content)
-    found.store.write(manifest.segment, content)
-    if found.store.read(manifest.segment) != content:
+    manifest = manifest_of(archive_, previous, lines, content)
+    archive_.store.write(manifest.segment, content)
+    if archive_.store.read(manifest.segment) != content:
         raise ArchiveIsBroken(f"Segment {manifest.segment} reads back other than it was written.")
     try:
-        found.store.write_once(manifest_name(manifest.number), manifest.dump())
+        archive_.store.write_once(manifest_name(manifest.number), manifest.dump())
     except FileExistsError:
         logger.warning("segment_written_by_another", extra={"number": manifest.number})
     else:
         logger.info("segment_written", extra={"segment": manifest.segment, "entries": manifest.entries})
-    _delete_orphans(found, manifest.number)
+    _delete_orphans(archive_, manifest.number)
 
 
-def manifest_of(found: Archive, previous: Manifest, lines: list[bytes], content: bytes) -> Manifest:
+def manifest_of(archive_: Archive, previous: Manifest, lines: list[bytes], content: bytes) -> Manifest:
     """Of a segment with these lines after ``previous``: always the same, to the byte."""
     sha256 = sha256_of(content)
     number = previous.number + 1
@@ -139,18 +141,18 @@ def manifest_of(found: Archive, previous: Manifest, lines: list[bytes], content:
         size=len(content),
         total_size=previous.total_size + len(content),
         sha256=sha256,
-        previous_sha256=chain_after(found, previous),
+        previous_sha256=chain_after(archive_, previous),
     )
 
 
-def chain_after(found: Archive, previous: Manifest) -> str:
-    return sha256_of(found.manifest_text(previous.number)) if previous.number else CHAIN_START
+def chain_after(archive_: Archive, previous: Manifest) -> str:
+    return sha256_of(archive_.manifest_text(previous.number)) if previous.number else CHAIN_START
 
 
-def _delete_orphans(found: Archive, number: int) -> None:
+def _delete_orphans(archive_: Archive, number: int) -> None:
     """Files of this number that its manifest does not name, and those never finished: no manifest ever will."""
-    kept = found.manifest(number).segment
-    found.store.delete_unfinished()
-    for name in found.store.names():
+    kept = archive_.manifest(number).segment
+    archive_.store.delete_unfinished()
+    for name in archive_.store.names():
         if name.startswith(f"{number:012d}-") and name != kept:
-            found.store.delete(name)
+            archive_.store.delete(name)

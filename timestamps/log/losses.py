@@ -59,7 +59,7 @@ def plan_repair() -> Plan:
         before = looked_at.manifest(number - 1)
         if _is_whole(looked_at, before, number):
             continue
-        if state.is_open and before.last >= (state.trimmed or START):
+        if state.is_open and before.last >= (state.low_water_mark or START):
             return plan._replace(again=range(number, newest + 1))
         _plan_for(looked_at, before, number, plan)
     _plan_end(looked_at, newest, state, plan)
@@ -72,7 +72,11 @@ def repair(plan: Plan) -> None:
     Raises: ArchiveIsBroken: the archive or the stream's mark is another than when the plan was made.
     """
     newest, state = _look()
-    if (newest, state.is_open, state.trimmed) != (plan.seen[0], plan.seen[1].is_open, plan.seen[1].trimmed):
+    if (newest, state.is_open, state.low_water_mark) != (
+        plan.seen[0],
+        plan.seen[1].is_open,
+        plan.seen[1].low_water_mark,
+    ):
         raise ArchiveIsBroken("Something was archived or trimmed meanwhile; try again.")
     written = Archive(settings.ARCHIVE_URL)
     for number in reversed(plan.again):
@@ -120,8 +124,8 @@ def _plan_for(looked_at: Archive, before: Manifest, number: int, plan: Plan) -> 
 
 
 def _plan_end(looked_at: Archive, newest: int, state: stream.State, plan: Plan) -> None:
-    """What the stream was trimmed through was archived; if it has no mark, and there is no archive, what was taken."""
-    through = state.trimmed or (START if looked_at.is_begun() else live_position())
+    """What the stream was trimmed through was archived; without mark and archive, what was projected was."""
+    through = state.low_water_mark or (START if looked_at.is_begun() else live_position())
     while (before := looked_at.manifest(newest)).last < through:
         newest += 1
         if manifest := _found_again(looked_at, before, newest):

@@ -2,7 +2,7 @@
 
 from timestamps.log import archive, stream
 from timestamps.log.lines import line_position
-from timestamps.log.opening import open_log
+from timestamps.log.recovery import recover_log
 from timestamps.types import Position
 
 
@@ -19,11 +19,11 @@ def read_after(position: Position, limit: int) -> list[bytes]:
         page = read_stream_after(position, limit - len(lines))
         if page is not None:
             return lines + page
-        found = archive.current()
-        if loss := found.loss_after(position):
+        archive_ = archive.current()
+        if loss := archive_.loss_after(position):
             position = loss.last
         else:
-            lines += found.read_after(position, limit - len(lines))
+            lines += archive_.read_after(position, limit - len(lines))
             position = line_position(lines[-1])
     return lines
 
@@ -31,6 +31,6 @@ def read_after(position: Position, limit: int) -> list[bytes]:
 def read_stream_after(position: Position, limit: int) -> list[bytes] | None:
     """The same from the stream alone; None where the next entry has left it."""
     found = stream.read_after(position, limit)
-    if found is None and (open_log() or position >= stream.trimmed()):  # opened meanwhile, here or by another
+    if found is None and (recover_log() or position >= stream.low_water_mark()):  # it has recovered meanwhile
         found = stream.read_after(position, limit)
     return found

@@ -1,12 +1,12 @@
 """The newer part of the log, a stream in the truth Valkey, and the marks beside it: everything that touches their keys.
 
-The stream is the log. Beside it are two positions that only rise: ``persisted``, through which the live table had
-everything, and ``trimmed``, through which the stream has lost its entries to the archive. Below ``trimmed`` a range of
-the stream is silently empty, so whoever reads a range reads the mark in the same moment, and the script that trims sets
-it.
+The stream is the log. Beside it are two positions that only rise: the high-water mark (key ``persisted``), through
+which the live table had everything, and the low-water mark (key ``trimmed``), through which the stream has lost its
+entries to the archive. Below that a range of the stream is silently empty, so whoever reads a range reads the mark in
+the same moment, and the script that trims sets it.
 
-A store that starts may be an empty one or an older copy, so its marks count only when it was opened since
-(``opening.py``): the key ``life`` then has the ``run_id`` of its server, which no copy of it has in another process.
+A store that starts may be an empty one or an older copy, so its marks count only when it has recovered since
+(``recovery.py``): the key ``life`` then has the ``run_id`` of its server, which no copy of it has in another process.
 
 Each function is one command or script call, so it happens wholly or not at all.
 """
@@ -35,21 +35,21 @@ QUICK_ENTRIES = 1_000  # of one append: some 10 ms of an idle server, more than 
 
 
 class Tail(NamedTuple):
-    """The stream at one moment: its mark, its entries, and how many of them come after a position, up to a limit."""
+    """The stream at one moment: low-water mark, entries, and how many of them come after a position, up to a limit."""
 
-    trimmed: Position
+    low_water_mark: Position
     entries: int
     after: int
 
 
 class State(NamedTuple):
-    """What a store knows of itself. ``is_open``: it was opened since it started; ``last``: no entry comes at or before.
+    """A store of itself. ``is_open``: it has recovered since it started; ``last``: no entry comes at or before.
 
-    ``trimmed`` is None in one that is fresh or came back empty.
+    ``low_water_mark`` is None in one that is fresh or came back empty.
     """
 
     is_open: bool
-    trimmed: Position | None
+    low_water_mark: Position | None
     last: Position
 
 
@@ -66,20 +66,20 @@ def append_submissions(submissions: Sequence[tuple[str, Submission]]) -> list[by
         settings.IDEMPOTENCY_TTL_SECONDS,
         settings.TIMESTAMPS_MAX_MARKS,
     ]
-    for random, (event_timestamps, correlation_id, mark) in submissions:
-        arguments += (*(mark or (b"", b"")), random, correlation_id, ",".join(event_timestamps))
+    for random, (event_timestamps, correlation_id, idempotency) in submissions:
+        arguments += (*(idempotency or (b"", b"")), random, correlation_id, ",".join(event_timestamps))
     entries = sum(len(submission.event_timestamps) for _, submission in submissions)
     store = valkey.patient_truth() if entries > QUICK_ENTRIES else valkey.truth()
     return cast(list[bytes], run("append", *arguments, store=store))
 
 
 def find_waiting(positions: Sequence[Position]) -> tuple[Position, list[dict[str, str] | None]]:
-    """``persisted``, and the fields of the entry at each position after it, in order and of one moment.
+    """The high-water mark, and the fields of the entry at each position after it, in order and of one moment.
 
     Raises: RedisError.
     """
-    persisted, found = cast(tuple[bytes, list[list[bytes] | None]], run("find", *map(str, positions)))
-    return Position.parse(persisted.decode()), [_fields(entry) if entry else None for entry in found]
+    high_mark, found = cast(tuple[bytes, list[list[bytes] | None]], run("find", *map(str, positions)))
+    return Position.parse(high_mark.decode()), [_fields(entry) if entry else None for entry in found]
 
 
 def read_after(position: Position, limit: int) -> list[bytes] | None:
@@ -87,8 +87,8 @@ def read_after(position: Position, limit: int) -> list[bytes] | None:
 
     None too in a store that is not open: nobody knows how far it reaches. Raises RedisError.
     """
-    mark, found = _read_patiently(position, limit)
-    return None if mark is None or position < _position(mark) else dump_found(found)
+    low_mark, found = _read_patiently(position, limit)
+    return None if low_mark is None or position < _position(low_mark) else dump_found(found)
 
 
 def await_entry(position: Position, seconds: float) -> bool:
@@ -99,23 +99,23 @@ def await_entry(position: Position, seconds: float) -> bool:
     return bool(valkey.truth().xread({stream_key(): str(position)}, count=1, block=round(1_000 * seconds)))
 
 
-def persisted() -> Position:
+def high_water_mark() -> Position:
     """Through which the live table had everything, once. Raises RedisError."""
     return _position(valkey.truth().get(prefix() + "persisted"))
 
 
-def raise_persisted(through: Position) -> None:
+def raise_high_water_mark(through: Position) -> None:
     """Does nothing where the mark is there already. Raises RedisError."""
     run("persist", str(through))
 
 
-def trimmed() -> Position:
+def low_water_mark() -> Position:
     """Through which the stream has lost its entries to the archive. Raises RedisError."""
     return _position(valkey.truth().get(prefix() + "trimmed"))
 
 
 def trim(through: Position) -> None:
-    """Remove the entries up to a position, which the archive has, and set the mark. Raises RedisError.
+    """Remove the entries up to a position, which the archive has, and raise the low-water mark. Raises RedisError.
 
     Does nothing in a store that is not open.
     """
@@ -124,18 +124,18 @@ def trim(through: Position) -> None:
 
 def state() -> State:
     """Raises RedisError."""
-    is_open, trimmed, last = cast(tuple[int, bytes, bytes], run("state"))
-    return State(bool(is_open), _position(trimmed) if trimmed else None, _position(last))
+    is_open, low_mark, last = cast(tuple[int, bytes, bytes], run("state"))
+    return State(bool(is_open), _position(low_mark) if low_mark else None, _position(last))
 
 
-def open_store(archived: Position, taken: Position) -> bool:
+def recover(archived: Position, projected: Position) -> bool:
     """Let a store that has started be the log again; whether it was not open. Raises RedisError.
 
     Args:
         archived: where the archive ends. What the store lacks of it, readers take from there.
-        taken: through which the live table has everything. What is appended comes after both.
+        projected: through which the live table has everything. What is appended comes after both.
     """
-    return bool(run("open", str(archived), str(archived.after()), str(max(archived, taken))))
+    return bool(run("recover", str(archived), str(archived.after()), str(max(archived, projected))))
 
 
 def oldest_after(position: Position) -> Position | None:
@@ -155,8 +155,8 @@ def tail(position: Position, limit: int = TAIL_ENTRIES) -> Tail:
         pipeline.get(prefix() + "trimmed")
         pipeline.xlen(stream_key())
         pipeline.xrange(stream_key(), min=f"({position}", count=limit)
-        trimmed, entries, after = pipeline.execute()
-    return Tail(_position(trimmed), int(entries), len(after))
+        low_mark, entries, after = pipeline.execute()
+    return Tail(_position(low_mark), int(entries), len(after))
 
 
 def run(script: str, *arguments: Any, store: Redis | None = None) -> Any:
@@ -174,7 +174,7 @@ def _read_patiently(position: Position, limit: int) -> tuple[bytes | None, Found
 
 
 def _read(position: Position, limit: int) -> tuple[bytes | None, Found]:
-    """``trimmed``, if the store is open, and a range, of one moment.
+    """The low-water mark, if the store is open, and a range, of one moment.
 
     Not a script: the range would take six times as long in one. Answers are taken as they come: a dict for each entry
     would cost as much as the rest of it.
@@ -184,8 +184,8 @@ def _read(position: Position, limit: int) -> tuple[bytes | None, Found]:
         pipeline.info("server")
         pipeline.mget(prefix() + "life", prefix() + "trimmed")
         pipeline.xrange(stream_key(), min=f"({position}", count=limit)
-        server, (life, mark), found = pipeline.execute()
-    return mark if life and b"run_id:%b\r\n" % life in server else None, found
+        server, (life, low_mark), found = pipeline.execute()
+    return low_mark if life and b"run_id:%b\r\n" % life in server else None, found
 
 
 def stream_key() -> str:

@@ -27,26 +27,26 @@ def trim_segment() -> bool:
     Raises:  ArchiveIsBroken: it is not in the archive as the stream has it, so it stays in the stream.
         ArchiveUnavailable, DatabaseError, RedisError.
     """
-    found, trimmed = archive.current(), stream.trimmed()
-    manifest = found.first_after(trimmed)
+    found, low_mark = archive.current(), stream.low_water_mark()
+    manifest = found.first_after(low_mark)
     if manifest is None or manifest.last > _needed_from():
         return False
     if Archive(settings.ARCHIVE_URL).manifest(manifest.number) != manifest:
         raise ArchiveIsBroken(f"Manifest {manifest.number} is not the one that was written.")
     check_segment(found, manifest)
-    compare_with_stream(trimmed, manifest, found.checked_lines(manifest))
+    compare_with_stream(low_mark, manifest, found.checked_lines(manifest))
     stream.trim(manifest.last)
     return True
 
 
-def check_segment(found: Archive, manifest: Manifest) -> None:
+def check_segment(archive_: Archive, manifest: Manifest) -> None:
     """Raises ArchiveIsBroken: the manifest does not go on where the one before it ends."""
-    before = found.manifest(manifest.number - 1)
+    before = archive_.manifest(manifest.number - 1)
     check_place(before, manifest)
     if (
         manifest.number > 1
         and not before.is_lost
-        and manifest.previous_sha256 != sha256_of(found.manifest_text(before.number))
+        and manifest.previous_sha256 != sha256_of(archive_.manifest_text(before.number))
     ):
         raise ArchiveIsBroken(
             f"Manifest {before.number} is not the one that manifest {manifest.number} was made after."
@@ -61,10 +61,10 @@ def check_place(before: Manifest, manifest: Manifest) -> None:
         raise ArchiveIsBroken(f"Manifest {manifest.number} does not go on where manifest {before.number} ends.")
 
 
-def compare_with_stream(trimmed: Position, manifest: Manifest, lines: list[bytes]) -> None:
+def compare_with_stream(low_mark: Position, manifest: Manifest, lines: list[bytes]) -> None:
     """The segment may have more: a stream that was restored lacks what came after its backup."""
     archived = iter(lines)
-    if not all(line in archived for line in _stream_lines(trimmed, manifest.last)):
+    if not all(line in archived for line in _stream_lines(low_mark, manifest.last)):
         raise ArchiveIsBroken(f"Segment {manifest.segment} lacks entries that the stream has.")
 
 

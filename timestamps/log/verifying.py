@@ -37,47 +37,47 @@ def verify_log(tell: Callable[[int, int], None] = lambda done, total: None) -> V
     Source:  docs/timestamps.md.
     """
     tail = stream.tail(START, 1)
-    found = Archive(settings.ARCHIVE_URL)  # which has read nothing yet
-    newest, archived = found.newest_listed(), 0
+    archive_ = Archive(settings.ARCHIVE_URL)  # which has read nothing yet
+    newest, archived = archive_.newest_listed(), 0
     problems: list[str] = []
     for number in range(1, newest + 1):
         try:
-            archived += _check(found, number)
+            archived += _check(archive_, number)
         except ArchiveIsBroken as error:
             problems.append(error.detail)
         tell(number, newest)
     if problems:
         return Verdict(newest, archived, tail.entries, problems, [])
     try:
-        in_both = _check_touch(found, tail.trimmed)
+        in_both = _check_touch(archive_, tail.low_water_mark)
     except ArchiveIsBroken as error:
         return Verdict(newest, archived, tail.entries, [error.detail], [])
-    return Verdict(newest, archived, max(0, tail.entries - in_both), [], found.losses())
+    return Verdict(newest, archived, max(0, tail.entries - in_both), [], archive_.losses())
 
 
-def _check(found: Archive, number: int) -> int:
+def _check(archive_: Archive, number: int) -> int:
     """How many entries the segment has. Raises ArchiveIsBroken."""
-    manifest = found.manifest(number)
+    manifest = archive_.manifest(number)
     if manifest.number != number:
         raise ArchiveIsBroken(f"Manifest {number} says that it is manifest {manifest.number}.")
-    check_segment(found, manifest)
+    check_segment(archive_, manifest)
     if manifest.is_lost:
         return 0
-    positions = map(line_position, found.checked_lines(manifest))
+    positions = map(line_position, archive_.checked_lines(manifest))
     if not all(before < after for before, after in pairwise(positions)):
         raise ArchiveIsBroken(f"Segment {manifest.segment} is not in the log's order.")
     return manifest.entries
 
 
-def _check_touch(found: Archive, trimmed: Position) -> int:
+def _check_touch(archive_: Archive, low_mark: Position) -> int:
     """How many entries both have. Raises ArchiveIsBroken: between archive and stream something is missing."""
-    newest = found.newest()
-    if newest.last < trimmed:
-        raise ArchiveIsBroken(f"The archive ends at {newest.last}, and the stream begins only after {trimmed}.")
-    holder = found.first_after(trimmed)
-    if holder and found.manifest(holder.number - 1).last != trimmed:
-        raise ArchiveIsBroken(f"The stream was trimmed through {trimmed}, which is no segment's end.")
+    newest = archive_.newest()
+    if newest.last < low_mark:
+        raise ArchiveIsBroken(f"The archive ends at {newest.last}, and the stream begins only after {low_mark}.")
+    holder = archive_.first_after(low_mark)
+    if holder and archive_.manifest(holder.number - 1).last != low_mark:
+        raise ArchiveIsBroken(f"The stream was trimmed through {low_mark}, which is no segment's end.")
     for number in range(holder.number if holder else newest.number + 1, newest.number + 1):
-        manifest = found.manifest(number)
-        compare_with_stream(found.manifest(number - 1).last, manifest, found.checked_lines(manifest))
-    return newest.total_entries - found.total_through(trimmed)
+        manifest = archive_.manifest(number)
+        compare_with_stream(archive_.manifest(number - 1).last, manifest, archive_.checked_lines(manifest))
+    return newest.total_entries - archive_.total_through(low_mark)

@@ -1,1 +1,1 @@
-"""Tables of records: what the log has, decoded, and what no table could take."""
+"""Projections of the log: what it has, decoded, and dead letters, which no projection could take."""

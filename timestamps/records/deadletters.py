@@ -1,4 +1,4 @@
-"""Entries that a table could not take: kept with the reason, out of everybody's way until ``settling.py`` is done."""
+"""Entries that a projection could not take: kept with the reason, out of the way until ``resolving.py`` is done."""
 
 import json
 import logging
@@ -13,14 +13,14 @@ logger = logging.getLogger(__name__)
 
 LOGGED_LETTERS = 100  # of one batch: lines for 5,000 take longer than all the rest of it
 
-_BURY = """
+_KEEP = """
 INSERT INTO timestamps_deadletter (position_ms, position_seq, command_id, fields, reason, state, created_at)
 SELECT *, 'waiting', now() FROM unnest(%s::bigint[], %s::bigint[], %s::uuid[], %s::text[], %s::text[])
 ON CONFLICT (position_ms, position_seq) DO UPDATE SET reason = EXCLUDED.reason, state = EXCLUDED.state
 """
 
 
-def bury(broken: Sequence[tuple[Entry, str]]) -> None:
+def keep_dead_letters(broken: Sequence[tuple[Entry, str]]) -> None:
     """Make dead letters of entries with their reasons; inside the transaction that moves the position past them.
 
     A reader finds the letter in the statement that finds no record, so an id that was handed out is never 404.
@@ -30,7 +30,7 @@ def bury(broken: Sequence[tuple[Entry, str]]) -> None:
     broken = sorted(broken)  # by position, as all lock letters
     columns = zip(*map(_row, broken), strict=True)
     with connection.cursor() as cursor:
-        cursor.execute(_BURY, [list(column) for column in columns])
+        cursor.execute(_KEEP, [list(column) for column in columns])
     for entry, reason in broken[:LOGGED_LETTERS]:
         fields = {"position": str(entry.position), "reason": reason, "fields": json.dumps(entry.fields)}
         logger.error("dead_letter", extra=fields)

@@ -1,4 +1,4 @@
-"""Rows of tables of records, any of which may be dropped, or be the live one no longer, by the time it is asked."""
+"""Rows of projections, any of which may be dropped, or be the live one no longer, by the time it is asked."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -1,1 +1,1 @@
-"""Building a table of records from the log beside the live one."""
+"""Building a projection of the log beside the live one."""

@@ -12,7 +12,7 @@ from timestamps.livetable import live_table
 from timestamps.log import archive, reading, stream
 from timestamps.log.lines import line_position
 from timestamps.models import RecordTable, TableState
-from timestamps.records.advancing import STEP_ENTRIES
+from timestamps.records.projecting import STEP_ENTRIES
 from timestamps.tables import record_table
 from timestamps.types import START, Position
 
@@ -20,8 +20,8 @@ _COUNT = "SELECT count(*), count(*) FILTER (WHERE (position_ms, position_seq) <=
 
 
 def counts_are_proved(number: int) -> bool:
-    """The table took every entry that the log has from the replay's beginning up to its position, it has every record
-    that it was given, and of what it copied as many as the live table.
+    """The table projected every entry that the log has from the replay's beginning up to its position, it has every
+    record that it was given, and of what it copied as many as the live table.
 
     Returns: False when the log is too far ahead again to tell.
     Raises:  ReplayRefused: some are missing, or there are too many; NoLiveTable.
@@ -45,7 +45,7 @@ def counts_are_proved(number: int) -> bool:
 
 def entries_before(beginning: Position) -> int:
     """How many entries the log has through a replay's beginning. It reads what the stream still has of them."""
-    at = stream.trimmed()
+    at = stream.low_water_mark()
     total = archive.current().entries_through(min(at, beginning))
     while at < beginning and (page := reading.read_after(at, STEP_ENTRIES)):
         total += bisect_right(page, beginning, key=line_position)
@@ -55,16 +55,16 @@ def entries_before(beginning: Position) -> int:
 
 def entries_through(position: Position) -> int | None:
     """How many entries the log has up to a position near its end, wherever they are; None when it is not near."""
-    trimmed, in_stream, after = stream.tail(position)
+    low_mark, in_stream, after = stream.tail(position)
     if after == stream.TAIL_ENTRIES:
         return None
-    return archive.current().entries_through(trimmed) + in_stream - after
+    return archive.current().entries_through(low_mark) + in_stream - after
 
 
 def entries_in_log() -> int:
     """Of archive and stream together."""
-    trimmed, in_stream, _ = stream.tail(START, 1)
-    return archive.current().entries_through(trimmed) + in_stream
+    low_mark, in_stream, _ = stream.tail(START, 1)
+    return archive.current().entries_through(low_mark) + in_stream
 
 
 def copied_table(table: RecordTable) -> RecordTable:
@@ -76,7 +76,7 @@ def copied_table(table: RecordTable) -> RecordTable:
 
 
 def _see_one_moment() -> None:
-    """Instead of a lock on the row: counting takes minutes, and opening the store, retries and cancelling need it."""
+    """Instead of a lock on the row: counting takes minutes, and recovery, retries and cancelling need it."""
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 

@@ -1,9 +1,9 @@
 """Building a table from the log beside the live one, and making it the live one.
 
-First the records before the replay's beginning are copied, in slices by id; then the log is taken from there on, from
-archive and stream in turns. When the table is level with the log, its counts are proved. Then the consumer is held up
-for the last entries, and the pointer moves in one transaction. Each step is committed with where it ended, so whoever
-comes after a death goes on from there.
+First the records before the replay's beginning are copied, in slices by id; then the log is projected from there on,
+from archive and stream in turns. When the table is level with the log, its counts are proved. Then the consumer is held
+up for the last entries, and the pointer moves in one transaction. Each step is committed with where it ended, so
+whoever comes after a death goes on from there.
 """
 
 import logging
@@ -18,8 +18,8 @@ from timestamps.livetable import live_of
 from timestamps.locks import consumer_lease, lock_table, lock_tables, replay_lease
 from timestamps.log import stream
 from timestamps.models import RecordTable, TableState
-from timestamps.records.advancing import STEP_ENTRIES, advance, is_whole
-from timestamps.records.settling import settle_dead_letters, waiting_command_ids
+from timestamps.records.projecting import STEP_ENTRIES, is_whole, project
+from timestamps.records.resolving import resolve_dead_letters, waiting_command_ids
 from timestamps.replay.proving import copied_table, counts_are_proved
 from timestamps.replay.replays import give_up, running_replay
 from timestamps.tables import ids_in, record_table
@@ -79,7 +79,7 @@ def _try_step(table: RecordTable) -> bool:
 def _step(table: RecordTable) -> None:
     if not table.is_copied:
         copy_slice(table.number)
-    elif advance(table.number) < STEP_ENTRIES and counts_are_proved(table.number):
+    elif project(table.number) < STEP_ENTRIES and counts_are_proved(table.number):
         switch(table.number)
 
 
@@ -98,19 +98,19 @@ def copy_slice(number: int) -> None:
 
 
 def switch(number: int) -> bool:
-    """Hold the consumer up, take the last entries, and make the table the live one; whether the consumer gave way."""
+    """Hold the consumer up, project the last entries, and make the table live; whether the consumer gave way."""
     _catch_up(number)  # with what came while counts were proved, so that the consumer is held up for a moment only
     with consumer_lease(wait_seconds=HOLD_UP_SECONDS) as is_mine:
         if is_mine:
             _catch_up(number)
             _change_over(number)
     if is_mine:
-        settle_dead_letters()
+        resolve_dead_letters()
     return is_mine
 
 
 def _catch_up(number: int) -> None:
-    while advance(number) == STEP_ENTRIES:
+    while project(number) == STEP_ENTRIES:
         pass
 
 
@@ -126,7 +126,7 @@ def _change_over(number: int) -> None:
         live.save(update_fields=["state", "retired_at"])
         building.state, building.live_at, building.error = TableState.LIVE, timezone.now(), ""
         building.save(update_fields=["state", "live_at", "error"])
-    stream.raise_persisted(building.position)
+    stream.raise_high_water_mark(building.position)
     logger.warning("table_switched", extra={"table": number, "before": live.number, "records": building.records})
 
 

@@ -1,6 +1,6 @@
 """Replays as rows: beginning one, giving it up, and dropping tables that readers have left.
 
-A replay is the table of records that it builds beside the live one. There is one at a time, and whoever works on it
+A replay is the projection that it builds beside the live one. There is one at a time, and whoever works on it
 (``replaying.py``) may die anywhere.
 """
 

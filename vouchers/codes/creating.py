@@ -8,8 +8,8 @@ from typing import Any
 from django.db import connection, transaction
 
 from common.stores.sqlfiles import load_sql
+from vouchers.admission.shared import clear_flags
 from vouchers.errors import VoucherExists
-from vouchers.gate.shared import reopen_gate
 from vouchers.types import VoucherState, VoucherTerms
 
 _SQL = load_sql(Path(__file__).parents[1] / "sql" / "vouchers.sql")
@@ -23,11 +23,11 @@ def create_vouchers(wanted: list[VoucherTerms]) -> list[VoucherState | VoucherEx
     Returns: N outcomes in the order of ``wanted``; VoucherExists: what there is was not changed.
     Source:  docs/vouchers.md.
     """
-    first = {terms.code: place for place, terms in reversed(list(enumerate(wanted)))}
-    made = {state.code: state for state in insert_vouchers([wanted[place] for place in first.values()])}
+    first = {terms.code: index for index, terms in reversed(list(enumerate(wanted)))}
+    made = {state.code: state for state in insert_vouchers([wanted[index] for index in first.values()])}
     return [
-        made[terms.code] if terms.code in made and first[terms.code] == place else VoucherExists(terms.code)
-        for place, terms in enumerate(wanted)
+        made[terms.code] if terms.code in made and first[terms.code] == index else VoucherExists(terms.code)
+        for index, terms in enumerate(wanted)
     ]
 
 
@@ -35,7 +35,7 @@ def insert_vouchers(wanted: Collection[VoucherTerms], generation_id: int | None 
     """Those of ``wanted`` whose code was free, as they are now; no code may repeat."""
     with transaction.atomic(savepoint=False):
         made = _insert(list(wanted), generation_id)
-        transaction.on_commit(partial(reopen_gate, {state.code: FIRST_REVISION for state in made}))
+        transaction.on_commit(partial(clear_flags, {state.code: FIRST_REVISION for state in made}))
     return made
 
 

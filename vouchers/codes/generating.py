@@ -1,8 +1,8 @@
 """Many vouchers with random codes at once, made by workers.
 
-An order is a row before it is work. A worker inserts a slice of its vouchers in one transaction with the count of what
-exists, so one that is killed leaves whole slices, and the next one goes on behind them. Orders that have failed before
-come after all others.
+A generation, a batch of codes, is a row before it is work. A worker inserts a slice of its vouchers in one transaction
+with the count of what exists, so one that is killed leaves whole slices, and the next one goes on behind them. Those
+that have failed before come after all others.
 """
 
 import logging
@@ -14,12 +14,11 @@ from math import inf
 import structlog
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from jobs.pieces import MAX_ATTEMPTS, Pieces
 from jobs.waking import wake
 from vouchers.codes.creating import insert_vouchers
-from vouchers.errors import GenerationEnded, GenerationNotFound
+from vouchers.codes.states import end_generation
 from vouchers.jobs import GENERATE
 from vouchers.locks import generation_lease, lock_generation
 from vouchers.models import Generation, GenerationStatus
@@ -33,11 +32,11 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # without I, L, O and U, which ar
 RANDOM_CHARACTERS = 13  # of 5 bits each: 65 bits, so a guess finds one of a million codes once in 3.7e13 tries
 
 
-def order_generation(count: int, terms: VoucherTerms) -> GenerationState:
+def submit_generation(count: int, terms: VoucherTerms) -> GenerationState:
     """Have ``count`` vouchers made; ``terms.code`` is what their codes begin with."""
     context = structlog.contextvars.get_contextvars()
     with transaction.atomic():
-        ordered = Generation.objects.create(
+        generation = Generation.objects.create(
             count=count,
             prefix=terms.code,
             amount=terms.amount,
@@ -47,22 +46,7 @@ def order_generation(count: int, terms: VoucherTerms) -> GenerationState:
             correlation_id=context.get("correlation_id") or "",
         )
         transaction.on_commit(partial(wake, GENERATE))
-    return generation_state(ordered)
-
-
-def cancel_generation(generation_id: int) -> GenerationState:
-    """Stop making vouchers; those that exist stay.
-
-    Raises: GenerationNotFound; GenerationEnded.
-    """
-    with transaction.atomic():
-        ordered = lock_generation(generation_id)
-        if ordered is None:
-            raise GenerationNotFound(generation_id)
-        if ordered.status != GenerationStatus.RUNNING:
-            raise GenerationEnded(generation_id, ordered.status)
-        _end(ordered, GenerationStatus.CANCELLED)
-    return generation_state(ordered)
+    return generation_state(generation)
 
 
 class _Slices(Pieces[Generation]):
@@ -91,7 +75,7 @@ SLICES = _Slices()
 
 
 def generate_vouchers(seconds: float = inf) -> bool:
-    """Make vouchers that are ordered, for about ``seconds``.
+    """Make vouchers of generations that run, for about ``seconds``.
 
     Returns, Raises: as ``Pieces.work_through``; whole slices are there.
     """
@@ -99,46 +83,41 @@ def generate_vouchers(seconds: float = inf) -> bool:
 
 
 def _make_slice(generation_id: int) -> None:
-    """The order is locked after the work, so that it can be cancelled meanwhile; the slice is undone then."""
+    """The generation is locked after the work, so that it can be cancelled meanwhile; the slice is undone then."""
     before = Generation.objects.get(pk=generation_id)
     wanted = {code: _terms(before, code) for code in _codes(before)}
     made = len(insert_vouchers(wanted.values(), generation_id))  # a code that was taken is made up for
-    ordered = _lock_running(generation_id)
-    if ordered is None or ordered.made != before.made:
+    generation = _lock_running(generation_id)
+    if generation is None or generation.made != before.made:
         transaction.set_rollback(True)
         return
-    ordered.made += made
-    ordered.attempts = 0
-    ordered.save(update_fields=["made", "attempts"])
-    if ordered.made == ordered.count:
-        _end(ordered, GenerationStatus.DONE)
+    generation.made += made
+    generation.attempts = 0
+    generation.save(update_fields=["made", "attempts"])
+    if generation.made == generation.count:
+        end_generation(generation, GenerationStatus.DONE)
 
 
 def _give_up(generation_id: int) -> None:
-    ordered = _lock_running(generation_id)
-    if ordered is not None:
-        ordered.error = f"Gave up after {MAX_ATTEMPTS} attempts; the log says why, unless their workers were killed."
-        _end(ordered, GenerationStatus.FAILED)
+    generation = _lock_running(generation_id)
+    if generation is not None:
+        generation.error = f"Gave up after {MAX_ATTEMPTS} attempts; the log says why, unless their workers were killed."
+        end_generation(generation, GenerationStatus.FAILED)
         logger.error("generation_given_up", extra={"generation": generation_id})
 
 
 def _lock_running(generation_id: int) -> Generation | None:
-    ordered = lock_generation(generation_id)
-    return ordered if ordered is not None and ordered.status == GenerationStatus.RUNNING else None
+    generation = lock_generation(generation_id)
+    return generation if generation is not None and generation.status == GenerationStatus.RUNNING else None
 
 
-def _end(ordered: Generation, status: GenerationStatus) -> None:
-    ordered.status, ordered.finished_at = status, timezone.now()
-    ordered.save(update_fields=["status", "error", "finished_at"])
-
-
-def _codes(ordered: Generation) -> list[str]:
-    return [ordered.prefix + random_code() for _ in range(min(SLICE, ordered.count - ordered.made))]
+def _codes(generation: Generation) -> list[str]:
+    return [generation.prefix + random_code() for _ in range(min(SLICE, generation.count - generation.made))]
 
 
 def random_code() -> str:
     return "".join(ALPHABET[byte & 31] for byte in secrets.token_bytes(RANDOM_CHARACTERS))
 
 
-def _terms(ordered: Generation, code: str) -> VoucherTerms:
-    return VoucherTerms(code, ordered.amount, ordered.limit, ordered.starts_at, ordered.expires_at)
+def _terms(generation: Generation, code: str) -> VoucherTerms:
+    return VoucherTerms(code, generation.amount, generation.limit, generation.starts_at, generation.expires_at)

@@ -4,8 +4,8 @@ from functools import partial
 
 from django.db import transaction
 
+from vouchers.admission.shared import clear_flags
 from vouchers.errors import LimitBelowRedeemed, VoucherNotFound
-from vouchers.gate.shared import reopen_gate
 from vouchers.locks import lock_vouchers
 from vouchers.models import LimitChangeRecord, Voucher
 from vouchers.selectors import state_of
@@ -28,7 +28,7 @@ def change_limits(changes: list[LimitChange]) -> list[VoucherState | VoucherNotF
         changed = {record.voucher.code: record.voucher for record in records}
         Voucher.objects.bulk_update(changed.values(), ["limit", "revision"])
         revisions = {code: voucher.revision for code, voucher in changed.items()}
-        transaction.on_commit(partial(reopen_gate, revisions))
+        transaction.on_commit(partial(clear_flags, revisions))
     return outcomes
 
 

@@ -1,4 +1,4 @@
--- When all guesses of a guesser are paid, in microseconds of this clock. Each costs a share of a window.
+-- When all failed attempts of a subject are paid, in microseconds of this clock. Each costs a share of a window.
 
 local EPOCH = 1767225600 -- 2026, so that a double holds fractions of a microsecond
 

@@ -18,11 +18,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from common.errors import FloodgateError
-from common.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotencyMark, Replayed
+from common.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotencyRecord, Replayed
 from common.stores.prepared import Prepared
 from common.stores.sqlfiles import load_sql
 from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
-from vouchers.locks import take_marks
+from vouchers.locks import lock_keys
 from vouchers.metrics import count_outcomes
 from vouchers.types import Redeem, Redeemed
 from vouchers.wallet.choice import wallets
@@ -52,58 +52,62 @@ class _Row(NamedTuple):
 def redeem_vouchers(wanted: list[Redeem]) -> list[Outcome]:
     """Give each user one place of each voucher they ask for, and credit them, as long as there are places.
 
-    Args:    wanted: N, the first to arrive first; codes, users and marks may repeat.
+    Args:    wanted: N, the first to arrive first; codes, users and idempotency records may repeat.
     Returns: N outcomes in the order of ``wanted``. AlreadyRedeemed carries the user's redemption. VoucherUnavailable:
              unknown, not started, expired or used up. IdempotencyKeyInUse, IdempotencyKeyReused: nothing was done.
     Raises:  DatabaseError: nothing was done, or all of it when the connection broke before the answer came.
     Source:  docs/vouchers.md.
     """
-    outcomes = _redeem_marked(wanted) if any(item.mark for item in wanted) else _give_places(wanted)
+    outcomes = _redeem_with_keys(wanted) if any(item.idempotency for item in wanted) else _give_places(wanted)
     count_outcomes(outcomes)
     return outcomes
 
 
 @transaction.atomic
-def _redeem_marked(wanted: list[Redeem]) -> list[Outcome]:
+def _redeem_with_keys(wanted: list[Redeem]) -> list[Outcome]:
     leaders = _leaders(wanted)
-    taken = take_marks(leaders)
-    doing = [place for place, item in enumerate(wanted) if item.mark is None or _leads(leaders, taken, item, place)]
-    done = dict(zip(doing, _give_places([wanted[place] for place in doing]), strict=True)) if doing else {}
-    return [done[place] if place in done else _follow(item, leaders, done) for place, item in enumerate(wanted)]
+    taken = lock_keys(leaders)
+    doing = [
+        index for index, item in enumerate(wanted) if item.idempotency is None or _leads(leaders, taken, item, index)
+    ]
+    done = dict(zip(doing, _give_places([wanted[index] for index in doing]), strict=True)) if doing else {}
+    return [done[index] if index in done else _follow(item, leaders, done) for index, item in enumerate(wanted)]
 
 
-def _leaders(wanted: Sequence[Redeem]) -> dict[IdempotencyMark, int]:
-    """The first place of each key; others with the same digest follow it."""
-    by_digest: dict[bytes, tuple[IdempotencyMark, int]] = {}
-    for place, item in enumerate(wanted):
-        if item.mark is not None:
-            by_digest.setdefault(item.mark.digest, (item.mark, place))
+def _leaders(wanted: Sequence[Redeem]) -> dict[IdempotencyRecord, int]:
+    """The index of the first item of each key; others with the same digest follow it."""
+    by_digest: dict[bytes, tuple[IdempotencyRecord, int]] = {}
+    for index, item in enumerate(wanted):
+        if item.idempotency is not None:
+            by_digest.setdefault(item.idempotency.digest, (item.idempotency, index))
     return dict(by_digest.values())
 
 
-def _leads(leaders: dict[IdempotencyMark, int], taken: set[IdempotencyMark], item: Redeem, place: int) -> bool:
-    return item.mark in taken and leaders.get(item.mark) == place
+def _leads(leaders: dict[IdempotencyRecord, int], taken: set[IdempotencyRecord], item: Redeem, index: int) -> bool:
+    return item.idempotency in taken and leaders.get(item.idempotency) == index
 
 
-def _follow(item: Redeem, leaders: dict[IdempotencyMark, int], done: dict[int, Outcome]) -> Outcome:
+def _follow(item: Redeem, leaders: dict[IdempotencyRecord, int], done: dict[int, Outcome]) -> Outcome:
     """The outcome of an item whose key another item has: of this batch, or of a transaction that still runs."""
-    assert item.mark is not None
-    first = next((done.get(place) for mark, place in leaders.items() if mark.digest == item.mark.digest), None)
+    assert item.idempotency is not None
+    first = next(
+        (done.get(index) for record, index in leaders.items() if record.digest == item.idempotency.digest), None
+    )
     if first is None:
         return IdempotencyKeyInUse()
-    if item.mark in leaders:
+    if item.idempotency in leaders:
         return Replayed(first) if isinstance(first, Redeemed) else first
     return IdempotencyKeyReused() if isinstance(first, Redeemed | Replayed) else IdempotencyKeyInUse()
 
 
 def _give_places(wanted: Sequence[Redeem]) -> list[Outcome]:
-    marks = [item.mark or (None, None) for item in wanted] if any(item.mark for item in wanted) else []
+    records = [item.idempotency or (None, None) for item in wanted] if any(item.idempotency for item in wanted) else []
     parameters: dict[str, Any] = {
         "codes": [item.code for item in wanted],
         "redeemers": [item.phone_number for item in wanted],
-        "digests": [digest for digest, _ in marks],
-        "fingerprints": [fingerprint for _, fingerprint in marks],
-        "marks_since": _marks_since(),
+        "digests": [digest for digest, _ in records],
+        "fingerprints": [fingerprint for _, fingerprint in records],
+        "records_since": _records_since(),
         "state": wallets().FIRST_STATE.value,
     }
     given: dict[tuple[str, str], Redeemed] = {}
@@ -117,8 +121,8 @@ def _outcome(item: Redeem, row: _Row, given: dict[tuple[str, str], Redeemed]) ->
     """``given``: what this batch has given so far, by code and user; the item's own redemption is added."""
     who = item.code, item.phone_number
     if row.kept_body is not None:
-        assert item.mark is not None
-        return _kept_outcome(item.mark, bytes(row.kept_fingerprint), row.kept_body)
+        assert item.idempotency is not None
+        return _kept_outcome(item.idempotency, bytes(row.kept_fingerprint), row.kept_body)
     if row.id is None:
         return (
             AlreadyRedeemed(given[who], row.revision)
@@ -133,22 +137,24 @@ def _outcome(item: Redeem, row: _Row, given: dict[tuple[str, str], Redeemed]) ->
 
 
 def kept_outcomes(wanted: list[Redeem]) -> list[Outcome | None]:
-    """What is kept for repeats: the outcome of each item, which has a mark, or None where the mark is not known."""
-    digests = [item.mark.digest for item in wanted if item.mark]
+    """What is kept for repeats: the outcome of each item, which has a key, or None where the key is not known."""
+    digests = [item.idempotency.digest for item in wanted if item.idempotency]
     with connection.cursor() as cursor:
-        cursor.execute(_SQL["find_marks"], {"digests": digests, "marks_since": _marks_since()})
+        cursor.execute(_SQL["find_records"], {"digests": digests, "records_since": _records_since()})
         kept = {bytes(digest): (bytes(fingerprint), bytes(body)) for digest, fingerprint, body in cursor.fetchall()}
     return [
-        _kept_outcome(item.mark, *kept[item.mark.digest]) if item.mark and item.mark.digest in kept else None
+        _kept_outcome(item.idempotency, *kept[item.idempotency.digest])
+        if item.idempotency and item.idempotency.digest in kept
+        else None
         for item in wanted
     ]
 
 
-def _kept_outcome(mark: IdempotencyMark, fingerprint: bytes, body: bytes) -> Outcome:
-    return Replayed(_from_kept(body)) if fingerprint == mark.fingerprint else IdempotencyKeyReused()
+def _kept_outcome(record: IdempotencyRecord, fingerprint: bytes, body: bytes) -> Outcome:
+    return Replayed(_from_kept(body)) if fingerprint == record.fingerprint else IdempotencyKeyReused()
 
 
-def _marks_since() -> datetime:
+def _records_since() -> datetime:
     return timezone.now() - timedelta(seconds=settings.IDEMPOTENCY_TTL_SECONDS)
 
 

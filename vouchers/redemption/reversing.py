@@ -1,6 +1,6 @@
 """Taking redemptions back: the place is free again, and the amount leaves the wallet by a transfer of its own.
 
-Another deployment's wallet is asked first: the place stays taken until it has agreed (``settling.py``).
+Another deployment's wallet is asked first: the place stays taken until it has agreed (``replies.py``).
 """
 
 from collections.abc import Collection, Sequence
@@ -10,8 +10,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from vouchers.admission.shared import clear_flags
 from vouchers.errors import RedemptionNotFound, RedemptionReversed, RedemptionSpent
-from vouchers.gate.shared import reopen_gate
 from vouchers.locks import lock_profiles, lock_redemptions, lock_vouchers
 from vouchers.models import Profile, Redemption, TransferKind, Voucher
 from vouchers.types import ReversedRedemption
@@ -35,7 +35,9 @@ def reverse_redemptions(ids: list[UUID]) -> list[Outcome]:
         vouchers = lock_vouchers(set(codes))
         redemptions = lock_redemptions(ids)
         orders = orders_of(ids)
-        profiles = lock_profiles({found.redeemer for found in redemptions.values() if found.id not in orders})
+        profiles = lock_profiles(
+            {redemption.redeemer for redemption in redemptions.values() if redemption.id not in orders}
+        )
         outcomes = [_reverse(redemption_id, redemptions.get(redemption_id), profiles, orders) for redemption_id in ids]
         agreed = [outcome for outcome in outcomes if isinstance(outcome, ReversedRedemption)]
         _write([redemptions[outcome.id] for outcome in agreed if outcome.reversed_at], vouchers)
@@ -82,7 +84,7 @@ def _write(reversed_now: Sequence[Redemption], vouchers: dict[str, Voucher]) -> 
 
 
 def free_places(reversed_now: Collection[Redemption], vouchers: dict[str, Voucher]) -> None:
-    """Write what was noted on redemptions; they and their vouchers are locked. The gate learns it."""
+    """Write what was noted on redemptions; they and their vouchers are locked. Flags are cleared."""
     touched = {redemption.voucher.code: vouchers[redemption.voucher.code] for redemption in reversed_now}
     for redemption in reversed_now:
         voucher = touched[redemption.voucher.code]
@@ -90,4 +92,4 @@ def free_places(reversed_now: Collection[Redemption], vouchers: dict[str, Vouche
         voucher.revision += 1
     Redemption.objects.bulk_update(reversed_now, ["reversed_at"])
     Voucher.objects.bulk_update(touched.values(), ["redeemed", "revision"])
-    transaction.on_commit(partial(reopen_gate, {code: voucher.revision for code, voucher in touched.items()}))
+    transaction.on_commit(partial(clear_flags, {code: voucher.revision for code, voucher in touched.items()}))

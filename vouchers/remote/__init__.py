@@ -1,1 +1,1 @@
-"""Wallets at another deployment: its orders here, ours there, and what the answers mean."""
+"""Wallets at another deployment: its outbox messages here, ours there, and what the replies mean."""

@@ -1,4 +1,4 @@
-"""What must be true of wallet orders before this deployment may start; under the ``database`` tag, as the gateway's."""
+"""What must be true of the outbox before this deployment may start; under the ``database`` tag, as the gateway's."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -39,7 +39,7 @@ def _pages() -> Iterator[list[Redemption]]:
     rows = Redemption.objects.order_by("-id")
     for _ in range(0, COMPARED, PAGE):
         page = list(rows[:PAGE])
-        # A credit's order has the id of its redemption.
+        # A credit's message has the id of its redemption.
         ordered = set(WalletOrder.objects.filter(pk__in=[row.id for row in page]).values_list("pk", flat=True))
         if ordered:
             yield [row for row in page if row.id in ordered]
@@ -49,7 +49,7 @@ def _pages() -> Iterator[list[Redemption]]:
 
 
 def _differences(page: Sequence[Redemption]) -> list[Discrepancy]:
-    """An order is here before the wallet has its transfer, and is applied after; so what is known is read twice."""
+    """A message is here before the wallet has its transfer, and is applied after; so what is known is read twice."""
     before = _known(page)
     there = set(read_transfers([row.id for row in page]))
     possible = _known(page).keys()
@@ -60,7 +60,7 @@ def _differences(page: Sequence[Redemption]) -> list[Discrepancy]:
 
 
 def _known(page: Sequence[Redemption]) -> dict[OrderedTransfer, str]:
-    """Transfers that the wallet has or may have, with the states of their orders."""
+    """Transfers that the wallet has or may have, with the states of their messages."""
     redemptions = {row.id: row for row in page}
     orders = WalletOrder.objects.filter(redemption__in=redemptions).exclude(state=OrderState.REFUSED)
     return {

@@ -1,7 +1,7 @@
-"""Sends the outbox to the wallet of another deployment until everything is answered.
+"""Sends the messages of the outbox to the wallet of another deployment until each has its reply.
 
 What is not known is sent again, with the same ids, after a pause that grows with each attempt. One worker at a time has
-the lease; should two send at once, the wallet answers both the same.
+the lease; should two send at once, the wallet replies the same to both.
 """
 
 import logging
@@ -20,7 +20,7 @@ from common.stores.sqlfiles import load_sql
 from vouchers.errors import WalletUnavailable
 from vouchers.locks import delivery_lease
 from vouchers.models import OrderState, TransferKind, WalletOrder
-from vouchers.remote.settling import settle_orders
+from vouchers.remote.replies import apply_replies
 from vouchers.types import Order, OrderOutcome
 from vouchers.wallet.remotewallet import send_orders
 
@@ -36,7 +36,7 @@ def deliver_orders(seconds: float = inf) -> bool:
 
     Returns: whether there may be more to do; False when nothing is due, another worker sends, or the wallet is away
              or unknown.
-    Raises:  DatabaseError: call again later; what the wallet answered is asked again.
+    Raises:  DatabaseError: call again later; the replies that were lost come again.
     Source:  docs/vouchers.md.
     """
     if not settings.WALLET_URL:
@@ -52,7 +52,7 @@ def deliver_orders(seconds: float = inf) -> bool:
 
 
 def _due() -> list[WalletOrder]:
-    """A reversal is due only when its credit is answered."""
+    """A reversal is due only when its credit has its reply."""
     waiting = WalletOrder.objects.filter(state=OrderState.WAITING)
     credit = waiting.filter(redemption=OuterRef("redemption"), kind=TransferKind.REDEMPTION)
     due = waiting.filter(Q(kind=TransferKind.REDEMPTION) | ~Exists(credit), due_at__lte=timezone.now())
@@ -61,13 +61,13 @@ def _due() -> list[WalletOrder]:
 
 def _deliver(due: Sequence[WalletOrder]) -> bool:
     try:
-        answers = send_orders([_order(row) for row in due])
+        replies = send_orders([_order(row) for row in due])
     except WalletUnavailable as error:
         logger.warning("wallet_unavailable", extra={"orders": len(due), "reason": error.reason})
         _postpone(due, error.reason)
         return False
-    settle_orders(answers)
-    conflicts = [answer for answer in answers if answer.outcome is OrderOutcome.CONFLICT]
+    apply_replies(replies)
+    conflicts = [reply for reply in replies if reply.outcome is OrderOutcome.CONFLICT]
     if conflicts:
         logger.error("wallet_disagrees", extra={"orders": len(conflicts), "first": str(conflicts[0].id)})
         rows = {row.id: row for row in due}

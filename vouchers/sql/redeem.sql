@@ -1,4 +1,4 @@
--- name: take_marks
+-- name: lock_keys
 -- One row per number: whether this transaction has it now. A taken one belongs to a request that is still running.
 SELECT number, pg_try_advisory_xact_lock(number) FROM unnest(%(numbers)s::bigint[]) AS number
 
@@ -6,9 +6,9 @@ SELECT number, pg_try_advisory_xact_lock(number) FROM unnest(%(numbers)s::bigint
 -- A statement of its own: the next one must see what the last holder of each lock committed.
 SELECT 1 FROM vouchers_voucher WHERE code = ANY(%(codes)s::text[]) ORDER BY code FOR NO KEY UPDATE
 
--- name: find_marks
+-- name: find_records
 SELECT digest, fingerprint, body FROM gateway_idempotencyrecord
-WHERE digest = ANY(%(digests)s::bytea[]) AND created_at > %(marks_since)s
+WHERE digest = ANY(%(digests)s::bytea[]) AND created_at > %(records_since)s
 
 -- name: redeem
 -- Gives places in order of arrival with all that belongs to them, and answers every item.
@@ -21,7 +21,7 @@ item AS MATERIALIZED (
         coalesce(voucher.starts_at <= now, true) AND coalesce(voucher.expires_at > now, true) AS is_open,
         voucher.id IS NOT NULL AND earlier.id IS NULL AND kept.body IS NULL AS is_fresh
     FROM moment CROSS JOIN unnest(%(codes)s::text[], %(redeemers)s::text[], %(digests)s::bytea[], %(fingerprints)s::bytea[])
-        WITH ORDINALITY AS item (code, redeemer, digest, fingerprint, place)
+        WITH ORDINALITY AS item (code, redeemer, digest, fingerprint, item_index)
     -- Looked up one by one in unique indexes, whatever the planner believes of tables that grow by thousands a second.
     LEFT JOIN LATERAL (SELECT * FROM vouchers_voucher WHERE code = item.code LIMIT 1) voucher ON true
     LEFT JOIN LATERAL (
@@ -30,16 +30,16 @@ item AS MATERIALIZED (
     ) earlier ON true
     LEFT JOIN LATERAL (
         SELECT * FROM gateway_idempotencyrecord
-        WHERE digest = item.digest AND created_at > %(marks_since)s::timestamptz LIMIT 1
+        WHERE digest = item.digest AND created_at > %(records_since)s::timestamptz LIMIT 1
     ) kept ON true
 ),
 wanting AS (
     SELECT *, is_fresh AND is_open
-        AND row_number() OVER (PARTITION BY voucher_id, redeemer, is_fresh ORDER BY place) = 1 AS is_wanting
+        AND row_number() OVER (PARTITION BY voucher_id, redeemer, is_fresh ORDER BY item_index) = 1 AS is_wanting
     FROM item
 ),
 answered AS MATERIALIZED (
-    SELECT *, CASE WHEN is_wanting AND count(*) FILTER (WHERE is_wanting) OVER (PARTITION BY voucher_id ORDER BY place)
+    SELECT *, CASE WHEN is_wanting AND count(*) FILTER (WHERE is_wanting) OVER (PARTITION BY voucher_id ORDER BY item_index)
         <= "limit" - redeemed THEN uuidv7() END AS id
     FROM wanting
 ),
@@ -53,7 +53,7 @@ counted AS (
     FROM (SELECT voucher_id, count(*) AS places FROM given GROUP BY voucher_id) more
     WHERE voucher.id = more.voucher_id
 ),
-marked AS (
+kept_record AS (
     INSERT INTO gateway_idempotencyrecord (digest, fingerprint, status, headers, body, created_at)
     SELECT digest, fingerprint, 200, '[]', convert_to(json_build_object('id', id, 'voucher_code', code,
         'redeemer', redeemer, 'amount', amount::text, 'state', %(state)s::text,
@@ -77,4 +77,4 @@ SELECT coalesce(revision, 0), coalesce(CASE WHEN is_open THEN "limit" ELSE redee
     coalesce(id, earlier_id), coalesce(earlier_amount, amount),
     CASE WHEN id IS NULL THEN earlier_state ELSE %(state)s::text END,
     CASE WHEN id IS NULL THEN earlier_created_at ELSE now END, kept_fingerprint, kept_body
-FROM answered ORDER BY place
+FROM answered ORDER BY item_index

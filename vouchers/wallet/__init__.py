@@ -1,1 +1,1 @@
-"""Money: the ledger and wallets here, and orders for those of another deployment."""
+"""Money: the ledger and wallets here, and the outbox for those of another deployment."""

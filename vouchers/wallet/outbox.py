@@ -1,6 +1,6 @@
 """What another deployment's wallet is to do, written in the transaction that decided it; ``delivering.py`` sends it.
 
-An order is a row before it is a request, so no crash loses one; and it keeps its id, so no repeat is a second one.
+A message is a row before it is a request, so no crash loses one; and it keeps its id, so no repeat is a second one.
 Those of redemptions are written by the statement that gives the places (sql/redeem.sql).
 """
 
@@ -33,7 +33,7 @@ def order_reversals(redemption_ids: Collection[UUID]) -> None:
 
 
 def orders_of(redemption_ids: Collection[UUID]) -> dict[UUID, set[TransferKind]]:
-    """Kinds of the orders that wait or were applied, by redemption; those of this deployment's wallet have none."""
+    """Kinds of the messages that wait or were applied, by redemption; those of this deployment's wallet have none."""
     orders = WalletOrder.objects.filter(redemption__in=set(redemption_ids)).exclude(state=OrderState.REFUSED)
     kinds: defaultdict[UUID, set[TransferKind]] = defaultdict(set)
     for redemption_id, kind in orders.values_list("redemption_id", "kind"):

@@ -23,7 +23,7 @@ from common.text.jsonbody import load_json
 from common.text.rfc3339 import read_instant
 from vouchers.errors import ProfileNotFound, WalletElsewhere, WalletUnavailable
 from vouchers.models import RedemptionState
-from vouchers.types import Order, OrderAnswer, OrderedTransfer, OrderOutcome, Statement, StatementLine, Wallet
+from vouchers.types import Order, OrderedTransfer, OrderOutcome, OrderReply, Statement, StatementLine, Wallet
 from vouchers.wallet.outbox import wake_deliverer
 
 ANSWER_BYTES = 2 * 2**20  # a thousand lines of a statement are a tenth of it
@@ -44,19 +44,19 @@ def refuse_elsewhere() -> None:
     raise WalletElsewhere
 
 
-def send_orders(orders: Sequence[Order]) -> list[OrderAnswer]:
-    """Have the wallet carry orders out; those that it has carried out before it only answers.
+def send_orders(orders: Sequence[Order]) -> list[OrderReply]:
+    """Have the wallet carry orders out; for those that it has carried out before it only replies.
 
     Args:    orders: N, at most orders.ORDERS_MAX.
-    Returns: N answers in the order of ``orders``.
+    Returns: N replies in the order of ``orders``.
     Raises:  WalletUnavailable: nobody knows what was done; send the same orders again.
     """
     body = [order._asdict() for order in orders]
     with _understood():
-        answers = [_order_answer(given) for given in _ask("POST", "/api/wallet/orders", _DELIVERY, body)]
-    if [answer.id for answer in answers] != [order.id for order in orders]:
+        replies = [_order_reply(given) for given in _ask("POST", "/api/wallet/orders", _DELIVERY, body)]
+    if [reply.id for reply in replies] != [order.id for order in orders]:
         raise WalletUnavailable("the answers belong to other orders")
-    return answers
+    return replies
 
 
 def read_wallets(phone_numbers: Sequence[str]) -> list[Wallet | ProfileNotFound]:
@@ -90,8 +90,8 @@ def probe_wallet() -> None:
     _ask("GET", "/health/live", _READING)
 
 
-def _order_answer(given: Any) -> OrderAnswer:
-    return OrderAnswer(UUID(given["id"]), OrderOutcome(given["outcome"]), str(given.get("code", "")))
+def _order_reply(given: Any) -> OrderReply:
+    return OrderReply(UUID(given["id"]), OrderOutcome(given["outcome"]), str(given.get("code", "")))
 
 
 def _transfer(given: Any) -> OrderedTransfer:

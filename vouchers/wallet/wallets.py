@@ -25,18 +25,18 @@ def open_profiles(wanted: list[Movement]) -> list[Wallet | ProfileExists]:
     Returns: N outcomes in the order of ``wanted``; ProfileExists: what there is was not changed.
     Source:  docs/vouchers.md.
     """
-    first = {movement.phone_number: place for place, movement in reversed(list(enumerate(wanted)))}
+    first = {movement.phone_number: index for index, movement in reversed(list(enumerate(wanted)))}
     with transaction.atomic():
         now = timezone.now()
         opened = _open_free(sorted(first), now)
-        moves = [wanted[place] for phone_number, place in first.items() if phone_number in opened]
+        moves = [wanted[index] for phone_number, index in first.items() if phone_number in opened]
         filled = [move for move in moves if move.amount]
         add_cash([(*move, TransferKind.OPENING) for move in filled], now)
     return [
         Wallet(opened[phone_number], phone_number, amount)
-        if phone_number in opened and first[phone_number] == place
+        if phone_number in opened and first[phone_number] == index
         else ProfileExists(phone_number)
-        for place, (phone_number, amount) in enumerate(wanted)
+        for index, (phone_number, amount) in enumerate(wanted)
     ]
 
 

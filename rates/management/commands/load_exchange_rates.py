@@ -41,9 +41,11 @@ class Command(AuditedCommand):
             self._tell(report)
 
     def _tell(self, report: LoadReport) -> None:
-        for doubt in report.doubts[:20]:
-            self.stderr.write(f"kept out: {doubt.currency} on {doubt.rate_on}, {doubt.usd_per_unit:f}: {doubt.reason}")
-        self.stdout.write(f"{report.days:,} days, {report.stored:,} rates stored, {len(report.doubts):,} in doubt")
+        for outlier in report.outliers[:20]:
+            self.stderr.write(
+                f"kept out: {outlier.currency} on {outlier.rate_on}, {outlier.usd_per_unit:f}: {outlier.reason}"
+            )
+        self.stdout.write(f"{report.days:,} days, {report.stored:,} rates stored, {len(report.outliers):,} in doubt")
 
 
 def _load(provider: Provider, first: date | None, last: date) -> LoadReport:

@@ -226,7 +226,7 @@ def small_file(stack: Stack, ids: list[str], price: int) -> str:
 
 
 def publish_small(stack: Stack, ids: list[str], price: int) -> None:
-    """Make a small file live, whatever was live before: the shrink gate would keep it away."""
+    """Make a small file live, whatever was live before: the check of its size would keep it away."""
     with psycopg.connect(stack.database_url) as connection:
         connection.execute("UPDATE promotions_version SET row_count = %s WHERE retired_at IS NULL", [len(ids)])
     assert ended(stack, submit(stack, small_file(stack, ids, price)))["status"] == "published"

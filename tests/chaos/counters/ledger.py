@@ -46,7 +46,7 @@ class Ledger:
         for key, value in increments:
             self.attempted[key] += value
 
-    def settle(self, increments: Sequence[Increment], outcomes: Sequence[Outcome]) -> None:
+    def record(self, increments: Sequence[Increment], outcomes: Sequence[Outcome]) -> None:
         """Note what became of increments that were attempted; once for each."""
         self.outcomes.update(outcomes)
         for (key, value), outcome in zip(increments, outcomes, strict=True):

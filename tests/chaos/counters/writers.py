@@ -22,7 +22,7 @@ async def write_once(
     async for increments in _drawn(rng, ledger.keys, until):
         ledger.attempt(increments)
         outcomes = await _send(connection, _request(increments), len(increments), strange)
-        ledger.settle(increments, outcomes)
+        ledger.record(increments, outcomes)
         if Outcome.ADDED not in outcomes:
             await _pause(rng)
 
@@ -40,7 +40,7 @@ async def write_until_acknowledged(
             await _pause(rng)
             outcomes = await _send(connection, request, len(increments), strange)
         is_added = set(outcomes) == {Outcome.ADDED}  # else an earlier attempt may have added what the last one did not
-        ledger.settle(increments, [Outcome.ADDED if is_added else Outcome.UNKNOWN] * len(increments))
+        ledger.record(increments, [Outcome.ADDED if is_added else Outcome.UNKNOWN] * len(increments))
 
 
 async def _drawn(rng: random.Random, keys: Sequence[str], until: float) -> AsyncIterator[list[Increment]]:

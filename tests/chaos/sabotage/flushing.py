@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 
 from counters import flushing
-from counters.buffer import drop_generation, read_generation
+from counters.buffer import drop_segment, read_segment
 from tests.chaos.sabotage import WINDOW_FILE
 
 WINDOW_SECONDS = 10.0  # the kill comes much earlier
@@ -17,17 +17,17 @@ _Deltas = list[tuple[bytes, int]]
 
 
 def take_away_first() -> None:
-    """Drop a generation before it is written: who dies in between loses it."""
+    """Drop a segment before it is written: who dies in between loses it."""
 
-    def flush_generation(shard: int, generation: UUID) -> int:
-        deltas = read_generation(generation)
-        drop_generation(shard, generation)
+    def flush_segment(shard: int, segment: UUID) -> int:
+        deltas = read_segment(segment)
+        drop_segment(shard, segment)
         if len(deltas) > WINDOW_KEYS:
             _open_window()
         flushing._add(deltas)
         return len(deltas)
 
-    flushing._flush_generation = flush_generation
+    flushing._flush_segment = flush_segment
 
 
 def resume_at_the_start() -> None:

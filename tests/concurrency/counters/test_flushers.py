@@ -24,7 +24,7 @@ from counters.models import Flush, FlushTotals
 from counters.types import Counted
 from tests.acceptance.harness import wait_until
 from tests.concurrency.counters.flusher import flush_until
-from tests.counters import assert_all_is_flushed, committed, mark_of, side_by_side, submit, values
+from tests.counters import assert_all_is_flushed, committed, record_of, side_by_side, submit, values
 
 pytestmark = committed
 
@@ -79,14 +79,14 @@ def writing(writers: int) -> Iterator[Sums[int]]:
 
 
 def write_until(stop: Event, dice: random.Random) -> Sums[int]:
-    """Count random values, some with a mark and twice; answers what was acknowledged."""
+    """Count random values, some with an idempotency record and twice; answers what was acknowledged."""
     acknowledged: Sums[int] = Sums()
     while not stop.is_set():
         pairs = [(dice.randrange(KEYS), dice.randrange(1, 2**40)) for _ in range(dice.randrange(1, 20))]
-        mark = mark_of(f"{dice.getrandbits(60):x}") if dice.random() < 0.3 else None
-        assert submit(*pairs, mark=mark) == Counted(b"1" * len(pairs))
-        if mark:
-            submit(*pairs, mark=mark)
+        record = record_of(f"{dice.getrandbits(60):x}") if dice.random() < 0.3 else None
+        assert submit(*pairs, idempotency=record) == Counted(b"1" * len(pairs))
+        if record:
+            submit(*pairs, idempotency=record)
         for number, value in pairs:
             acknowledged[number] += value
     return acknowledged

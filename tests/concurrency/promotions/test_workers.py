@@ -64,23 +64,23 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return begun
 
 
-def status_of(found: Import) -> str:
-    return Import.objects.get(pk=found.id).status
+def status_of(import_: Import) -> str:
+    return Import.objects.get(pk=import_.id).status
 
 
 def test_workers_side_by_side_load_every_chunk_once(loaded: list[int]) -> None:
-    found = submit(rows(range(2_000)) + rows(range(100), "2.00"))
-    importing._advance(found.id)
+    import_ = submit(rows(range(2_000)) + rows(range(100), "2.00"))
+    importing._advance(import_.id)
     side_by_side(*[work_on_imports] * WORKERS)
     work_on_imports()
-    found.refresh_from_db()
-    assert found.status == ImportStatus.PUBLISHED, found.error
-    assert sorted(loaded) == sorted(found.chunks.values_list("id", flat=True))
-    assert accounting(found) == (2_000, 0, 100, 0)
-    assert len(stored_rows(found.id, found.table_count)) == 2_000
+    import_.refresh_from_db()
+    assert import_.status == ImportStatus.PUBLISHED, import_.error
+    assert sorted(loaded) == sorted(import_.chunks.values_list("id", flat=True))
+    assert accounting(import_) == (2_000, 0, 100, 0)
+    assert len(stored_rows(import_.id, import_.table_count)) == 2_000
 
 
-def load_one_chunk_twice(found: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+def load_one_chunk_twice(import_: Import, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two workers that do not lock take the same chunk and load it together."""
     both = threading.Barrier(2, timeout=10)
 
@@ -88,26 +88,26 @@ def load_one_chunk_twice(found: Import, monkeypatch: pytest.MonkeyPatch) -> None
         both.wait()
         load_chunk(chunk)
 
-    importing._advance(found.id)
+    importing._advance(import_.id)
     monkeypatch.setattr(importing, "piece_lease", lambda *piece: nullcontext(True))
-    monkeypatch.setattr(importing, "count_beginning", lambda chunks, number: chunks.get(pk=number))
+    monkeypatch.setattr(importing, "count_start", lambda chunks, number: chunks.get(pk=number))
     monkeypatch.setattr(importing, "lock_work", lambda chunks, number: chunks.get(pk=number))
     work = partial(importing._work_on_next, waiting_chunks(), load_when_both_have_it)
     side_by_side(work, work)
 
 
 def test_without_the_lock_a_constraint_still_refuses_the_second_load(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = submit(rows(range(20)))
+    import_ = submit(rows(range(20)))
     with pytest.raises(IntegrityError):
-        load_one_chunk_twice(found, monkeypatch)
-    assert len(stored_rows(found.id)) == 20
+        load_one_chunk_twice(import_, monkeypatch)
+    assert len(stored_rows(import_.id)) == 20
 
 
 def test_control_without_lock_and_constraint_every_row_is_there_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("promotions.steps.loading.keep_digests", lambda *args: None)
-    found = submit(rows(range(20)))
-    load_one_chunk_twice(found, monkeypatch)
-    assert len(stored_rows(found.id)) == 40
+    import_ = submit(rows(range(20)))
+    load_one_chunk_twice(import_, monkeypatch)
+    assert len(stored_rows(import_.id)) == 40
 
 
 def test_many_imports_at_once_end_with_the_newest_alone_live() -> None:

@@ -14,9 +14,9 @@ from pytest_django import Settings
 from common.errors import Overloaded
 from rates.batches import applying, planning, submitting
 from rates.batches.applying import apply_batches
+from rates.batches.cancelling import cancel_batch
 from rates.batches.progress import batch_progress
 from rates.batches.rows import apply_rows
-from rates.batches.submitting import cancel_batch
 from rates.models import BatchChunk, PriceBatch
 from tests.concurrency.rates.test_races import meanwhile
 from tests.pricebatches import expected, make_ports, prices, row, submit

@@ -20,7 +20,7 @@ from django.db import connection, connections
 from timestamps.consumer import consuming
 from timestamps.log import stream
 from timestamps.models import RecordTable
-from timestamps.records import advancing
+from timestamps.records import projecting
 
 
 @contextmanager
@@ -44,14 +44,14 @@ def consume_and_die(database: str, before: str) -> None:
     if before == "commit":
         RecordTable.save = die  # type: ignore[method-assign]
     else:
-        stream.raise_persisted = die
+        stream.raise_high_water_mark = die
     consuming.consume_log()
 
 
 def consume_until(database: str, step_entries: int, has_leases: bool, begun: Event, stop: Event) -> None:
     """Consume over and over until ``stop``; sets ``begun`` when the first time is due."""
     use_database(database)
-    advancing.STEP_ENTRIES = step_entries
+    projecting.STEP_ENTRIES = step_entries
     consuming.STEP_ENTRIES = step_entries  # type: ignore[attr-defined]  # imported by name
     if not has_leases:
         consuming.consumer_lease = granted_lease  # type: ignore[attr-defined]

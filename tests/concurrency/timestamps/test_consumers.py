@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from django.db import connection, connections, transaction
 
-from common.idempotency import IdempotencyMark, Replayed
+from common.idempotency import IdempotencyRecord, Replayed
 from tests.concurrency.timestamps.consumer import consume_and_die, consume_until
 from tests.timestamps import CORRELATION_ID, append, build_table, committed, make_live, read, rows
 from timestamps.consumer.consuming import consume_log
@@ -22,7 +22,7 @@ from timestamps.ids import ids_from
 from timestamps.livetable import live_table
 from timestamps.log import stream
 from timestamps.models import DeadLetter
-from timestamps.records.advancing import advance
+from timestamps.records.projecting import project
 from timestamps.selectors import read_timestamps
 from timestamps.services import append_timestamps
 from timestamps.tables import drop_record_table
@@ -165,16 +165,16 @@ def test_readers_find_all_while_table_after_table_goes_live() -> None:
         for number in range(2, 12):
             build_table(number)
             with transaction.atomic():
-                advance(number)
+                project(number)
             make_live(number)
             drop_record_table(number - 2)  # one behind, as a reader may be
     assert min(results) > 0
-    stream.raise_persisted(live_table().position)
+    stream.raise_high_water_mark(live_table().position)
     assert_persisted_once(crowd.ids)
 
 
 def test_repeats_of_one_request_at_once_are_one_submission() -> None:
-    submission = Submission(["2018-08-04T05:32:31Z"] * 5, CORRELATION_ID, IdempotencyMark(b"d" * 16, b"f" * 16))
+    submission = Submission(["2018-08-04T05:32:31Z"] * 5, CORRELATION_ID, IdempotencyRecord(b"d" * 16, b"f" * 16))
 
     def send(_: int) -> Any:
         try:

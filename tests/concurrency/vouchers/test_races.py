@@ -15,9 +15,9 @@ from django.db import connection, connections, transaction
 
 from common.stores.prepared import Prepared
 from gateway.batching.batches import run_batch
-from tests.vouchers import balances, forget_everything, mark, phone, redeemers, taken, voucher, wanted, words
+from tests.vouchers import balances, forget_everything, phone, record_of, redeemers, taken, voucher, wanted, words
 from vouchers.codes.limits import change_limits
-from vouchers.locks import take_marks
+from vouchers.locks import lock_keys
 from vouchers.models import Redemption
 from vouchers.redemption import redeeming
 from vouchers.redemption.redeeming import redeem_vouchers
@@ -162,7 +162,9 @@ def test_one_user_in_many_batches_is_credited_once() -> None:
 
 def test_one_key_in_many_batches_is_one_effect() -> None:
     voucher(limit=100)
-    answers = side_by_side(*(lambda: redeem_vouchers([wanted(1, mark=mark("k")), wanted(2)]) for _ in range(THREADS)))
+    answers = side_by_side(
+        *(lambda: redeem_vouchers([wanted(1, idempotency=record_of("k")), wanted(2)]) for _ in range(THREADS))
+    )
     found = Counter(words(some[0] for some in answers))
     assert found["Redeemed"] == 1
     assert set(found) <= {"Redeemed", "Replayed", "IdempotencyKeyInUse"}
@@ -176,7 +178,7 @@ def test_running_key_refuses_its_own_item_only() -> None:
     def hold() -> None:
         with connection.cursor() as cursor:
             cursor.execute("BEGIN")
-            take_marks([mark("k")])
+            lock_keys([record_of("k")])
             is_running.set()
             assert may_end.wait(20)
             cursor.execute("ROLLBACK")
@@ -184,7 +186,9 @@ def test_running_key_refuses_its_own_item_only() -> None:
     def ask() -> list[Any]:
         assert is_running.wait(20)
         try:
-            return redeem_vouchers([wanted(1, mark=mark("k")), wanted(2, mark=mark("other")), wanted(3)])
+            return redeem_vouchers(
+                [wanted(1, idempotency=record_of("k")), wanted(2, idempotency=record_of("other")), wanted(3)]
+            )
         finally:
             may_end.set()
 

@@ -14,7 +14,7 @@ from jobs import waking
 from jobs.job import Job
 from jobs.waking import Waker
 from promotions.serving.pointer import LivePointer
-from timestamps.log.opening import Opener
+from timestamps.log.recovery import Recovery
 
 WAIT_SECONDS = 5.0
 JOB = Job(name="example.work", queue="flush", every_seconds=1.0, turn="builtins:bool")
@@ -87,7 +87,7 @@ def test_a_look_up_that_was_under_way_is_begun_again(monkeypatch: pytest.MonkeyP
     is_answered.set()
 
 
-@pytest.mark.parametrize("owner", [Circuit("example", lambda: None), Waker(JOB, 0.2), Opener(), LivePointer()])
+@pytest.mark.parametrize("owner", [Circuit("example", lambda: None), Waker(JOB, 0.2), Recovery(), LivePointer()])
 def test_a_lock_that_another_thread_held_is_free(owner: object) -> None:
     lock: threading.Lock = vars(owner)["_lock"]
     with lock:

@@ -1,4 +1,4 @@
-"""Each generation exactly once, wherever a flush dies and whoever flushes beside it."""
+"""Each segment exactly once, wherever a flush dies and whoever flushes beside it."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -33,11 +33,11 @@ from tests.counters import (
     flush_as_far_as,
     flush_elsewhere,
     forget_everything,
-    generations,
     key_of,
     of_one_shard,
     pending,
     persisted,
+    segments,
     side_by_side,
     values,
     watched_steps,
@@ -109,7 +109,7 @@ def test_flush_that_dies_at_any_step_is_finished_by_the_next(monkeypatch: pytest
         forget_everything()
         for table in (Counter, Flush, FlushTotals):
             table.objects.all().delete()
-        totals = prepare_generations()
+        totals = prepare_segments()
         step = flush_as_far_as(stop)
         if not step:
             break
@@ -120,18 +120,18 @@ def test_flush_that_dies_at_any_step_is_finished_by_the_next(monkeypatch: pytest
     assert stop > 30
 
 
-def prepare_generations() -> dict[int, int]:
+def prepare_segments() -> dict[int, int]:
     """Two in one shard, one of them closed, and one in another shard; of four, one and one keys."""
     first, other = of_one_shard(4), of_one_shard(1, 1)
     count(dict.fromkeys(first, 1))
-    buffer.seal_generations(0)
+    buffer.seal_segments(0)
     count(dict.fromkeys([first[2], *other], 5))
     return {first[0]: 1, first[1]: 1, first[2]: 6, first[3]: 1, other[0]: 5}
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_any_history_of_counting_and_dying_ends_exact(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buffer, "GENERATION_KEYS", 4)
+    monkeypatch.setattr(buffer, "SEGMENT_KEYS", 4)
     dice = random.Random(seed)
     totals: dict[int, int] = {}
     for _ in range(15):
@@ -167,8 +167,8 @@ def test_connection_that_breaks_within_a_slice_undoes_the_slice(monkeypatch: pyt
     assert_all_is_flushed(totals)
 
 
-def test_generations_do_not_pile_up_while_the_database_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk, say: leases are granted, and every attempt would close a generation more."""
+def test_segments_do_not_pile_up_while_the_database_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk, say: leases are granted, and every attempt would close a segment more."""
 
     def refuse(deltas: list[tuple[bytes, int]]) -> None:
         with connection.cursor() as cursor:
@@ -181,7 +181,7 @@ def test_generations_do_not_pile_up_while_the_database_refuses(monkeypatch: pyte
             count({number: 1})
             with pytest.raises(Exception, match="read-only"):
                 flush_counters()
-    assert len(generations(0)) == 2
+    assert len(segments(0)) == 2
     assert flush_counters() == 2
     assert_all_is_flushed({number: 5})
 
@@ -219,14 +219,14 @@ def run_once_at(step: str, nth: int, work: Callable[[], Any]) -> Callable[[str],
 @pytest.mark.parametrize(
     ("step", "nth"),
     [
-        ("after seal_generations", 1),
-        ("after read_generation", 1),
+        ("after seal_segments", 1),
+        ("after read_segment", 1),
         ("before _add_slice", 1),
         ("before _add_slice", 2),
         ("after _add_slice", 1),
         ("after _add_slice", 2),
-        ("before drop_generation", 1),
-        ("after drop_generation", 1),
+        ("before drop_segment", 1),
+        ("after drop_segment", 1),
     ],
 )
 def test_zombie_adds_nothing_to_what_another_has_finished(step: str, nth: int) -> None:
@@ -240,7 +240,7 @@ def test_zombie_adds_nothing_to_what_another_has_finished(step: str, nth: int) -
     assert_all_is_flushed(totals)
 
 
-def test_zombie_that_holds_old_deltas_leaves_later_generations_alone() -> None:
+def test_zombie_that_holds_old_deltas_leaves_later_segments_alone() -> None:
     totals = dict.fromkeys(of_one_shard(5), 1)
     count(totals)
 
@@ -256,7 +256,7 @@ def test_zombie_that_holds_old_deltas_leaves_later_generations_alone() -> None:
     assert_all_is_flushed(dict.fromkeys(totals, 4))
 
 
-def flush_one_generation_twice_at_once() -> dict[int, int]:
+def flush_one_segment_twice_at_once() -> dict[int, int]:
     """Both have read it before either adds, and both are about to lock before either has."""
     totals = dict.fromkeys(of_one_shard(7), 3)
     count(totals)
@@ -264,7 +264,7 @@ def flush_one_generation_twice_at_once() -> dict[int, int]:
     first_two = ["before lock_flush"] * 2
 
     def visit(name: str) -> None:
-        if name == "after read_generation":
+        if name == "after read_segment":
             both_have_it.wait()
         elif name in first_two:
             first_two.pop()
@@ -275,23 +275,23 @@ def flush_one_generation_twice_at_once() -> dict[int, int]:
     return totals
 
 
-def test_two_flushers_of_one_generation_add_it_once() -> None:
-    assert_all_is_flushed(flush_one_generation_twice_at_once())
+def test_two_flushers_of_one_segment_add_it_once() -> None:
+    assert_all_is_flushed(flush_one_segment_twice_at_once())
 
 
 def test_control_without_the_lock_both_add_it(monkeypatch: pytest.MonkeyPatch) -> None:
     both_know_where_they_are = Barrier(2, timeout=10)
     first_two = ["lock", "lock"]
 
-    def look_without_lock(generation: UUID) -> Flush:
-        flush = Flush.objects.get(pk=generation)
+    def look_without_lock(segment: UUID) -> Flush:
+        flush = Flush.objects.get(pk=segment)
         if first_two:
             first_two.pop()
             both_know_where_they_are.wait()
         return flush
 
     monkeypatch.setattr(flushing, "lock_flush", look_without_lock)
-    totals = flush_one_generation_twice_at_once()
+    totals = flush_one_segment_twice_at_once()
     assert max(persisted().values()) > max(totals.values())
 
 
@@ -300,7 +300,7 @@ def test_leased_shard_is_left_to_its_flusher(monkeypatch: pytest.MonkeyPatch) ->
     count(totals)
     others: list[int] = []
     monkeypatch.setattr(random, "sample", lambda shards, count: [*shards])
-    with watched_steps(run_once_at("after seal_generations", 1, lambda: others.append(flush_elsewhere()))):
+    with watched_steps(run_once_at("after seal_segments", 1, lambda: others.append(flush_elsewhere()))):
         mine = flush_counters()
     assert (mine, others) == (2, [2])
     assert_all_is_flushed(totals)
@@ -326,9 +326,9 @@ def test_only_old_flushes_that_the_buffer_does_not_name_are_pruned() -> None:
     for stop_before_drop in (False, True, False):
         count(dict.fromkeys(numbers, 1))
         if stop_before_drop:
-            with pytest.raises(Stop), watched_steps(run_once_at("before drop_generation", 1, stop_here)):
+            with pytest.raises(Stop), watched_steps(run_once_at("before drop_segment", 1, stop_here)):
                 flush_counters()
-            named = generations(0)[0]
+            named = segments(0)[0]
             Flush.objects.filter(pk=named).update(finished_at=timezone.now() - timedelta(days=2))
             prune_flushes()
             assert Flush.objects.filter(pk=named).exists()
@@ -363,7 +363,7 @@ def test_command_fails_in_one_line_without_a_store(monkeypatch: pytest.MonkeyPat
     def gone(shard: int) -> Any:
         raise StoreGone("refused")
 
-    monkeypatch.setattr(flushing, "seal_generations", gone)
+    monkeypatch.setattr(flushing, "seal_segments", gone)
     with pytest.raises(CommandError, match=r"A store does not answer.* refused"):
         call_command("flush_counters")
     run(FLUSH)  # only says so in the log

@@ -22,12 +22,12 @@ def samples() -> dict[str, float]:
 
 
 def make_older(seconds: float, shard: int = 0) -> None:
-    """As if the open generation of the shard had begun this much earlier."""
-    name = valkey.key("counters", f"pending:{open_generation(shard)}")
+    """As if the open segment of the shard had begun this much earlier."""
+    name = valkey.key("counters", f"pending:{open_segment(shard)}")
     valkey.truth().hincrby(name, "since", -round(seconds * 1000))
 
 
-def open_generation(shard: int) -> str:
+def open_segment(shard: int) -> str:
     found = valkey.truth().lindex(valkey.key("counters", f"generations:{shard}"), -1)
     assert isinstance(found, bytes)
     return found.decode()
@@ -64,11 +64,11 @@ def test_readiness_warns_past_ten_seconds() -> None:
         staleness_seconds()
 
 
-def test_delta_stays_stale_until_its_generation_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_delta_stays_stale_until_its_segment_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     count(dict.fromkeys(of_one_shard(1), 1))
     make_older(11)
     ages: list[float] = []
-    monkeypatch.setattr(flushing, "drop_generation", lambda *args: ages.append(buffer.read_backlog().age_seconds))
+    monkeypatch.setattr(flushing, "drop_segment", lambda *args: ages.append(buffer.read_backlog().age_seconds))
     flush_counters()
     assert ages[0] > 11
 

@@ -113,7 +113,7 @@ def test_value_is_exact_while_increments_come_at_every_step_of_a_flush() -> None
 def test_value_is_exact_when_a_flush_died_between_commit_and_drop() -> None:
     (number,) = of_one_shard(1)
     count({number: 5})
-    with watched_steps(die_at("before drop_generation")), pytest.raises(KeyboardInterrupt):
+    with watched_steps(die_at("before drop_segment")), pytest.raises(KeyboardInterrupt):
         flush_counters()
     assert persisted() == {number: 5}
     assert buffer.read_backlog().keys == 1
@@ -198,7 +198,7 @@ def test_control_asking_the_database_first_loses_what_is_flushed_in_between() ->
 def test_control_without_the_flushes_a_value_is_counted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     (number,) = of_one_shard(1)
     count({number: 5})
-    with watched_steps(die_at("before drop_generation")), pytest.raises(KeyboardInterrupt):
+    with watched_steps(die_at("before drop_segment")), pytest.raises(KeyboardInterrupt):
         flush_counters()
     monkeypatch.setattr(selectors, "_is_persisted", lambda key, done_through: False)
     assert value_of(number).value == 10
@@ -233,7 +233,7 @@ def test_as_of_is_the_first_delta_that_waits() -> None:
     after = datetime.now(UTC)
     time.sleep(0.02)
     count({1: 1})
-    buffer.seal_generations(1)
+    buffer.seal_segments(1)
     count({1: 1})
     assert before <= value_of(1).as_of <= after
     flush_counters()

@@ -1,4 +1,4 @@
-"""Counting into the buffer: rooms, limits, generations, and requests that come again."""
+"""Counting into the buffer: rooms, limits, segments, and requests that come again."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 from pytest_django import Settings
 
-from common.idempotency import IdempotencyKeyReused, IdempotencyMark, Replayed
+from common.idempotency import IdempotencyKeyReused, IdempotencyRecord, Replayed
 from common.stores import valkey
 from counters import buffer
 from counters.buffer import add_submissions
@@ -20,11 +20,11 @@ from tests.counters import (
     assert_all_is_flushed,
     committed,
     count,
-    generations,
-    mark_of,
     of_one_shard,
     pending,
     persisted,
+    record_of,
+    segments,
     shard_of,
     submission,
     submit,
@@ -76,7 +76,7 @@ def test_room_is_decided_to_the_last_unit() -> None:
 
 def test_increments_of_one_batch_to_one_key_are_added_together_or_refused_together() -> None:
     count({1: MAX_VALUE - 3})
-    batch = [submission((1, 2), (2, 1)), submission((1, 2)), submission((1, 1), mark=mark_of("marked"))]
+    batch = [submission((1, 2), (2, 1)), submission((1, 2)), submission((1, 1), idempotency=record_of("marked"))]
     assert increment_counters(batch) == [Counted(b"01"), Counted(b"0"), Counted(b"1")]
     assert pending() == {1: MAX_VALUE - 2, 2: 1}
 
@@ -109,29 +109,29 @@ def test_totals_have_no_end() -> None:
 def test_full_backlog_refuses_and_goes_on_after_a_flush(settings: Settings) -> None:
     settings.COUNTERS_MAX_PENDING_KEYS = 3
     count({1: 1, 2: 1, 3: 1})
-    first, second = increment_counters([submission((1, 1)), submission((4, 1), mark=mark_of("a"))])
+    first, second = increment_counters([submission((1, 1)), submission((4, 1), idempotency=record_of("a"))])
     assert isinstance(first, BacklogFull)
     assert isinstance(second, BacklogFull)
     assert pending() == {1: 1, 2: 1, 3: 1}
     flush_counters()
-    assert submit((4, 1), mark=mark_of("a")) == Counted(b"1")
+    assert submit((4, 1), idempotency=record_of("a")) == Counted(b"1")
     assert pending() == {4: 1}
 
 
 def test_full_backlog_still_answers_repeats(settings: Settings) -> None:
     count({3: MAX_VALUE})
-    first = submit((1, 1), (2, 1), mark=mark_of("whole"))
-    partly = submit((2, 1), (3, 1), mark=mark_of("partly"))
+    first = submit((1, 1), (2, 1), idempotency=record_of("whole"))
+    partly = submit((2, 1), (3, 1), idempotency=record_of("partly"))
     settings.COUNTERS_MAX_PENDING_KEYS = 3
     before = pending()
-    assert submit((1, 1), (2, 1), mark=mark_of("whole")) == Replayed(first)
-    assert submit((2, 1), (3, 1), mark=mark_of("partly")) == Replayed(partly)
-    assert isinstance(submit((1, 1), mark=mark_of("whole", "other")), IdempotencyKeyReused)
+    assert submit((1, 1), (2, 1), idempotency=record_of("whole")) == Replayed(first)
+    assert submit((2, 1), (3, 1), idempotency=record_of("partly")) == Replayed(partly)
+    assert isinstance(submit((1, 1), idempotency=record_of("whole", "other")), IdempotencyKeyReused)
     assert pending() == before
 
 
-def test_backlog_counts_closed_generations_too(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buffer, "GENERATION_KEYS", 2)
+def test_backlog_counts_closed_segments_too(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffer, "SEGMENT_KEYS", 2)
     settings.COUNTERS_MAX_PENDING_KEYS = 5
     for number in of_one_shard(5):
         count({number: 1})
@@ -143,21 +143,21 @@ def test_backlog_counts_closed_generations_too(settings: Settings, monkeypatch: 
 
 
 def test_repeat_in_the_same_batch_counts_once() -> None:
-    twice = [submission((1, 1), mark=mark_of("a"))] * 2
+    twice = [submission((1, 1), idempotency=record_of("a"))] * 2
     assert increment_counters(twice) == [Counted(b"1"), Replayed(Counted(b"1"))]
     assert pending() == {1: 1}
 
 
 def test_repeat_after_a_flush_counts_once() -> None:
-    assert submit((1, 1), mark=mark_of("a")) == Counted(b"1")
+    assert submit((1, 1), idempotency=record_of("a")) == Counted(b"1")
     flush_counters()
-    assert submit((1, 1), mark=mark_of("a")) == Replayed(Counted(b"1"))
-    assert submit((1, 1), mark=mark_of("b")) == Counted(b"1")
+    assert submit((1, 1), idempotency=record_of("a")) == Replayed(Counted(b"1"))
+    assert submit((1, 1), idempotency=record_of("b")) == Counted(b"1")
     assert pending() == {1: 1}
 
 
 def test_other_content_under_the_same_key_does_nothing() -> None:
-    same = [submission((1, 1), mark=mark_of("a")), submission((1, 2), mark=mark_of("a", "other"))]
+    same = [submission((1, 1), idempotency=record_of("a")), submission((1, 2), idempotency=record_of("a", "other"))]
     first, second = increment_counters(same)
     assert first == Counted(b"1")
     assert isinstance(second, IdempotencyKeyReused)
@@ -167,27 +167,27 @@ def test_other_content_under_the_same_key_does_nothing() -> None:
 def test_repeat_of_a_partly_refused_submission_adds_only_what_is_missing() -> None:
     count({2: MAX_VALUE})
     pairs = [(1, 1), (2, 1), (3, 1)]
-    assert submit(*pairs, mark=mark_of("a")) == Counted(b"101")
-    assert submit(*pairs, mark=mark_of("a")) == Replayed(Counted(b"101"))
+    assert submit(*pairs, idempotency=record_of("a")) == Counted(b"101")
+    assert submit(*pairs, idempotency=record_of("a")) == Replayed(Counted(b"101"))
     flush_counters()
-    assert added(submit(*pairs, mark=mark_of("a"))) == "111"
-    assert added(submit(*pairs, mark=mark_of("a"))) == "111"
+    assert added(submit(*pairs, idempotency=record_of("a"))) == "111"
+    assert added(submit(*pairs, idempotency=record_of("a"))) == "111"
     assert pending() == {2: 1}
 
 
-def test_wholly_refused_submission_leaves_no_mark() -> None:
+def test_wholly_refused_submission_leaves_no_record() -> None:
     count({1: MAX_VALUE})
-    assert submit((1, 1), mark=mark_of("a")) == Counted(b"0")
+    assert submit((1, 1), idempotency=record_of("a")) == Counted(b"0")
     assert valkey.truth().keys("*marks*") == []
     flush_counters()
-    assert submit((1, 2), mark=mark_of("a", "other")) == Counted(b"1")
+    assert submit((1, 2), idempotency=record_of("a", "other")) == Counted(b"1")
 
 
 def test_marks_may_hold_any_bytes() -> None:
     for number, byte in enumerate((b"\0", b"0", b"1", b"\xff", b"\r")):
-        mark = IdempotencyMark(byte * 16, byte * 16)
-        assert submit((number, 1), mark=mark) == Counted(b"1")
-        assert submit((number, 1), mark=mark) == Replayed(Counted(b"1"))
+        record = IdempotencyRecord(byte * 16, byte * 16)
+        assert submit((number, 1), idempotency=record) == Counted(b"1")
+        assert submit((number, 1), idempotency=record) == Replayed(Counted(b"1"))
     assert pending() == dict.fromkeys(range(5), 1)
 
 
@@ -200,70 +200,70 @@ def age_marks(buckets: int) -> None:
 
 def test_repeat_is_known_across_the_boundary_of_two_buckets() -> None:
     count({2: MAX_VALUE})
-    assert submit((1, 1), (2, 1), mark=mark_of("a")) == Counted(b"10")
+    assert submit((1, 1), (2, 1), idempotency=record_of("a")) == Counted(b"10")
     flush_counters()
     age_marks(1)
-    assert added(submit((1, 1), (2, 1), mark=mark_of("a"))) == "11"
+    assert added(submit((1, 1), (2, 1), idempotency=record_of("a"))) == "11"
     assert pending() == {2: 1}
     age_marks(1)  # the older one is out of reach, the newer one is not
-    assert submit((1, 1), (2, 1), mark=mark_of("a")) == Replayed(Counted(b"11"))
+    assert submit((1, 1), (2, 1), idempotency=record_of("a")) == Replayed(Counted(b"11"))
     assert pending() == {2: 1}
 
 
-def test_mark_is_forgotten_after_two_buckets() -> None:
-    submit((1, 1), mark=mark_of("a"))
+def test_record_is_forgotten_after_two_buckets() -> None:
+    submit((1, 1), idempotency=record_of("a"))
     age_marks(2)
-    assert submit((1, 1), mark=mark_of("a")) == Counted(b"1")
+    assert submit((1, 1), idempotency=record_of("a")) == Counted(b"1")
 
 
 def test_only_marks_expire(settings: Settings) -> None:
     settings.IDEMPOTENCY_TTL_SECONDS = 3_600
-    submit((1, 1), (2, 1), mark=mark_of("a"))
-    buffer.seal_generations(shard_of(1))
+    submit((1, 1), (2, 1), idempotency=record_of("a"))
+    buffer.seal_segments(shard_of(1))
     lives = {name: valkey.truth().ttl(name) for name in cast(list[bytes], valkey.truth().keys("*"))}
-    (marks,) = (name for name in lives if b"marks" in name)
-    assert lives.pop(marks) == pytest.approx(7_200, abs=2)
+    (records,) = (name for name in lives if b"marks" in name)
+    assert lives.pop(records) == pytest.approx(7_200, abs=2)
     assert (len(lives), set(lives.values())) == (4, {-1})
 
 
-# Generations
+# Segments
 
 
-def test_generation_rolls_over_when_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buffer, "GENERATION_KEYS", 3)
+def test_segment_rolls_over_when_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffer, "SEGMENT_KEYS", 3)
     numbers = of_one_shard(8)
     for number in numbers:
         count({number: 1})
-    assert [len(buffer.read_generation(generation)) for generation in generations(0)] == [3, 3, 2]
+    assert [len(buffer.read_segment(segment)) for segment in segments(0)] == [3, 3, 2]
     count(dict.fromkeys(numbers, 1))
     assert flush_counters() == 8 + len(numbers) - 2
     assert_all_is_flushed(dict.fromkeys(numbers, 2))
 
 
-def test_closed_generation_takes_no_more() -> None:
+def test_closed_segment_takes_no_more() -> None:
     (number,) = of_one_shard(1)
     count({number: 1})
-    (closed,) = buffer.seal_generations(0)
+    (closed,) = buffer.seal_segments(0)
     count({number: 5})
-    assert [delta for _, delta in buffer.read_generation(closed)] == [1]
-    assert [len(generations(0)), pending()] == [2, {number: 6}]
+    assert [delta for _, delta in buffer.read_segment(closed)] == [1]
+    assert [len(segments(0)), pending()] == [2, {number: 6}]
 
 
-def test_empty_shard_gets_no_generation() -> None:
-    assert buffer.seal_generations(0) == []
+def test_empty_shard_gets_no_segment() -> None:
+    assert buffer.seal_segments(0) == []
     count({of_one_shard(1)[0]: 1})
-    assert [len(buffer.seal_generations(0)) for _ in range(5)] == [1] * 5
-    assert len(generations(0)) == 2
+    assert [len(buffer.seal_segments(0)) for _ in range(5)] == [1] * 5
+    assert len(segments(0)) == 2
 
 
-def test_generation_is_dropped_alone() -> None:
+def test_segment_is_dropped_alone() -> None:
     (number,) = of_one_shard(1)
     for _ in range(3):
         count({number: 1})
-        closed = buffer.seal_generations(0)
-    buffer.drop_generation(0, closed[1])
-    assert generations(0)[:2] == [closed[0], closed[2]]
-    assert buffer.read_generation(closed[1]) == []
+        closed = buffer.seal_segments(0)
+    buffer.drop_segment(0, closed[1])
+    assert segments(0)[:2] == [closed[0], closed[2]]
+    assert buffer.read_segment(closed[1]) == []
     assert pending() == {number: 2}
 
 
@@ -282,8 +282,8 @@ def test_what_is_added_and_refused_is_counted(settings: Settings) -> None:
 
     before = now()
     count({1: MAX_VALUE})
-    submit((1, 1), (2, 1), mark=mark_of("a"))
-    submit((1, 2), (2, 1), mark=mark_of("a", "other"))
+    submit((1, 1), (2, 1), idempotency=record_of("a"))
+    submit((1, 2), (2, 1), idempotency=record_of("a", "other"))
     settings.COUNTERS_MAX_PENDING_KEYS = 2
     submit((3, 1), (4, 1))
     assert [after - then for after, then in zip(now(), before, strict=True)] == [2, 1, 1, 1]
@@ -292,38 +292,40 @@ def test_what_is_added_and_refused_is_counted(settings: Settings) -> None:
 def test_repeats_are_not_counted_as_accepted_again() -> None:
     before = sample("accepted")
     for _ in range(3):
-        submit((1, 1), (2, 1), mark=mark_of("a"))
+        submit((1, 1), (2, 1), idempotency=record_of("a"))
     assert sample("accepted") - before == 2
 
 
 def test_what_a_repeat_adds_is_counted_as_accepted() -> None:
     before = sample("accepted")
     count({1: MAX_VALUE})
-    submit((1, 1), (2, 1), mark=mark_of("a"))
+    submit((1, 1), (2, 1), idempotency=record_of("a"))
     flush_counters()
-    submit((1, 1), (2, 1), mark=mark_of("a"))
+    submit((1, 1), (2, 1), idempotency=record_of("a"))
     assert sample("accepted") - before == 3
 
 
 def test_beyond_its_limit_marks_are_refused_and_all_else_goes_on(settings: Settings) -> None:
     settings.COUNTERS_MAX_MARKS = 1
-    assert submit((1, 1), mark=mark_of("a")) == Counted(b"1")
-    assert isinstance(submit((1, 1), mark=mark_of("b")), TooManyMarks)
-    assert submit((1, 1), mark=mark_of("a")) == Replayed(Counted(b"1"))
+    assert submit((1, 1), idempotency=record_of("a")) == Counted(b"1")
+    assert isinstance(submit((1, 1), idempotency=record_of("b")), TooManyMarks)
+    assert submit((1, 1), idempotency=record_of("a")) == Replayed(Counted(b"1"))
     assert submit((1, 1)) == Counted(b"1")
     assert pending() == {1: 2}
-    assert buffer.read_backlog().marks == 1
+    assert buffer.read_backlog().idempotency_records == 1
 
 
-def test_mark_is_known_after_the_clock_was_set_back() -> None:
-    submit((1, 1), mark=mark_of("a"))
+def test_record_is_known_after_the_clock_was_set_back() -> None:
+    submit((1, 1), idempotency=record_of("a"))
     age_marks(-1)
-    assert submit((1, 1), mark=mark_of("a")) == Replayed(Counted(b"1"))
+    assert submit((1, 1), idempotency=record_of("a")) == Replayed(Counted(b"1"))
     assert pending() == {1: 1}
 
 
-def test_mark_of_a_large_submission_is_small() -> None:
-    submit(*((number, 1) for number in range(1_000)), mark=mark_of("a"))
+def test_record_of_a_large_submission_is_small() -> None:
+    submit(*((number, 1) for number in range(1_000)), idempotency=record_of("a"))
     (name,) = cast(list[bytes], valkey.truth().keys("*marks*"))
     assert [len(value) for value in cast(list[bytes], valkey.truth().hvals(name.decode()))] == [16]
-    assert submit(*((number, 1) for number in range(1_000)), mark=mark_of("a")) == Replayed(Counted(b"1" * 1_000))
+    assert submit(*((number, 1) for number in range(1_000)), idempotency=record_of("a")) == Replayed(
+        Counted(b"1" * 1_000)
+    )

@@ -154,21 +154,21 @@ def test_impossible_import_is_404(client: Client, address: str) -> None:
 
 
 def test_import_is_cancelled_once(client: Client) -> None:
-    found = submit(rows(range(10)))
-    answer = client.post(f"/imports/{found.id}/cancel")
+    import_ = submit(rows(range(10)))
+    answer = client.post(f"/imports/{import_.id}/cancel")
     assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
-    assert "cancelled" in problem(client.post(f"/imports/{found.id}/cancel"), 409, "import-finished")["detail"]
+    assert "cancelled" in problem(client.post(f"/imports/{import_.id}/cancel"), 409, "import-finished")["detail"]
 
 
 def test_published_import_cannot_be_cancelled(client: Client) -> None:
-    found = imported(rows(range(10)))
-    problem(client.post(f"/imports/{found.id}/cancel"), 409, "import-finished")
+    import_ = imported(rows(range(10)))
+    problem(client.post(f"/imports/{import_.id}/cancel"), 409, "import-finished")
 
 
 def test_rejects_are_a_csv_file(client: Client, settings: Settings) -> None:
     settings.IMPORT_MAX_REJECT_SHARE = 1.0
-    found = imported(row(1) + 'a "quoted", line,x\n' + row(1, "2.00"))
-    answer = client.get(f"/imports/{found.id}/rejects")
+    import_ = imported(row(1) + 'a "quoted", line,x\n' + row(1, "2.00"))
+    answer = client.get(f"/imports/{import_.id}/rejects")
     assert answer.headers["Content-Type"].startswith("text/csv")
     text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
     table = list(csv.DictReader(io.StringIO(text)))
@@ -259,10 +259,10 @@ ID = "0006c161-b9d2-4b62-988c-c25255a20965"
 
 
 def test_promotion_is_served(get: Get) -> None:
-    found = imported(f"{ID},31.457293,{DATE}\n")
+    import_ = imported(f"{ID},31.457293,{DATE}\n")
     answer = get(f"/promotions/{ID}")
     assert answer.content.decode() == f'{{"id": "{ID}", "price": 31.46, "expiration_date": "2018-06-24T12:50:03Z"}}'
-    assert (answer.status_code, answer.headers["x-data-version"]) == (200, str(found.id))
+    assert (answer.status_code, answer.headers["x-data-version"]) == (200, str(import_.id))
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["etag"].strip('"')
 
@@ -336,15 +336,15 @@ def listed(*ids: object) -> str:
 
 
 def test_promotions_are_served_together_in_the_order_asked(get: Get) -> None:
-    found = imported(f"{ID},31.457293,{DATE}\n" + row(1, "0") + row(2))
+    import_ = imported(f"{ID},31.457293,{DATE}\n" + row(1, "0") + row(2))
     answer = get(listed(id_of(2), UUID(int=0), ID.upper(), id_of(99)))
     assert answer.content.decode() == (
-        f'{{"version": {found.id}, "promotions": ['
+        f'{{"version": {import_.id}, "promotions": ['
         f'{{"id": "{id_of(2)}", "price": 1.50, "expiration_date": "2018-06-24T12:50:03Z"}}, '
         f'{{"id": "{ID}", "price": 31.46, "expiration_date": "2018-06-24T12:50:03Z"}}], '
         f'"missing": ["{UUID(int=0)}", "{id_of(99)}"]}}'
     )
-    assert (answer.status_code, answer.headers["x-data-version"]) == (200, str(found.id))
+    assert (answer.status_code, answer.headers["x-data-version"]) == (200, str(import_.id))
     assert answer.headers["content-type"] == "application/json"
 
 

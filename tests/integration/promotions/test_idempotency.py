@@ -92,11 +92,11 @@ def test_missing_file_may_come_later(client: Client, settings: Settings) -> None
 
 
 def test_import_is_cancelled_once_and_says_so_again(client: Client) -> None:
-    found = submit(rows(range(3)))
-    first, again = (client.post(f"/imports/{found.id}/cancel", headers=KEYED) for _ in range(2))
+    import_ = submit(rows(range(3)))
+    first, again = (client.post(f"/imports/{import_.id}/cancel", headers=KEYED) for _ in range(2))
     assert (first.status_code, again.status_code, is_replay(again)) == (200, 200, True)
     assert first.content == again.content
-    assert client.post(f"/imports/{found.id}/cancel").status_code == 409
+    assert client.post(f"/imports/{import_.id}/cancel").status_code == 409
 
 
 def test_key_of_one_import_is_not_that_of_another(client: Client) -> None:

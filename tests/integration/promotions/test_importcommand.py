@@ -55,9 +55,9 @@ def uploads() -> list[Path]:
 def test_what_comes_through_a_pipe_is_kept_and_served(tmp_path: Path) -> None:
     with pipe_with(rows(range(3)).encode(), tmp_path / "pipe") as pipe:
         assert "is queued" in run(pipe)
-    found = Import.objects.get()
-    assert (found.is_upload, Path(found.path)) == (True, uploads()[0])
-    assert finished(found).status == "published"
+    import_ = Import.objects.get()
+    assert (import_.is_upload, Path(import_.path)) == (True, uploads()[0])
+    assert finished(import_).status == "published"
     assert served(1) == "1.50"
 
 

@@ -44,7 +44,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read
 
 
 def test_row_is_served_as_promised() -> None:
-    found = imported("0006c161-b9d2-4b62-988c-c25255a20965,31.457293,2018-06-24 14:50:03 +0200 CEST\n")
+    import_ = imported("0006c161-b9d2-4b62-988c-c25255a20965,31.457293,2018-06-24 14:50:03 +0200 CEST\n")
     (answer,) = find_promotions([UUID("0006c161-b9d2-4b62-988c-c25255a20965")])
     assert isinstance(answer, Found)
     assert answer.body is not None
@@ -52,7 +52,7 @@ def test_row_is_served_as_promised() -> None:
         '{"id": "0006c161-b9d2-4b62-988c-c25255a20965", "price": 31.46, "expiration_date": "2018-06-24T12:50:03Z"}'
     )
     assert json.loads(answer.body)["price"] == 31.46
-    assert (found.status, answer.version) == (ImportStatus.PUBLISHED, found.id)
+    assert (import_.status, answer.version) == (ImportStatus.PUBLISHED, import_.id)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_price_is_rounded_half_up(price: str, shown: str | None) -> None:
     ids=["header", "bom", "bom, header and crlf", "crlf", "no last newline", "crlf but the last"],
 )
 def test_dress_of_a_file_does_not_matter(dress: Callable[[str], str]) -> None:
-    found = imported(dress(rows(range(5))))
-    assert accounting(found) == (5, 0, 0, 0)
+    import_ = imported(dress(rows(range(5))))
+    assert accounting(import_) == (5, 0, 0, 0)
     assert served_prices(range(6)) == ["1.50"] * 5 + [None]
 
 
@@ -95,20 +95,20 @@ def test_dress_of_a_file_does_not_matter(dress: Callable[[str], str]) -> None:
 @pytest.mark.parametrize("chunk_bytes", [1, 300, 100_000])
 def test_lone_return_ends_a_row(settings: Settings, rewrite: Callable[[str], str], chunk_bytes: int) -> None:
     settings.IMPORT_CHUNK_BYTES = chunk_bytes
-    found = imported(rewrite(rows(range(40))))
-    assert accounting(found) == (40, 0, 0, 0)
+    import_ = imported(rewrite(rows(range(40))))
+    assert accounting(import_) == (40, 0, 0, 0)
     assert served_prices(range(41)) == ["1.50"] * 40 + [None]
 
 
 def test_rows_that_end_in_returns_count_for_the_gates_and_the_tables(settings: Settings) -> None:
     settings.IMPORT_MAX_REJECT_SHARE, settings.IMPORT_ROWS_PER_TABLE = 0.3, 50
     content = rows(range(100)) + "bad\r" * 60
-    found = imported(content + rows(range(100, 110)).replace("\n", "\r"))
-    assert (found.status, found.line_count) == (ImportStatus.QUARANTINED, 170)
-    assert "60 of 170 rows were rejected" in found.error
-    assert found.table_count == 4
-    assert [line for line, *_ in rejects_of(found)] == list(range(101, 161))
-    assert rejects_of(found)[0][1] == len(rows(range(100)))
+    import_ = imported(content + rows(range(100, 110)).replace("\n", "\r"))
+    assert (import_.status, import_.line_count) == (ImportStatus.QUARANTINED, 170)
+    assert "60 of 170 rows were rejected" in import_.error
+    assert import_.table_count == 4
+    assert [line for line, *_ in rejects_of(import_)] == list(range(101, 161))
+    assert rejects_of(import_)[0][1] == len(rows(range(100)))
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_rows_that_end_in_returns_count_for_the_gates_and_the_tables(settings: S
     ids=["all quoted", "text quoted", "as postgresql writes", "as go prints"],
 )
 def test_rows_of_other_programs_are_taken(dress: Callable[[object, str, str], str]) -> None:
-    found = imported("".join(dress(id_of(number), "1.50", DATE) + "\n" for number in range(20)))
-    assert accounting(found) == (20, 0, 0, 0)
+    import_ = imported("".join(dress(id_of(number), "1.50", DATE) + "\n" for number in range(20)))
+    assert accounting(import_) == (20, 0, 0, 0)
     (answer,) = find_promotions([id_of(7)])
     assert isinstance(answer, Found)
     assert answer.body is not None
@@ -133,67 +133,67 @@ def test_rows_of_other_programs_are_taken(dress: Callable[[object, str, str], st
 def test_columns_are_taken_by_the_names_of_the_header(settings: Settings) -> None:
     settings.IMPORT_CHUNK_BYTES = 200
     lines = [f'{DATE}, "{id_of(number)}" ,{number}.25\n' for number in range(20)]
-    found = imported('Expiration_Date,"ID",price\r\n' + "".join(lines))
-    assert (found.status, found.columns) == (ImportStatus.PUBLISHED, "expiration_date,id,price")
-    assert accounting(found) == (20, 0, 0, 0)
+    import_ = imported('Expiration_Date,"ID",price\r\n' + "".join(lines))
+    assert (import_.status, import_.columns) == (ImportStatus.PUBLISHED, "expiration_date,id,price")
+    assert accounting(import_) == (20, 0, 0, 0)
     assert served_prices(range(20)) == [f"{number}.25" for number in range(20)]
 
 
 def test_row_that_stands_where_a_header_may_is_a_row() -> None:
-    found = imported("uuid,cost,expires\n" + rows(range(20)))
-    assert accounting(found) == (20, 1, 0, 0)
-    assert [(line, reason) for line, _, _, reason, _ in rejects_of(found)] == [(1, "bad_uuid")]
+    import_ = imported("uuid,cost,expires\n" + rows(range(20)))
+    assert accounting(import_) == (20, 1, 0, 0)
+    assert [(line, reason) for line, _, _, reason, _ in rejects_of(import_)] == [(1, "bad_uuid")]
 
 
 def test_every_row_is_accounted_for_with_its_place(settings: Settings) -> None:
     settings.IMPORT_MAX_REJECT_SHARE = 0.5
     lines = ["id,price,expiration_date\n", row(1), "\n", "one,two\n", row(2), row(1, "2.50"), f"x,1,{DATE}\n", "  \r\n"]
-    found = imported("".join(lines))
+    import_ = imported("".join(lines))
     offsets = [sum(map(len, lines[:n])) for n in range(len(lines))]
-    assert found.status == ImportStatus.PUBLISHED, found.error
-    assert accounting(found) == (2, 2, 1, 2)
-    assert found.line_count == 7
-    assert rejects_of(found) == [
+    assert import_.status == ImportStatus.PUBLISHED, import_.error
+    assert accounting(import_) == (2, 2, 1, 2)
+    assert import_.line_count == 7
+    assert rejects_of(import_) == [
         (2, None, "id", "duplicate_id", 6),
         (4, offsets[3], "", "column_count", None),
         (7, offsets[6], "id", "bad_uuid", None),
     ]
-    assert stored_rows(found.id) == [(id_of(2), "1.500000", 5), (id_of(1), "2.500000", 6)]
+    assert stored_rows(import_.id) == [(id_of(2), "1.500000", 5), (id_of(1), "2.500000", 6)]
 
 
 def test_source_is_described_by_hash_and_size() -> None:
     content = rows(range(50)).encode()
-    found = imported(content)
-    assert (found.sha256, found.bytes_total) == (hashlib.sha256(content).hexdigest(), len(content))
+    import_ = imported(content)
+    assert (import_.sha256, import_.bytes_total) == (hashlib.sha256(content).hexdigest(), len(content))
 
 
 @pytest.mark.parametrize("rows_per_table", [10_000, 7])
 def test_last_duplicate_wins_across_chunks_and_tables(settings: Settings, rows_per_table: int) -> None:
     settings.IMPORT_CHUNK_BYTES, settings.IMPORT_ROWS_PER_TABLE = 200, rows_per_table
-    found = imported(rows(range(30), "1.00") + rows(range(10), "2.00") + rows(range(5), "3.00"))
-    assert found.status == ImportStatus.PUBLISHED, found.error
-    assert Chunk.objects.filter(source_import=found).count() > 10
-    assert (found.table_count > 1) == (rows_per_table == 7)
-    assert accounting(found) == (30, 0, 15, 0)
+    import_ = imported(rows(range(30), "1.00") + rows(range(10), "2.00") + rows(range(5), "3.00"))
+    assert import_.status == ImportStatus.PUBLISHED, import_.error
+    assert Chunk.objects.filter(source_import=import_).count() > 10
+    assert (import_.table_count > 1) == (rows_per_table == 7)
+    assert accounting(import_) == (30, 0, 15, 0)
     assert served_prices(range(30)) == ["3.00"] * 5 + ["2.00"] * 5 + ["1.00"] * 20
-    kept = {line: kept_line for line, _, _, _, kept_line in rejects_of(found)}
+    kept = {line: kept_line for line, _, _, _, kept_line in rejects_of(import_)}
     assert kept == {n + 1: (41 if n < 5 else 31) + n for n in range(10)} | {n + 31: n + 41 for n in range(5)}
     assert not ChunkDigests.objects.exists()
 
 
 def test_all_rows_with_one_id_leave_the_last() -> None:
-    found = imported("".join(row(1, f"{price}") for price in range(100)))
-    assert accounting(found) == (1, 0, 99, 0)
+    import_ = imported("".join(row(1, f"{price}") for price in range(100)))
+    assert accounting(import_) == (1, 0, 99, 0)
     assert served(1) == "99.00"
 
 
 def test_rejects_beyond_the_limit_are_counted_and_not_kept(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.IMPORT_MAX_REJECT_SHARE, settings.IMPORT_CHUNK_BYTES = 0.9, 50
     monkeypatch.setattr(rejects, "REJECTS_KEPT", 3)
-    found = imported(rows(range(10)) + "bad\n" * 8)
-    assert accounting(found) == (10, 8, 0, 0)
-    assert import_progress(found.id).reject_reasons == {"column_count": 8}
-    assert [line for line, *_ in rejects_of(found)] == [11, 12, 13]
+    import_ = imported(rows(range(10)) + "bad\n" * 8)
+    assert accounting(import_) == (10, 8, 0, 0)
+    assert import_progress(import_.id).reject_reasons == {"column_count": 8}
+    assert [line for line, *_ in rejects_of(import_)] == [11, 12, 13]
 
 
 BAD_ROWS = {
@@ -221,23 +221,23 @@ BAD_ROWS = {
 
 @pytest.mark.parametrize(("bad", "reason"), BAD_ROWS.values(), ids=BAD_ROWS)
 def test_bad_row_is_refused_and_its_neighbours_are_served(bad: str, reason: str) -> None:
-    found = imported(rows(range(10, 30)) + bad + rows(range(40, 60)))
-    assert found.status == ImportStatus.PUBLISHED, found.error
-    assert accounting(found) == (40, 1, 0, 0)
-    assert [(line, why) for line, _, _, why, _ in rejects_of(found)] == [(21, reason)]
+    import_ = imported(rows(range(10, 30)) + bad + rows(range(40, 60)))
+    assert import_.status == ImportStatus.PUBLISHED, import_.error
+    assert accounting(import_) == (40, 1, 0, 0)
+    assert [(line, why) for line, _, _, why, _ in rejects_of(import_)] == [(21, reason)]
     assert served_prices([1, 29, 40]) == [None, "1.50", "1.50"]
 
 
 def test_quoted_newline_is_two_bad_lines_and_loses_no_neighbour() -> None:
-    found = imported(rows(range(20)) + f'"{id_of(90)}\n",1.5,{DATE}\n' + rows(range(20, 40)))
-    assert accounting(found) == (40, 2, 0, 0)
-    assert [line for line, *_ in rejects_of(found)] == [21, 22]
+    import_ = imported(rows(range(20)) + f'"{id_of(90)}\n",1.5,{DATE}\n' + rows(range(20, 40)))
+    assert accounting(import_) == (40, 2, 0, 0)
+    assert [line for line, *_ in rejects_of(import_)] == [21, 22]
 
 
 def test_invalid_utf8_is_refused_and_shown() -> None:
-    found = imported(rows(range(20)).encode() + b"\xff\xfe\xfd,1.5,x\n" + rows(range(20, 40)).encode())
-    assert accounting(found) == (40, 1, 0, 0)
-    (kept,) = found.rejects.all()
+    import_ = imported(rows(range(20)).encode() + b"\xff\xfe\xfd,1.5,x\n" + rows(range(20, 40)).encode())
+    assert accounting(import_) == (40, 1, 0, 0)
+    (kept,) = import_.rejects.all()
     assert (kept.reason, kept.raw) == ("invalid_utf8", r"\xff\xfe\xfd,1.5,x")
 
 
@@ -246,20 +246,20 @@ def test_archive_is_imported_and_its_unpacked_copy_goes(
     pack: Callable[[bytes], bytes], settings: Settings, tmp_path: Path
 ) -> None:
     settings.IMPORT_CHUNK_BYTES = 300
-    found = imported(pack(rows(range(40)).encode()), "promotions.csv.packed")
-    assert accounting(found) == (40, 0, 0, 0)
+    import_ = imported(pack(rows(range(40)).encode()), "promotions.csv.packed")
+    assert accounting(import_) == (40, 0, 0, 0)
     assert served_prices([0, 39, 40]) == ["1.50", "1.50", None]
     assert list((tmp_path / "spool").rglob("*.csv")) == []
-    assert Path(found.path).exists()
+    assert Path(import_.path).exists()
 
 
 @pytest.mark.parametrize("content", ["x", "x\n", ",\n", ",,\n", "\n", "\r\n", row(1)[:-1], "x\n\n"])
 @pytest.mark.parametrize("chunk_bytes", [1, 1_000])
 def test_tiny_files_are_read_like_large_ones(settings: Settings, content: str, chunk_bytes: int) -> None:
     settings.IMPORT_CHUNK_BYTES = chunk_bytes
-    found = imported(content)
-    assert found.status in (ImportStatus.PUBLISHED, ImportStatus.QUARANTINED), found.error
-    assert sum(accounting(found)) == found.line_count == len(content.splitlines())
+    import_ = imported(content)
+    assert import_.status in (ImportStatus.PUBLISHED, ImportStatus.QUARANTINED), import_.error
+    assert sum(accounting(import_)) == import_.line_count == len(content.splitlines())
 
 
 @pytest.fixture
@@ -268,11 +268,11 @@ def live() -> Import:
     return imported(rows(range(100), "7.00"), "live.csv")
 
 
-def refused(found: Import, status: ImportStatus, reason: str) -> None:
-    assert (found.status, reason in found.error) == (status, True), found.error
+def refused(import_: Import, status: ImportStatus, reason: str) -> None:
+    assert (import_.status, reason in import_.error) == (status, True), import_.error
     assert served_prices([0, 99]) == ["7.00", "7.00"]
-    assert not Version.objects.filter(pk=found.id).exists()
-    assert found.finished_at is not None
+    assert not Version.objects.filter(pk=import_.id).exists()
+    assert import_.finished_at is not None
 
 
 @pytest.mark.parametrize("content", ["", "\n\n \n", "id,price,expiration_date\n", "\ufeff"])
@@ -281,10 +281,10 @@ def test_file_without_a_row_keeps_the_live_data(live: Import, content: str) -> N
 
 
 def test_file_of_rejects_keeps_the_live_data_and_tells_why(live: Import) -> None:
-    found = imported(rows(range(100)) + "bad\n" * 900)
-    refused(found, ImportStatus.QUARANTINED, "900 of 1,000 rows were rejected")
-    assert accounting(found) == (100, 900, 0, 0)
-    assert len(rejects_of(found)) == 900
+    import_ = imported(rows(range(100)) + "bad\n" * 900)
+    refused(import_, ImportStatus.QUARANTINED, "900 of 1,000 rows were rejected")
+    assert accounting(import_) == (100, 900, 0, 0)
+    assert len(rejects_of(import_)) == 900
 
 
 def test_shrunken_file_keeps_the_live_data(live: Import) -> None:
@@ -306,11 +306,11 @@ def test_duplicates_count_as_shrinking(live: Import) -> None:
 
 def test_hopeless_file_is_stopped_early(live: Import, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.IMPORT_CHUNK_BYTES = 1_000
-    monkeypatch.setattr("promotions.steps.gates.EARLY_STOP_LINES", 500)
-    found = imported("bad\n" * 5_000)
-    refused(found, ImportStatus.QUARANTINED, "were rejected")
-    assert found.chunks.filter(is_done=True).count() < 4
-    assert found.chunks.count() == 20
+    monkeypatch.setattr("promotions.steps.publishchecks.EARLY_STOP_LINES", 500)
+    import_ = imported("bad\n" * 5_000)
+    refused(import_, ImportStatus.QUARANTINED, "were rejected")
+    assert import_.chunks.filter(is_done=True).count() < 4
+    assert import_.chunks.count() == 20
 
 
 def test_binary_file_is_refused(live: Import) -> None:
@@ -368,7 +368,7 @@ def test_endless_line_is_no_promotions_file(live: Import, monkeypatch: pytest.Mo
 
 def half_loaded(content: str, monkeypatch: pytest.MonkeyPatch) -> Import:
     """An import that is planned and of which two chunks are loaded."""
-    found = submit(content)
+    import_ = submit(content)
     loads = iter(range(2))
     with monkeypatch.context() as patch:
 
@@ -380,10 +380,10 @@ def half_loaded(content: str, monkeypatch: pytest.MonkeyPatch) -> Import:
         patch.setattr("promotions.steps.importing.load_chunk", two_chunks)
         with pytest.raises(KeyboardInterrupt):
             work_on_imports()
-    found.refresh_from_db()
-    assert found.status == ImportStatus.LOADING
-    assert found.chunks.filter(is_done=True).count() == 2
-    return found
+    import_.refresh_from_db()
+    assert import_.status == ImportStatus.LOADING
+    assert import_.chunks.filter(is_done=True).count() == 2
+    return import_
 
 
 @pytest.mark.parametrize(
@@ -400,17 +400,17 @@ def test_file_that_changes_while_it_is_read_fails(
     live: Import, settings: Settings, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
 ) -> None:
     settings.IMPORT_CHUNK_BYTES = 1_000
-    found = half_loaded(rows(range(200)), monkeypatch)
-    change(Path(found.path))
-    refused(finished(found), ImportStatus.FAILED, "submit it again")
+    import_ = half_loaded(rows(range(200)), monkeypatch)
+    change(Path(import_.path))
+    refused(finished(import_), ImportStatus.FAILED, "submit it again")
 
 
 def test_file_that_changes_between_two_plannings_fails(live: Import, settings: Settings) -> None:
     settings.IMPORT_CHUNK_BYTES = 1_000
-    found = submit(rows(range(200)))
+    import_ = submit(rows(range(200)))
     first = {"offset": 0, "length": 1_020, "first_line": 1, "line_count": 12, "checksum": 1}
-    Chunk.objects.create(source_import=found, number=0, is_done=True, rows_loaded=12, **first)
-    refused(finished(found), ImportStatus.FAILED, "changed while it was being read")
+    Chunk.objects.create(source_import=import_, number=0, is_done=True, rows_loaded=12, **first)
+    refused(finished(import_), ImportStatus.FAILED, "changed while it was being read")
 
 
 def test_full_disk_ends_the_import_and_keeps_the_live_data(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -431,19 +431,19 @@ def test_full_disk_of_the_database_ends_the_import(live: Import, monkeypatch: py
 
 
 def test_defect_is_tried_five_times_and_then_ends_the_import(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(found: Import) -> bool:
+    def broken(import_: Import) -> bool:
         raise ZeroDivisionError("a defect")
 
     monkeypatch.setitem(_STEPS, ImportStatus.INDEXING, broken)
-    found = submit(rows(range(100)))
+    import_ = submit(rows(range(100)))
     for _ in range(4):
         with pytest.raises(ZeroDivisionError):
             work_on_imports()
-    refused(finished(found), ImportStatus.FAILED, "a defect")
+    refused(finished(import_), ImportStatus.FAILED, "a defect")
 
 
 def test_statement_that_never_succeeds_ends_the_import(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
-    def too_long(found: Import) -> bool:
+    def too_long(import_: Import) -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SET statement_timeout = 1")
             try:
@@ -453,97 +453,99 @@ def test_statement_that_never_succeeds_ends_the_import(live: Import, monkeypatch
         return True
 
     monkeypatch.setitem(_STEPS, ImportStatus.INDEXING, too_long)
-    found = submit(rows(range(100)))
+    import_ = submit(rows(range(100)))
     for _ in range(4):
         with pytest.raises(OperationalError):
             work_on_imports()
-    refused(finished(found), ImportStatus.FAILED, "Gave up after 5 attempts")
+    refused(finished(import_), ImportStatus.FAILED, "Gave up after 5 attempts")
 
 
-def deadly_load(chunk: Chunk) -> None:
+def crash_load(chunk: Chunk) -> None:
     raise KeyboardInterrupt
 
 
-def deadly_index(table: VersionTable) -> None:
+def crash_index(table: VersionTable) -> None:
     raise KeyboardInterrupt
 
 
-def deadly_plan(found: Import) -> bool:
+def crash_plan(import_: Import) -> bool:
     raise KeyboardInterrupt
 
 
 @pytest.fixture(params=["load", "index", "plan"])
-def deadly(request: pytest.FixtureRequest) -> Iterator[str]:
+def poison(request: pytest.FixtureRequest) -> Iterator[str]:
     """A piece of work that ends its worker each time, until the test has had enough; what it is called."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "load":
-            patch.setattr(importing, "load_chunk", deadly_load)
+            patch.setattr(importing, "load_chunk", crash_load)
         if request.param == "index":
-            patch.setattr(importing, "index_version_table", deadly_index)
+            patch.setattr(importing, "index_version_table", crash_index)
         if request.param == "plan":
-            patch.setitem(_STEPS, ImportStatus.QUEUED, deadly_plan)
+            patch.setitem(_STEPS, ImportStatus.QUEUED, crash_plan)
         yield {"load": "Loading lines 1 to 100", "index": "Indexing table 0", "plan": "Planning"}[request.param]
 
 
-def work_until_killed() -> None:
+def work_until_crash() -> None:
     with pytest.raises(KeyboardInterrupt):
         work_on_imports()
 
 
-def test_work_that_kills_its_worker_five_times_ends_the_import(live: Import, deadly: str) -> None:
-    found = submit(rows(range(100)))
+def test_work_that_crashes_its_worker_five_times_ends_the_import(live: Import, poison: str) -> None:
+    import_ = submit(rows(range(100)))
     for _ in range(5):
-        work_until_killed()
-    refused(finished(found), ImportStatus.FAILED, f"{deadly} ended its worker 5 times")
+        work_until_crash()
+    refused(finished(import_), ImportStatus.FAILED, f"{poison} ended its worker 5 times")
 
 
-def test_work_that_kills_its_worker_four_times_is_done_after_all(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = submit(rows(range(100)))
+def test_work_that_crashes_its_worker_four_times_is_done_after_all(
+    live: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_ = submit(rows(range(100)))
     with monkeypatch.context() as patch:
-        patch.setattr(importing, "load_chunk", deadly_load)
+        patch.setattr(importing, "load_chunk", crash_load)
         for _ in range(4):
-            work_until_killed()
-    assert finished(found).status == ImportStatus.PUBLISHED
+            work_until_crash()
+    assert finished(import_).status == ImportStatus.PUBLISHED
 
 
-def test_errors_and_outages_are_no_deaths(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_and_outages_are_no_crashes(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(chunk: Chunk) -> None:
         raise OperationalError("the connection is lost")
 
-    found = submit(rows(range(100)))
+    import_ = submit(rows(range(100)))
     with monkeypatch.context() as patch:
         patch.setattr(importing, "load_chunk", away)
         for _ in range(7):
             with pytest.raises(OperationalError):
                 work_on_imports()
-    assert found.chunks.get().begun == 0
-    assert finished(found).status == ImportStatus.PUBLISHED
+    assert import_.chunks.get().begun == 0
+    assert finished(import_).status == ImportStatus.PUBLISHED
 
 
 def test_outage_of_the_store_is_never_the_imports_fault(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
     outages = iter(range(10))
 
-    def away(found: Import) -> bool:
+    def away(import_: Import) -> bool:
         if next(outages, None) is not None:
             raise OperationalError("the connection is lost")
-        return finish_indexing(found)
+        return finish_indexing(import_)
 
     monkeypatch.setitem(_STEPS, ImportStatus.INDEXING, away)
-    found = submit(rows(range(100)))
+    import_ = submit(rows(range(100)))
     for _ in range(10):
         with pytest.raises(OperationalError):
             work_on_imports()
-    assert finished(found).status == ImportStatus.PUBLISHED
+    assert finished(import_).status == ImportStatus.PUBLISHED
 
 
 def test_broken_import_does_not_hold_up_the_next(live: Import, monkeypatch: pytest.MonkeyPatch) -> None:
     index = _STEPS[ImportStatus.INDEXING]
     first, second = submit(rows(range(100)), "a.csv"), submit(rows(range(100), "8.00"), "b.csv")
 
-    def broken_for_first(found: Import) -> bool:
-        if found.id == first.id:
+    def broken_for_first(import_: Import) -> bool:
+        if import_.id == first.id:
             raise ZeroDivisionError("a defect")
-        return index(found)
+        return index(import_)
 
     monkeypatch.setitem(_STEPS, ImportStatus.INDEXING, broken_for_first)
     for _ in range(4):

@@ -14,8 +14,8 @@ from pytest_django import Settings
 from common.stores import valkey
 from common.stores.lockkeys import LockKey
 from promotions.errors import ImportFinished, ImportNotFound, VersionGone, VersionNotFound
+from promotions.imports.cancelling import cancel_import
 from promotions.imports.progress import import_progress
-from promotions.imports.submitting import cancel_import
 from promotions.models import ACTIVE, Chunk, Import, ImportStatus, Pointer, Publication, Reject, Version
 from promotions.serving.pointer import POINTER, parse_pointer, pointer_key
 from promotions.steps import importing
@@ -33,13 +33,13 @@ class Stop(BaseException):
     """Ends a worker as a signal would, past every ``except Exception``."""
 
 
-def work_until(status: ImportStatus, found: Import, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work until ``found`` reaches ``status``; its own step is not begun."""
+def work_until(status: ImportStatus, import_: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work until ``import_`` reaches ``status``; its own step is not begun."""
     steps = dict(importing._STEPS)
 
     def guarded(step: Callable[[Import], bool]) -> Callable[[Import], bool]:
         def run(current: Import) -> bool:
-            if (current.id, current.status) == (found.id, status):
+            if (current.id, current.status) == (import_.id, status):
                 raise Stop
             return step(current)
 
@@ -50,8 +50,8 @@ def work_until(status: ImportStatus, found: Import, monkeypatch: pytest.MonkeyPa
             patch.setitem(importing._STEPS, name, guarded(step))
         with pytest.raises(Stop):
             work_on_imports()
-    found.refresh_from_db()
-    assert found.status == status
+    import_.refresh_from_db()
+    assert import_.status == status
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
@@ -100,9 +100,9 @@ def test_newer_submission_wins_when_it_finishes_first(monkeypatch: pytest.Monkey
 
 
 @contextmanager
-def leased_by_another_worker(found: Import) -> Iterator[None]:
+def leased_by_another_worker(import_: Import) -> Iterator[None]:
     with psycopg.connect(**connection.get_connection_params()) as other:
-        other.execute("SELECT pg_advisory_lock(%s, %s)", [LockKey.IMPORT, found.id])
+        other.execute("SELECT pg_advisory_lock(%s, %s)", [LockKey.IMPORT, import_.id])
         yield
         other.execute("SELECT pg_advisory_unlock_all()")  # the server may notice the end of a connection later
 
@@ -132,58 +132,58 @@ def test_older_import_never_replaces_a_newer_version(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("status", ACTIVE)
 def test_import_can_be_cancelled_at_every_state(status: ImportStatus, monkeypatch: pytest.MonkeyPatch) -> None:
     before = imported(rows(range(10), "7.00"), "live.csv")
-    found = submit(rows(range(10)))
+    import_ = submit(rows(range(10)))
     if status == ImportStatus.PLANNING:
         stop_at(monkeypatch, "promotions.steps.staging.Plan")
     elif status != ImportStatus.QUEUED:
-        work_until(status, found, monkeypatch)
-    assert cancel_import(found.id).status == ImportStatus.CANCELLED
-    assert finished(found).status == ImportStatus.CANCELLED
+        work_until(status, import_, monkeypatch)
+    assert cancel_import(import_.id).status == ImportStatus.CANCELLED
+    assert finished(import_).status == ImportStatus.CANCELLED
     drop_unused_tables()
     assert existing_tables(using="default") == [(f"promotions_v{before.id}", before.id)]
     assert served(1) == "7.00"
 
 
 def test_import_cancelled_in_the_middle_of_a_chunk_stays_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = submit(rows(range(10)))
+    import_ = submit(rows(range(10)))
     load = load_chunk
 
     def cancelled_meanwhile(chunk: Chunk) -> None:
         load(chunk)
-        Import.objects.filter(pk=found.id).update(status=ImportStatus.CANCELLED, finished_at=timezone.now())
+        Import.objects.filter(pk=import_.id).update(status=ImportStatus.CANCELLED, finished_at=timezone.now())
 
     monkeypatch.setattr("promotions.steps.importing.load_chunk", cancelled_meanwhile)
-    assert finished(found).status == ImportStatus.CANCELLED
+    assert finished(import_).status == ImportStatus.CANCELLED
     assert not Version.objects.exists()
 
 
 @pytest.mark.parametrize("where", ["promotions.steps.staging._keep", "promotions.steps.checking.trim_rejects"])
 def test_import_cancelled_while_a_step_runs_stays_cancelled(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    found = submit(rows(range(10)))
+    import_ = submit(rows(range(10)))
 
     def cancelled_meanwhile(*args: object) -> None:
-        Import.objects.filter(pk=found.id).update(status=ImportStatus.CANCELLED, finished_at=timezone.now())
+        Import.objects.filter(pk=import_.id).update(status=ImportStatus.CANCELLED, finished_at=timezone.now())
 
     monkeypatch.setattr(where, cancelled_meanwhile)
-    assert finished(found).status == ImportStatus.CANCELLED
+    assert finished(import_).status == ImportStatus.CANCELLED
     assert not Version.objects.exists()
 
 
 def test_ended_import_cannot_be_cancelled() -> None:
-    found = imported(rows(range(10)))
+    import_ = imported(rows(range(10)))
     with pytest.raises(ImportFinished):
-        cancel_import(found.id)
+        cancel_import(import_.id)
     with pytest.raises(ImportNotFound):
-        cancel_import(found.id + 1)
-    assert states(found) == ["published"]
+        cancel_import(import_.id + 1)
+    assert states(import_) == ["published"]
 
 
 def test_decided_import_cannot_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = submit(rows(range(10)))
+    import_ = submit(rows(range(10)))
     stop_at(monkeypatch, "promotions.versions.publishing._deliver")
     with pytest.raises(ImportFinished):
-        cancel_import(found.id)
-    assert finished(found).status == ImportStatus.PUBLISHED
+        cancel_import(import_.id)
+    assert finished(import_).status == ImportStatus.PUBLISHED
 
 
 def test_epochs_only_grow_through_rollback_and_return() -> None:
@@ -197,15 +197,15 @@ def test_epochs_only_grow_through_rollback_and_return() -> None:
 
 
 def test_activating_the_live_version_changes_nothing() -> None:
-    found = imported(rows(range(10)))
-    activate_version(found.id)
+    import_ = imported(rows(range(10)))
+    activate_version(import_.id)
     assert Publication.objects.count() == 1
 
 
 def test_unknown_version_cannot_be_activated() -> None:
-    found = submit(rows(range(10)))
+    import_ = submit(rows(range(10)))
     with pytest.raises(VersionNotFound):
-        activate_version(found.id)
+        activate_version(import_.id)
 
 
 def test_delivery_of_an_earlier_epoch_moves_nothing_back() -> None:
@@ -217,21 +217,21 @@ def test_delivery_of_an_earlier_epoch_moves_nothing_back() -> None:
 
 
 def test_repeated_delivery_changes_nothing() -> None:
-    found = imported(rows(range(10)))
+    import_ = imported(rows(range(10)))
     for _ in range(3):
         Publication.objects.update(delivered_at=None)
         work_on_imports()
-    assert (Pointer.objects.get().epoch, states(found), served(1)) == (1, ["published"], "1.50")
+    assert (Pointer.objects.get().epoch, states(import_), served(1)) == (1, ["published"], "1.50")
 
 
 def test_only_kept_versions_survive_retention(settings: Settings) -> None:
     settings.IMPORT_KEEP_VERSIONS, settings.IMPORT_DROP_AFTER_SECONDS = 2, 0
-    found = [imported(rows(range(10), f"{n}.00")) for n in range(4)]
-    assert set(drop_unused_tables()) == {f"promotions_v{old.id}" for old in found[:2]}
-    assert {version for _, version in existing_tables(using="default")} == {found[2].id, found[3].id}
+    import_ = [imported(rows(range(10), f"{n}.00")) for n in range(4)]
+    assert set(drop_unused_tables()) == {f"promotions_v{old.id}" for old in import_[:2]}
+    assert {version for _, version in existing_tables(using="default")} == {import_[2].id, import_[3].id}
     with pytest.raises(VersionGone):
-        activate_version(found[0].id)
-    activate_version(found[2].id)
+        activate_version(import_[0].id)
+    activate_version(import_[2].id)
     assert served(1) == "2.00"
     assert drop_unused_tables() == []
 
@@ -245,23 +245,23 @@ def test_version_that_readers_left_a_moment_ago_is_not_dropped(settings: Setting
 
 def test_live_version_survives_retention_after_a_rollback(settings: Settings) -> None:
     settings.IMPORT_KEEP_VERSIONS, settings.IMPORT_DROP_AFTER_SECONDS = 1, 0
-    found = [imported(rows(range(10), f"{n}.00")) for n in range(3)]
-    activate_version(found[0].id)
+    import_ = [imported(rows(range(10), f"{n}.00")) for n in range(3)]
+    activate_version(import_[0].id)
     drop_unused_tables()
-    assert {version for _, version in existing_tables(using="default")} == {found[0].id}
+    assert {version for _, version in existing_tables(using="default")} == {import_[0].id}
     assert served(1) == "0.00"
 
 
 def test_table_of_a_running_import_is_not_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = submit(rows(range(10)))
-    work_until(ImportStatus.INDEXING, found, monkeypatch)
+    import_ = submit(rows(range(10)))
+    work_until(ImportStatus.INDEXING, import_, monkeypatch)
     assert drop_unused_tables() == []
-    assert finished(found).status == ImportStatus.PUBLISHED
+    assert finished(import_).status == ImportStatus.PUBLISHED
 
 
 def test_import_that_is_published_while_retention_looks_keeps_its_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = submit(rows(range(10)))
-    work_until(ImportStatus.CHECKING, found, monkeypatch)
+    import_ = submit(rows(range(10)))
+    work_until(ImportStatus.CHECKING, import_, monkeypatch)
     is_first = True
     exists = QuerySet.exists
 
@@ -270,7 +270,7 @@ def test_import_that_is_published_while_retention_looks_keeps_its_table(monkeypa
         answer = exists(query)
         if is_first:
             is_first = False
-            finished(found)
+            finished(import_)
         return answer
 
     with monkeypatch.context() as patch:
@@ -326,20 +326,22 @@ def test_worker_killed_at_any_step_leaves_work_that_another_finishes_exactly(
 ) -> None:
     settings.IMPORT_CHUNK_BYTES, settings.IMPORT_ROWS_PER_TABLE = 500, 20
     before = imported(rows(range(20), "7.00"), "live.csv")
-    found = submit(rows(range(30), "1.00") + "bad\n\n" + rows(range(10), "2.00"))
+    import_ = submit(rows(range(30), "1.00") + "bad\n\n" + rows(range(10), "2.00"))
     _die_at_call(monkeypatch, where, calls_before)
     assert served(1) in ("7.00", "2.00")
-    finished(found)
-    assert states(before, found) == ["published", "published"], found.error
-    assert accounting(found) == (30, 1, 10, 1)
-    assert found.line_count == 42
-    assert [line for line, *_ in rejects_of(found)] == [*range(1, 11), 31]
+    finished(import_)
+    assert states(before, import_) == ["published", "published"], import_.error
+    assert accounting(import_) == (30, 1, 10, 1)
+    assert import_.line_count == 42
+    assert [line for line, *_ in rejects_of(import_)] == [*range(1, 11), 31]
     expected = [(n, "1.000000", n + 1) for n in range(10, 30)] + [(n, "2.000000", n + 33) for n in range(10)]
-    stored = [(row_id.int & 0xFFFF, price, line) for row_id, price, line in stored_rows(found.id, found.table_count)]
+    stored = [
+        (row_id.int & 0xFFFF, price, line) for row_id, price, line in stored_rows(import_.id, import_.table_count)
+    ]
     assert stored == expected
     assert [epoch.epoch for epoch in Publication.objects.filter(delivered_at__isnull=False)] == [2, 1]
-    assert (live(), served(1), served(29)) == (found.id, "2.00", "1.00")
-    assert import_progress(found.id).bytes_done == found.bytes_total
+    assert (live(), served(1), served(29)) == (import_.id, "2.00", "1.00")
+    assert import_progress(import_.id).bytes_done == import_.bytes_total
 
 
 def _die_at_call(monkeypatch: pytest.MonkeyPatch, where: str, calls_before: int) -> None:
@@ -363,8 +365,8 @@ def _die_at_call(monkeypatch: pytest.MonkeyPatch, where: str, calls_before: int)
 
 def test_rejects_are_not_kept_twice_by_a_repeated_chunk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.IMPORT_MAX_REJECT_SHARE = 1.0
-    found = submit("bad\n" * 5 + row(1))
+    import_ = submit("bad\n" * 5 + row(1))
     stop_at(monkeypatch, "promotions.steps.loading._account")
     assert not Reject.objects.exists()
-    assert accounting(finished(found)) == (1, 5, 0, 0)
+    assert accounting(finished(import_)) == (1, 5, 0, 0)
     assert Reject.objects.count() == 5

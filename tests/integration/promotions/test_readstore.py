@@ -66,11 +66,11 @@ def test_read_store_holds_the_pointer_and_nothing_of_the_machinery() -> None:
 
 def test_version_is_carried_over_whole_and_served(settings: Settings) -> None:
     settings.IMPORT_ROWS_PER_TABLE = 30
-    found = imported(rows(range(100)))
-    assert found.status == ImportStatus.PUBLISHED, found.error
-    assert found.table_count > 1
-    carried = stored_rows(found.id, found.table_count, using="read")
-    assert carried == stored_rows(found.id, found.table_count)
+    import_ = imported(rows(range(100)))
+    assert import_.status == ImportStatus.PUBLISHED, import_.error
+    assert import_.table_count > 1
+    carried = stored_rows(import_.id, import_.table_count, using="read")
+    assert carried == stored_rows(import_.id, import_.table_count)
     assert len(carried) == 100
     assert served_prices(range(101)) == ["1.50"] * 100 + [None]
 
@@ -92,7 +92,7 @@ def test_delivery_killed_between_two_tables_goes_on_with_the_second(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.IMPORT_ROWS_PER_TABLE = 50
-    found = submit(rows(range(100)))
+    import_ = submit(rows(range(100)))
     pull = readstore._pull_table
     pulled: list[str] = []
 
@@ -108,42 +108,42 @@ def test_delivery_killed_between_two_tables_goes_on_with_the_second(
             work_on_imports()
     assert read_store_tables() == set(pulled)
     assert served(1) is None
-    finished(found)
-    assert stored_rows(found.id, found.table_count, using="read") == stored_rows(found.id, found.table_count)
+    finished(import_)
+    assert stored_rows(import_.id, import_.table_count, using="read") == stored_rows(import_.id, import_.table_count)
 
 
 @pytest.mark.parametrize("where", ["index_table", "create_table"])
 def test_table_is_carried_over_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    found = submit(rows(range(10)))
+    import_ = submit(rows(range(10)))
     with monkeypatch.context() as patch:
         patch.setattr(f"promotions.versions.readstore.{where}", die)
         with pytest.raises(Stop):
             work_on_imports()
     assert read_store_tables() == set()
-    assert (finished(found).status, served(1)) == (ImportStatus.PUBLISHED, "1.50")
+    assert (finished(import_).status, served(1)) == (ImportStatus.PUBLISHED, "1.50")
 
 
 @pytest.mark.parametrize("where", ["_move_pointer", "raise_cached_pointer", "_mark_delivered"])
 def test_delivery_killed_at_any_step_is_finished_by_the_next_worker(
     monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    found = submit(rows(range(10)))
+    import_ = submit(rows(range(10)))
     with monkeypatch.context() as patch:
         patch.setattr(f"promotions.versions.publishing.{where}", die)
         with pytest.raises(Stop):
             work_on_imports()
     assert Import.objects.get().status == ImportStatus.CHECKING
-    assert (finished(found).status, served(1)) == (ImportStatus.PUBLISHED, "1.50")
+    assert (finished(import_).status, served(1)) == (ImportStatus.PUBLISHED, "1.50")
     assert Pointer.objects.using("read").get().epoch == 1
 
 
 def test_repeated_delivery_changes_nothing() -> None:
-    found = imported(rows(range(10)))
+    import_ = imported(rows(range(10)))
     for _ in range(2):
         Publication.objects.update(delivered_at=None)
         work_on_imports()
     assert Pointer.objects.get().epoch == 1
-    assert len(stored_rows(found.id, using="read")) == 10
+    assert len(stored_rows(import_.id, using="read")) == 10
 
 
 def test_rollback_reaches_the_read_store() -> None:

@@ -71,10 +71,10 @@ def test_read_store_that_lost_its_pointer_gets_it_again() -> None:
 
 
 def test_activating_the_live_version_repairs_a_lost_pointer() -> None:
-    found = imported(rows(range(10), "1.00"))
+    import_ = imported(rows(range(10), "1.00"))
     Pointer.objects.all().delete()
     forget_everything()
-    activate_version(found.id)
+    activate_version(import_.id)
     assert served(1) == "1.00"
 
 
@@ -105,8 +105,8 @@ def test_cache_follows_before_the_read_store(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("change", ["truncate", "append", "replace"])
 def test_file_that_changed_since_it_was_submitted_is_not_imported(change: str) -> None:
     imported(rows(range(10), "1.00"))
-    found = submit(rows(range(20), "2.00"), "b.csv")
-    path = Path(found.path)
+    import_ = submit(rows(range(20), "2.00"), "b.csv")
+    path = Path(import_.path)
     if change == "truncate":
         path.write_text(rows(range(15), "2.00"))
     elif change == "append":
@@ -114,21 +114,21 @@ def test_file_that_changed_since_it_was_submitted_is_not_imported(change: str) -
     else:
         path.with_name("c.csv").write_text(rows(range(20), "3.00"))
         path.with_name("c.csv").rename(path)
-    assert (finished(found).status, served(1)) == (ImportStatus.FAILED, "1.00")
-    assert "changed" in found.error
+    assert (finished(import_).status, served(1)) == (ImportStatus.FAILED, "1.00")
+    assert "changed" in import_.error
 
 
 def test_file_that_grew_while_it_was_loaded_is_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = submit(rows(range(20)))
+    import_ = submit(rows(range(20)))
     load = __import__("promotions.steps.importing", fromlist=["load_chunk"]).load_chunk
 
     def load_and_append(chunk: object) -> None:
         load(chunk)
-        with Path(found.path).open("a") as file:
+        with Path(import_.path).open("a") as file:
             file.write(rows(range(20, 30)))
 
     monkeypatch.setattr("promotions.steps.importing.load_chunk", load_and_append)
-    assert finished(found).status == ImportStatus.FAILED
+    assert finished(import_).status == ImportStatus.FAILED
 
 
 def test_activation_that_waits_for_a_store_says_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

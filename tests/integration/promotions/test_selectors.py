@@ -97,11 +97,11 @@ def test_missing_id_of_the_empty_version_is_found_after_the_first_publish() -> N
 
 def test_version_of_several_tables_is_read_whole(settings: Settings) -> None:
     settings.IMPORT_ROWS_PER_TABLE = 7
-    found = imported(rows(range(100)))
-    assert found.table_count > 10
+    import_ = imported(rows(range(100)))
+    assert import_.table_count > 10
     assert served_prices(range(101)) == ["1.50"] * 100 + [None]
     borders = [UUID(int=0), UUID(int=2**128 - 1)]
-    assert versions(find_promotions(borders)) == {found.id}
+    assert versions(find_promotions(borders)) == {import_.id}
 
 
 def test_a_batch_is_answered_from_one_version_though_half_of_it_was_cached() -> None:
@@ -187,7 +187,7 @@ def test_without_the_read_store_cached_ids_are_answered_and_others_are_not(dead_
 
 
 def test_what_is_cached_is_recalled_without_a_call_to_the_read_store(dead_read_store: list[None]) -> None:
-    found = imported(rows(range(10)))
+    import_ = imported(rows(range(10)))
     assert served_prices([1, 99]) == ["1.50", None]
     kill_read_store(dead_read_store)
     cached, absent, uncached = recall_promotions([id_of(1), id_of(99), id_of(2)])
@@ -195,7 +195,7 @@ def test_what_is_cached_is_recalled_without_a_call_to_the_read_store(dead_read_s
     assert uncached is None
     whole, partly = recall_promotion_lists([(id_of(1), id_of(99)), (id_of(1), id_of(2))])
     assert whole is not None
-    assert (whole.version, len(whole.bodies), whole.missing) == (found.id, 1, (id_of(99),))
+    assert (whole.version, len(whole.bodies), whole.missing) == (import_.id, 1, (id_of(99),))
     assert partly is None
     assert not READ_STORE.is_open
 

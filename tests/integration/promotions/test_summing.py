@@ -10,8 +10,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from common.stores.lockkeys import LockKey
+from promotions.imports.cancelling import cancel_import
 from promotions.imports.progress import imports_progress
-from promotions.imports.submitting import cancel_import
 from promotions.imports.summing import sum_ended_imports
 from promotions.metrics import promotions_metrics
 from promotions.models import Chunk, EndedTotal, Import, ImportStatus
@@ -40,7 +40,7 @@ def look() -> Seen:
 
 def half_loaded(monkeypatch: pytest.MonkeyPatch) -> Import:
     """An import of which one chunk is loaded."""
-    found = submit(rows(range(30)) + "bad\n")
+    import_ = submit(rows(range(30)) + "bad\n")
     with monkeypatch.context() as patch:
 
         def one_chunk(chunk: Chunk) -> None:
@@ -51,7 +51,7 @@ def half_loaded(monkeypatch: pytest.MonkeyPatch) -> Import:
         patch.setattr("promotions.steps.importing.load_chunk", one_chunk)
         with pytest.raises(KeyboardInterrupt):
             work_on_imports()
-    return found
+    return import_
 
 
 @pytest.fixture

@@ -45,10 +45,10 @@ def people(client: Client) -> Client:
 def imported(folder: Path, seed: int = 1, *, rows: int = 200, bad_share: float = 0.05) -> Import:
     path = folder / f"sample-{seed}.csv"
     write_sample(path, rows, seed=seed, bad_share=bad_share)
-    found = submit_import(path.name, path)
+    import_ = submit_import(path.name, path)
     work_on_imports()
-    found.refresh_from_db()
-    return found
+    import_.refresh_from_db()
+    return import_
 
 
 def text(client: Client, address: str) -> str:
@@ -73,22 +73,22 @@ def test_staff_without_rights_see_and_do_nothing(client: Client) -> None:
 
 
 def test_every_page_shows_its_rows(people: Client, tmp_path: Path) -> None:
-    found = imported(tmp_path)
-    reject = found.rejects.order_by("line").first()
+    import_ = imported(tmp_path)
+    reject = import_.rejects.order_by("line").first()
     assert reject is not None
     assert "sample-1.csv" in text(people, IMPORTS)
-    assert reject.reason in text(people, f"{IMPORTS}{found.id}/change/")
-    assert reject.detail.replace("'", "&#x27;") in text(people, f"{REJECTS}?source_import={found.id}")
+    assert reject.reason in text(people, f"{IMPORTS}{import_.id}/change/")
+    assert reject.detail.replace("'", "&#x27;") in text(people, f"{REJECTS}?source_import={import_.id}")
     assert "live" in text(people, VERSIONS)
-    assert "Epoch" in text(people, f"{VERSIONS}{found.id}/change/")
+    assert "Epoch" in text(people, f"{VERSIONS}{import_.id}/change/")
 
 
 def test_rows_of_the_system_cannot_be_written(people: Client, tmp_path: Path) -> None:
-    found = imported(tmp_path)
+    import_ = imported(tmp_path)
     for where in (IMPORTS, VERSIONS, REJECTS):
         assert people.get(f"{where}add/").status_code == 403
-        assert people.post(f"{where}{found.id}/delete/", {"post": "yes"}).status_code in (403, 404)
-    assert people.post(f"{IMPORTS}{found.id}/change/", {"source": "x"}).status_code == 403
+        assert people.post(f"{where}{import_.id}/delete/", {"post": "yes"}).status_code in (403, 404)
+    assert people.post(f"{IMPORTS}{import_.id}/change/", {"source": "x"}).status_code == 403
     assert (Import.objects.count(), Version.objects.count()) == (1, 1)
 
 
@@ -123,13 +123,13 @@ def test_rejects_are_searched_within_one_import_and_never_counted(
 
 
 def test_rejects_are_downloaded_with_the_session_alone(people: Client, client: Client, tmp_path: Path) -> None:
-    found = imported(tmp_path)
-    address = f"{IMPORTS}{found.id}/rejects.csv"
-    assert address in text(people, f"{IMPORTS}{found.id}/change/")
-    assert address in text(people, f"{REJECTS}?source_import={found.id}")
+    import_ = imported(tmp_path)
+    address = f"{IMPORTS}{import_.id}/rejects.csv"
+    assert address in text(people, f"{IMPORTS}{import_.id}/change/")
+    assert address in text(people, f"{REJECTS}?source_import={import_.id}")
     lines = b"".join(people.get(address).streaming_content).splitlines()  # type: ignore[attr-defined]
-    assert len(lines) == 1 + found.rejects.count()
-    assert people.get(f"{IMPORTS}{found.id + 1}/rejects.csv").status_code == 404
+    assert len(lines) == 1 + import_.rejects.count()
+    assert people.get(f"{IMPORTS}{import_.id + 1}/rejects.csv").status_code == 404
     client.force_login(User.objects.create_user("guest", is_staff=True))
     assert client.get(address).status_code == 403
 
@@ -152,8 +152,8 @@ def test_cancel_asks_first_and_then_ends_the_import(people: Client) -> None:
 
 
 def test_cancel_of_an_import_that_has_ended_says_why_not(people: Client, tmp_path: Path) -> None:
-    found = imported(tmp_path)
-    answer = people.post(f"{IMPORTS}{found.id}/cancel/", CONFIRMED, follow=True)
+    import_ = imported(tmp_path)
+    answer = people.post(f"{IMPORTS}{import_.id}/cancel/", CONFIRMED, follow=True)
     assert "is published and cannot be cancelled any more" in answer.content.decode()
 
 
@@ -174,11 +174,11 @@ def test_make_live_of_a_dropped_version_says_why_not(people: Client, tmp_path: P
 
 
 def test_a_promotion_is_found_by_its_id(people: Client, tmp_path: Path) -> None:
-    found = imported(tmp_path, bad_share=0.0)
+    import_ = imported(tmp_path, bad_share=0.0)
     row_id = (tmp_path / "sample-1.csv").read_text().partition(",")[0]
     page = text(people, f"{FIND}?id={row_id.upper()}")
     assert row_id in page
-    assert f"version {found.id}" in page
+    assert f"version {import_.id}" in page
 
 
 def test_finding_explains_a_bad_and_an_unknown_id(people: Client, tmp_path: Path) -> None:

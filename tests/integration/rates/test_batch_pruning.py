@@ -9,10 +9,10 @@ from pytest_django import Settings
 
 from rates.batches import planning, pruning
 from rates.batches.applying import apply_batches
+from rates.batches.cancelling import cancel_batch
 from rates.batches.metrics import batch_metrics
 from rates.batches.progress import batch_progress
 from rates.batches.pruning import prune_batches
-from rates.batches.submitting import cancel_batch
 from rates.models import BatchChunk, BatchReject, PriceBatch
 from tests.pricebatches import make_ports, row, submit
 

@@ -16,9 +16,9 @@ from jobs.pieces import MAX_ATTEMPTS
 from rates.batches import applying, planning, submitting
 from rates.batches.admission import ASSUMED_PRICES_PER_SECOND, prices_per_second
 from rates.batches.applying import apply_batches
+from rates.batches.cancelling import cancel_batch
 from rates.batches.errors import BatchEnded, BatchNotFound, DeadlineUnreachable
 from rates.batches.progress import BatchProgress, batch_progress
-from rates.batches.submitting import cancel_batch
 from rates.models import BatchChunk, BatchReject, BatchStatus, ExchangeRate, Price, PriceBatch
 from tests.pricebatches import expected, make_ports, prices, rejects, row, submit
 from tests.rates import day

@@ -61,7 +61,7 @@ def test_rates_are_found_by_currency_and_day(people: Client, term: str, found: i
     assert len(set(re.findall(r"/exchangerate/(\d+)/change/", page))) == found
 
 
-def test_person_believes_a_rate_in_doubt(people: Client) -> None:
+def test_person_believes_an_outlier(people: Client) -> None:
     where = f"{ADMIN}/doubtfulrate/{DoubtfulRate.objects.get().pk}"
     assert "Believe this rate?" in text(people, f"{where}/accept/")
     answer = people.post(f"{where}/accept/", CONFIRMED, follow=True)
@@ -78,7 +78,7 @@ def test_staff_without_rights_believe_nothing(client: Client) -> None:
     assert not ExchangeRate.objects.filter(currency="SYP").exists()
 
 
-def test_metrics_tell_age_and_doubts() -> None:
+def test_metrics_tell_age_and_outliers() -> None:
     samples = {sample.name: sample for metric in exchange_metrics() for sample in metric.samples}
     age = samples["floodgate_exchange_rates_age_seconds"]
     assert (age.labels, age.value) == ({"provider": "ecb"}, (timezone.now().date() - FRIDAY).total_seconds())

@@ -1,4 +1,4 @@
-"""The ECB's rates as shipped, loaded by the command that every start runs; and what the gates keep out."""
+"""The ECB's rates as shipped, loaded by the command that every start runs; and what the outlier filter keeps out."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -10,8 +10,8 @@ from django.db import IntegrityError, transaction
 from pytest_django import Settings
 
 from rates.exchange.ecb import EuropeanCentralBank
-from rates.exchange.errors import DoubtNotFound, RateImpossible
-from rates.exchange.storing import accept_doubt, store_rates
+from rates.exchange.errors import OutlierNotFound, RateImpossible
+from rates.exchange.storing import accept_outlier, store_rates
 from rates.exchange.types import DayRates
 from rates.models import DoubtfulRate, ExchangeRate
 
@@ -32,7 +32,7 @@ def stored() -> list[Row]:
     return [(currency, str(rate_on), rate) for currency, rate_on, rate in rows]
 
 
-def in_doubt() -> list[Row]:
+def kept_outliers() -> list[Row]:
     rows = DoubtfulRate.objects.order_by("rate_on", "currency").values_list("currency", "rate_on", "usd_per_unit")
     return [(currency, str(rate_on), rate) for currency, rate_on, rate in rows]
 
@@ -40,7 +40,9 @@ def in_doubt() -> list[Row]:
 def say(day: date, provider: str = "ecb", **rates: str) -> list[str]:
     """Store a day's rates; what was kept out, each with the reason."""
     given = {currency: Decimal(rate) for currency, rate in rates.items()}
-    return [f"{doubt.currency}: {doubt.reason}" for doubt in store_rates([DayRates(provider, day, given)]).doubts]
+    return [
+        f"{outlier.currency}: {outlier.reason}" for outlier in store_rates([DayRates(provider, day, given)]).outliers
+    ]
 
 
 def test_shipped_rates_are_crossed_over_the_euro(settings: Settings) -> None:
@@ -61,7 +63,7 @@ def test_load_goes_on_behind_what_is_there(settings: Settings) -> None:
     assert load("--from", "2026-10-26") == "5 days, 0 rates stored, 0 in doubt\n"
 
 
-def test_all_shipped_days_pass_the_gates() -> None:
+def test_all_shipped_days_pass_the_outlier_filter() -> None:
     """Only the years with jumps: 1999 to 2001 (TRL), 2008 (ISK) and the last one."""
     shipped = EuropeanCentralBank()
     for first, last in (
@@ -70,7 +72,7 @@ def test_all_shipped_days_pass_the_gates() -> None:
         (date(2026, 1, 1), LAST),
     ):
         days = list(shipped.rates_between(first, last))
-        assert store_rates(days).doubts == []
+        assert store_rates(days).outliers == []
         assert [day.rate_on for day in days] == sorted({day.rate_on for day in days})
     assert days[-1].rate_on == LAST
 
@@ -79,7 +81,7 @@ def test_all_shipped_days_pass_the_gates() -> None:
 def test_rate_that_is_none_is_kept_out(rate: str) -> None:
     assert say(MONDAY, EUR=rate, GBP="1.3") == ["EUR: It is not above 0 and below 1,000,000,000,000."]
     assert stored() == [("GBP", "2026-10-26", Decimal("1.3"))]
-    assert in_doubt() == [("EUR", "2026-10-26", Decimal(rate))]
+    assert kept_outliers() == [("EUR", "2026-10-26", Decimal(rate))]
 
 
 def test_rate_of_the_future_is_kept_out() -> None:
@@ -90,8 +92,8 @@ def test_rate_of_the_future_is_kept_out() -> None:
 
 def test_jump_is_kept_out_and_named() -> None:
     say(MONDAY, EUR="1.1")
-    doubts = say(MONDAY + timedelta(1), EUR="11", GBP="1.3")
-    assert doubts == ["EUR: It differs 10.0 times from the last known rate, 1.1 of 2026-10-26."]
+    kept_out = say(MONDAY + timedelta(1), EUR="11", GBP="1.3")
+    assert kept_out == ["EUR: It differs 10.0 times from the last known rate, 1.1 of 2026-10-26."]
     assert say(MONDAY + timedelta(2), EUR="0.11") != []
     assert say(MONDAY + timedelta(3), EUR="2.19") == []
     assert say(MONDAY + timedelta(4), EUR="1.0951") == []
@@ -110,33 +112,33 @@ def test_rate_is_not_compared_with_one_of_long_ago() -> None:
     assert say(MONDAY, EUR="11") == []
 
 
-def test_believed_rate_ends_its_doubt() -> None:
+def test_believed_rate_is_an_outlier_no_longer() -> None:
     say(MONDAY, EUR="1.1")
     say(MONDAY + timedelta(1), EUR="11")
     say(MONDAY + timedelta(1), EUR="12")
-    assert [rate for _, _, rate in in_doubt()] == [Decimal(12)]
+    assert [rate for _, _, rate in kept_outliers()] == [Decimal(12)]
     say(MONDAY + timedelta(1), EUR="1.2")
-    assert in_doubt() == []
+    assert kept_outliers() == []
 
 
 def test_accepted_jump_is_stored_with_what_follows_it() -> None:
     for number, rate in enumerate(["1", "10", "11", "50", "12", "1.1"]):
         say(MONDAY + timedelta(number), SYP=rate)
-    assert [rate for _, _, rate in in_doubt()] == [10, 11, 50, 12]
-    report = accept_doubt(DoubtfulRate.objects.get(usd_per_unit=10).pk)
-    assert (report.stored, len(report.doubts)) == (3, 1)
-    assert [rate for _, _, rate in in_doubt()] == [50]
+    assert [rate for _, _, rate in kept_outliers()] == [10, 11, 50, 12]
+    report = accept_outlier(DoubtfulRate.objects.get(usd_per_unit=10).pk)
+    assert (report.stored, len(report.outliers)) == (3, 1)
+    assert [rate for _, _, rate in kept_outliers()] == [50]
     assert [rate for _, _, rate in stored()] == [1, 10, 11, 12, Decimal("1.1")]
 
 
 def test_what_can_be_no_rate_is_not_accepted() -> None:
     say(MONDAY, SYP="0")
-    doubt = DoubtfulRate.objects.get()
+    outlier = DoubtfulRate.objects.get()
     with pytest.raises(RateImpossible, match="not above 0"):
-        accept_doubt(doubt.pk)
-    with pytest.raises(DoubtNotFound):
-        accept_doubt(doubt.pk + 1)
-    assert (stored(), len(in_doubt())) == ([], 1)
+        accept_outlier(outlier.pk)
+    with pytest.raises(OutlierNotFound):
+        accept_outlier(outlier.pk + 1)
+    assert (stored(), len(kept_outliers())) == ([], 1)
 
 
 def test_database_refuses_what_is_no_rate() -> None:

@@ -231,8 +231,8 @@ def test_what_is_no_number_is_kept_out_alone(remote: Remote) -> None:
     assert refresh_yesterday() == 1
     yesterday = timezone.now().date() - timedelta(1)
     assert stored() == {f"EUR {yesterday}": Decimal("1.25"), f"JPY {yesterday}": Decimal("0.00625")}
-    doubts = DoubtfulRate.objects.order_by("currency").values_list("currency", "usd_per_unit")
-    assert dict(doubts) == {"AED": 0, "CHF": 0, "GBP": 0, "NOK": 0, "SEK": 0, "XAU": 10**12}
+    outliers = DoubtfulRate.objects.order_by("currency").values_list("currency", "usd_per_unit")
+    assert dict(outliers) == {"AED": 0, "CHF": 0, "GBP": 0, "NOK": 0, "SEK": 0, "XAU": 10**12}
 
 
 # The refresh
@@ -307,7 +307,7 @@ def test_job_makes_one_attempt(remote: Remote) -> None:
     assert len(remote.asked) == 1
 
 
-def test_rates_in_doubt_are_reported(remote: Remote, caplog: pytest.LogCaptureFixture) -> None:
+def test_outliers_are_reported(remote: Remote, caplog: pytest.LogCaptureFixture) -> None:
     yesterday = timezone.now().date() - timedelta(1)
     ExchangeRate.objects.create(
         currency="EUR", rate_on=yesterday - timedelta(3), provider="ecb", usd_per_unit=Decimal("0.5")

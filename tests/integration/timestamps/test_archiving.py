@@ -37,8 +37,8 @@ def archive_all() -> None:
 
 
 def segment_sizes() -> list[int]:
-    found = archive.current()
-    return [found.manifest(number).entries for number in range(1, found.newest().number + 1)]
+    archive_ = archive.current()
+    return [archive_.manifest(number).entries for number in range(1, archive_.newest().number + 1)]
 
 
 def in_stream() -> int:
@@ -82,7 +82,7 @@ def test_persisted_segments_leave_the_stream() -> None:
     pretend_all_is_persisted()
     archive_all()
     assert in_stream() == 5
-    assert stream.trimmed() == everything[29].position
+    assert stream.low_water_mark() == everything[29].position
     assert entries(reading.read_after(START, 100)) == everything
 
 
@@ -109,10 +109,10 @@ def test_only_whole_segments_that_every_filled_table_has_are_trimmed() -> None:
     building.position = everything[12].position
     building.save()
     archive_all()
-    assert stream.trimmed() == everything[9].position
+    assert stream.low_water_mark() == everything[9].position
     RecordTable.objects.filter(number=2).update(state=TableState.RETIRED)
     archive_all()
-    assert stream.trimmed() == everything[19].position
+    assert stream.low_water_mark() == everything[19].position
 
 
 def test_segment_that_changed_after_it_was_written_stays_in_the_stream() -> None:
@@ -201,7 +201,7 @@ def test_store_that_came_back_empty_gets_its_mark_from_the_archive() -> None:
     archive_all()
     valkey.truth().flushdb()
     assert entries(reading.read_after(START, 100)) == everything
-    assert stream.persisted() == everything[-1].position
+    assert stream.high_water_mark() == everything[-1].position
     everything += put(3)
     assert entries(reading.read_after(START, 100)) == everything
 
@@ -211,7 +211,7 @@ def test_store_that_lost_its_marks_alone_is_read_from_archive_and_stream() -> No
     archive_all()
     valkey.truth().delete(*(stream.prefix() + name for name in ("trimmed", "persisted", "life")))
     assert entries(reading.read_after(START, 100)) == everything
-    assert (stream.trimmed(), in_stream()) == (everything[19].position, 5)
+    assert (stream.low_water_mark(), in_stream()) == (everything[19].position, 5)
 
 
 def test_archive_that_lost_its_newest_segment_is_an_error_not_an_end() -> None:
@@ -253,8 +253,8 @@ def test_segment_whose_manifest_was_lost_is_not_trimmed() -> None:
     while archiving.write_due_segment():
         pass
     pretend_all_is_persisted()
-    found = archive.current()
-    found.store.delete("000000000001.json")
+    archive_ = archive.current()
+    archive_.store.delete("000000000001.json")
     with pytest.raises(ArchiveIsBroken, match=r"000000000001\.json is missing"):
         archive_step()
     assert in_stream() == 20

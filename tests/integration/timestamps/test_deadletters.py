@@ -19,11 +19,11 @@ from tests.valkeys import own_truth
 from timestamps.consumer.consuming import consume_log
 from timestamps.livetable import live_table
 from timestamps.log import stream
-from timestamps.log.opening import open_log
+from timestamps.log.recovery import recover_log
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable, TableState
-from timestamps.records.advancing import STEP_ENTRIES, advance
-from timestamps.records.deadletters import LOGGED_LETTERS, bury
-from timestamps.records.settling import retry_dead_letters
+from timestamps.records.deadletters import LOGGED_LETTERS, keep_dead_letters
+from timestamps.records.projecting import STEP_ENTRIES, project
+from timestamps.records.resolving import retry_dead_letters
 from timestamps.types import Entry, Position, Timestamp
 
 pytestmark = committed
@@ -94,7 +94,7 @@ def pass_a_batch_that_no_table_takes() -> None:
     """0.5 s, and 2 s on a machine that others use too: savepoints and halves took 23 s."""
     started = time.monotonic()
     with CaptureQueriesContext(connection) as statements:
-        assert advance(1) == STEP_ENTRIES
+        assert project(1) == STEP_ENTRIES
     assert len(statements) < 20
     assert time.monotonic() - started < 10
     assert (rows(), DeadLetter.objects.count()) == ([], STEP_ENTRIES)
@@ -170,10 +170,10 @@ def test_the_command_says_what_is_left(refusing_table: None, capsys: pytest.Capt
     ]
 
 
-def test_letters_are_buried_in_the_order_of_the_log() -> None:
-    """Whatever was wrong with them: two tables that bury the same entries would wait for each other."""
+def test_letters_are_kept_in_the_order_of_the_log() -> None:
+    """Whatever was wrong with them: two projections that keep the same letters would wait for each other."""
     entries = [Entry(Position(1, at), GOOD) for at in (3, 1, 2)]
-    bury([(entry, "broken") for entry in entries])
+    keep_dead_letters([(entry, "broken") for entry in entries])
     assert [letter.position.seq for letter in DeadLetter.objects.order_by("pk")] == [1, 2, 3]
 
 
@@ -193,7 +193,7 @@ def own_store(tmp_path: Path) -> Iterator["Redis"]:
 
 
 def test_a_full_log_does_not_stop_at_a_dead_letter(own_store: "Redis") -> None:
-    open_log()
+    recover_log()
     put_entry(GOOD | {"event_timestamp": "yesterday"})
     ids = append(3)
     own_store.config_set("maxmemory", 1)

@@ -17,7 +17,6 @@ from timestamps.consumer.consuming import consume_log
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable
 from timestamps.livetable import live_table
 from timestamps.log import stream
-from timestamps.log.stream import trimmed
 from timestamps.replay.replays import start_replay
 from timestamps.types import Position
 
@@ -70,7 +69,7 @@ def test_archiver_wakes_itself_until_nothing_is_left(woken: list[str], settings:
     for _ in range(3):
         run(jobs.ARCHIVE)
     assert woken == ["timestamps.archive"] * 2
-    assert trimmed() < live_table().position
+    assert stream.low_water_mark() < live_table().position
 
 
 def test_replayer_goes_on_to_the_switch(woken: list[str]) -> None:

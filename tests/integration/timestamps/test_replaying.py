@@ -27,7 +27,7 @@ from timestamps.log import archive, reading, stream
 from timestamps.log.archiving import archive_step
 from timestamps.management.commands import replay_timestamps
 from timestamps.models import DeadLetter, RecordTable, TableState
-from timestamps.records import advancing
+from timestamps.records import projecting
 from timestamps.replay import replaying
 from timestamps.replay.replaying import replay_step
 from timestamps.replay.replays import cancel_replay, drop_retired_tables, running_replay, start_replay
@@ -45,7 +45,7 @@ class Died(BaseException):
 def small_steps(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.TIMESTAMPS_SEGMENT_ENTRIES = 10
     monkeypatch.setattr(replaying, "COPY_RECORDS", 7)
-    for module in (advancing, replaying):
+    for module in (projecting, replaying):
         monkeypatch.setattr(module, "STEP_ENTRIES", 6)
     monkeypatch.setattr("timestamps.consumer.consuming.STEP_ENTRIES", 6)
 
@@ -104,7 +104,7 @@ def test_entries_that_come_meanwhile_are_in_both_tables() -> None:
     consume_log()
     assert len(live_rows()) == 32
     assert len(rows(1)) == 29
-    assert stream.persisted() == live_table().position
+    assert stream.high_water_mark() == live_table().position
 
 
 @pytest.mark.parametrize("at", [0, 1, 9, 10, 25, 46])
@@ -132,7 +132,7 @@ def test_replay_from_beyond_the_live_table_is_refused() -> None:
 def steps_of_replay(visit: Callable[[str], None]) -> pytest.MonkeyPatch:
     """``visit`` is called before and after each step that leaves something behind."""
     patch = pytest.MonkeyPatch()
-    for name in ("copy_slice", "advance", "counts_are_proved", "_change_over"):
+    for name in ("copy_slice", "project", "counts_are_proved", "_change_over"):
         original = getattr(replaying, name)
 
         def watched(*arguments: object, original: Callable[..., object] = original, name: str = name) -> object:
@@ -177,7 +177,7 @@ def test_replay_that_dies_at_any_step_is_finished_by_the_next(copied: int) -> No
         step = replay_as_far_as(stop)
         replay_all()
         assert live_rows() == before, f"after a death at step {stop}, {step}"
-        assert stream.persisted() == live_table().position
+        assert stream.high_water_mark() == live_table().position
         if not step:
             break
     assert stop > 10
@@ -241,7 +241,7 @@ def test_counts_that_do_not_match_keep_the_live_table(monkeypatch: pytest.Monkey
     before = live_rows()
     start_replay("again")
     replay_step(0)
-    step = advancing.advance
+    step = projecting.project
 
     def lose_one(number: int) -> int:
         taken = step(number)
@@ -252,7 +252,7 @@ def test_counts_that_do_not_match_keep_the_live_table(monkeypatch: pytest.Monkey
             )
         return taken
 
-    monkeypatch.setattr(replaying, "advance", lose_one)
+    monkeypatch.setattr(replaying, "project", lose_one)
     replay_all()
     table = RecordTable.objects.get(pk=2)
     assert (table.state, live_rows()) == (TableState.RETIRED, before)
@@ -394,14 +394,14 @@ def test_ids_are_rebuilt_and_not_unknown_when_both_stores_are_lost() -> None:
 
 def test_broken_archive_holds_a_replay_up_and_says_why() -> None:
     persist(20)
-    found = archive.current()
-    segment = found.store.read(found.manifest(1).segment)
-    found.store.write(found.manifest(1).segment, b"?")
-    found._open = ("", [])
+    archive_ = archive.current()
+    segment = archive_.store.read(archive_.manifest(1).segment)
+    archive_.store.write(archive_.manifest(1).segment, b"?")
+    archive_._open = ("", [])
     start_replay("again")
     assert not replay_step()
-    assert found.manifest(1).segment in RecordTable.objects.get(pk=2).error
-    found.store.write(found.manifest(1).segment, segment)
+    assert archive_.manifest(1).segment in RecordTable.objects.get(pk=2).error
+    archive_.store.write(archive_.manifest(1).segment, segment)
     replay_all()
     assert live_table().number == 2
 
@@ -541,7 +541,7 @@ def test_interrupted_command_leaves_the_replay_to_the_workers(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(replaying, "advance", interrupted)
+        patch.setattr(replaying, "project", interrupted)
         with pytest.raises(CommandError, match="goes on in the workers") as stopped:
             said()
     assert stopped.value.returncode == 130

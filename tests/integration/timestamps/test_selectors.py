@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from redis.exceptions import ConnectionError as StoreGone
 
 from common.errors import FloodgateError, StoreUnavailable
-from common.idempotency import IdempotencyMark, Replayed
+from common.idempotency import IdempotencyRecord, Replayed
 from common.stores import valkey
 from common.stores.guarded import TRUTH, WRITE_STORE
 from tests.timestamps import CORRELATION_ID, append, build_table, committed, entries, make_live, put_entry, read
@@ -22,8 +22,8 @@ from timestamps.ids import id_at, ids_from, position_of
 from timestamps.livetable import live_table
 from timestamps.log import stream
 from timestamps.models import DeadLetter, RecordTable
-from timestamps.records import advancing, rows
-from timestamps.records.advancing import advance
+from timestamps.records import projecting, rows
+from timestamps.records.projecting import project
 from timestamps.services import append_timestamps
 from timestamps.types import START, Position, Query, Submission, Timestamp
 
@@ -51,9 +51,9 @@ def sql(statement: str) -> None:
 def test_an_id_is_found_before_and_after_each_step_to_the_database() -> None:
     [command_id] = append(1)
     assert is_found(command_id)
-    advance(1)
+    project(1)
     assert is_found(command_id)  # in both
-    stream.raise_persisted(live_table().position)
+    stream.raise_high_water_mark(live_table().position)
     assert is_found(command_id)
 
 
@@ -76,7 +76,7 @@ def test_what_a_table_took_after_it_went_live_is_found_by_who_knew_the_one_befor
     append(1)
     consume_log()
     build_table(2)
-    advance(2)
+    project(2)
     make_live(2)
     [command_id] = append(1)
     consume_log()
@@ -102,7 +102,7 @@ def test_a_truncated_table_is_being_rebuilt_and_takes_nothing_more() -> None:
     assert isinstance(read(lost[0]), Rebuilding)
     [later] = append(1)
     with pytest.raises(TableIsBroken):
-        advance(1)
+        project(1)
     assert is_found(later)
     assert isinstance(read(lost[0]), Rebuilding)
 
@@ -113,7 +113,7 @@ def test_a_dropped_table_is_being_rebuilt() -> None:
     sql("DROP TABLE timestamps_record_1")
     assert isinstance(read(lost[0]), Rebuilding)
     with pytest.raises(TableIsBroken):
-        advance(1)
+        project(1)
 
 
 def test_a_database_of_before_is_being_rebuilt_until_it_has_caught_up() -> None:
@@ -166,7 +166,7 @@ def test_records_come_back_as_a_table_is_built() -> None:
     sql("TRUNCATE timestamps_record_1")
     build_table(2)
     assert isinstance(read(lost[1]), Rebuilding)
-    advance(2)
+    project(2)
     assert all(map(is_found, lost))
     make_live(2)
     assert all(map(is_found, lost))
@@ -176,7 +176,7 @@ def test_records_come_back_as_a_table_is_built() -> None:
 def test_the_live_table_is_found_when_the_known_one_was_dropped() -> None:
     [command_id] = append(1)
     build_table(2)
-    advance(2)
+    project(2)
     make_live(2)
     sql("DROP TABLE timestamps_record_1")
     assert is_found(command_id)
@@ -287,11 +287,11 @@ def test_an_old_id_is_never_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     put_entry(OLD_ENTRY)
     append(1)
     assert isinstance(read(OLD_ID), Rebuilding)
-    monkeypatch.setattr(advancing, "STEP_ENTRIES", 1)
-    advance(1)
+    monkeypatch.setattr(projecting, "STEP_ENTRIES", 1)
+    project(1)
     assert is_found(before)
     assert isinstance(read(OLD_ID), Rebuilding)
-    advance(1)
+    project(1)
     assert is_found(OLD_ID)
 
 
@@ -309,12 +309,12 @@ def test_an_old_dead_letter_is_read() -> None:
     assert is_found(OLD_ID)
 
 
-def test_a_mark_of_before_is_answered_with_the_ids_of_then() -> None:
-    mark = IdempotencyMark(b"d" * 16, b"f" * 16)
-    submission = Submission(["2018-08-04T05:32:31Z"] * 2, CORRELATION_ID, mark)
+def test_a_record_of_before_is_answered_with_the_ids_of_then() -> None:
+    record = IdempotencyRecord(b"d" * 16, b"f" * 16)
+    submission = Submission(["2018-08-04T05:32:31Z"] * 2, CORRELATION_ID, record)
     append_timestamps([submission])
     [name] = valkey.truth().keys(stream.prefix() + "marks:*")
-    valkey.truth().hset(name, mark.digest, mark.fingerprint + str(OLD_ID).encode())
+    valkey.truth().hset(name, record.digest, record.fingerprint + str(OLD_ID).encode())
     [outcome] = append_timestamps([submission])
     assert isinstance(outcome, Replayed)
     assert list(ids_from(outcome.result.first_id, 2)) == [str(OLD_ID), str(OLD_ID)[:-1] + "b"]

@@ -9,10 +9,10 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from common.errors import StoreUnavailable
-from common.idempotency import IdempotencyMark
+from common.idempotency import IdempotencyRecord
+from gateway import models
 from gateway.batching.batches import run_batch
-from gateway.models import IdempotencyRecord
-from tests.vouchers import balances, mark, phone, redeem, refusing, taken, transfers, voucher, wanted, words
+from tests.vouchers import balances, phone, record_of, redeem, refusing, taken, transfers, voucher, wanted, words
 from vouchers.codes.limits import change_limits
 from vouchers.models import LimitChangeRecord, Redemption, Voucher
 from vouchers.redemption.redeeming import redeem_vouchers
@@ -57,7 +57,7 @@ def statements(work: Callable[[], object]) -> int:
 
 
 def batch() -> list[Any]:
-    return redeem_vouchers([wanted(1, mark=mark("k")), wanted(2), wanted(3, "OTHER")])
+    return redeem_vouchers([wanted(1, idempotency=record_of("k")), wanted(2), wanted(3, "OTHER")])
 
 
 @pytest.mark.parametrize("number", range(2))
@@ -67,7 +67,7 @@ def test_redemption_that_is_interrupted_changes_nothing(number: int) -> None:
     with connection.execute_wrapper(interrupt_at(number)), pytest.raises(Interrupted):
         batch()
     assert (Redemption.objects.count(), taken(), balances(), transfers()) == (0, 0, {}, [])
-    assert not IdempotencyRecord.objects.exists()
+    assert not models.IdempotencyRecord.objects.exists()
     assert words(batch()) == ["Redeemed"] * 3
     assert reconcile() == []
 
@@ -80,16 +80,16 @@ def test_there_is_no_third_message() -> None:
 
 
 WRITTEN = ["vouchers_redemption", "vouchers_voucher", "vouchers_transfer", "vouchers_profile"]
-KEYED = [(table, mark("k")) for table in ("gateway_idempotencyrecord", *WRITTEN)]
+KEYED = [(table, record_of("k")) for table in ("gateway_idempotencyrecord", *WRITTEN)]
 
 
 @pytest.mark.parametrize(("table", "key"), [*KEYED, *((table, None) for table in WRITTEN)])
-def test_row_that_cannot_be_written_leaves_none_in_any_table(table: str, key: IdempotencyMark | None) -> None:
+def test_row_that_cannot_be_written_leaves_none_in_any_table(table: str, key: IdempotencyRecord | None) -> None:
     voucher()
     with refusing(table), pytest.raises(IntegrityError):
-        redeem_vouchers([wanted(1, mark=key)])
+        redeem_vouchers([wanted(1, idempotency=key)])
     assert (Redemption.objects.count(), taken(), balances(), transfers()) == (0, 0, {}, [])
-    assert not IdempotencyRecord.objects.exists()
+    assert not models.IdempotencyRecord.objects.exists()
 
 
 def test_redemption_that_is_interrupted_before_the_commit_of_its_key_changes_nothing(
@@ -102,7 +102,7 @@ def test_redemption_that_is_interrupted_before_the_commit_of_its_key_changes_not
 
     monkeypatch.setattr("vouchers.redemption.redeeming._outcome", interrupt)
     with pytest.raises(Interrupted):
-        redeem_vouchers([wanted(1, mark=mark("k"))])
+        redeem_vouchers([wanted(1, idempotency=record_of("k"))])
     assert (Redemption.objects.count(), taken(), balances(), transfers()) == (0, 0, {}, [])
 
 
@@ -127,8 +127,8 @@ def test_lost_answer_is_given_again_with_the_key(monkeypatch: pytest.MonkeyPatch
 
     with monkeypatch.context() as patch:
         patch.setattr("vouchers.redemption.redeeming.count_outcomes", vanish)
-        assert words(run_batch(redeem_vouchers, [wanted(1, mark=mark("k"))])) == ["StoreUnavailable"]
-    assert words(redeem_vouchers([wanted(1, mark=mark("k"))])) == ["Replayed"]
+        assert words(run_batch(redeem_vouchers, [wanted(1, idempotency=record_of("k"))])) == ["StoreUnavailable"]
+    assert words(redeem_vouchers([wanted(1, idempotency=record_of("k"))])) == ["Replayed"]
     assert balances() == {phone(1): Decimal(5)}
 
 
@@ -157,8 +157,8 @@ def test_limit_change_and_its_audit_are_one() -> None:
 def test_a_thousand_take_as_many_statements_as_one() -> None:
     for code in ("A", "B"):
         voucher(code, 2_000)
-    one = statements(lambda: redeem_vouchers([wanted(1, "A", mark("k"))]))
-    many = [wanted(user, "AB"[user % 2], mark(f"k{user}")) for user in range(10, 1_010)]
+    one = statements(lambda: redeem_vouchers([wanted(1, "A", record_of("k"))]))
+    many = [wanted(user, "AB"[user % 2], record_of(f"k{user}")) for user in range(10, 1_010)]
     assert statements(lambda: redeem_vouchers(many)) == one
     first, *others = Redemption.objects.values_list("id", flat=True)
     one = statements(lambda: reverse_redemptions([first]))

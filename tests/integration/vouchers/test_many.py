@@ -283,8 +283,8 @@ def test_killed_worker_neither_loses_nor_doubles_vouchers(number: int) -> None:
     order()
     with suppress(Interrupted), connection.execute_wrapper(interrupt_at(number)):
         generate_vouchers()
-    found = Generation.objects.get()
-    assert found.made == Voucher.objects.filter(generation=found).count() <= 8
+    generation = Generation.objects.get()
+    assert generation.made == Voucher.objects.filter(generation=generation).count() <= 8
     generate_vouchers()
     assert Voucher.objects.filter(generation=Generation.objects.get()).count() == 8
 

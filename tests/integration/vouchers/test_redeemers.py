@@ -11,14 +11,14 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from tests.vouchers import phone, voucher, wanted, words
-from vouchers.gate import redeemers
-from vouchers.gate.flags import FLAGS
-from vouchers.gate.redeemers import SET_WEIGHT, Redeemers, Stamp
+from vouchers.admission import redeemers
+from vouchers.admission.flags import FLAGS
+from vouchers.admission.redeemers import SET_WEIGHT, Redeemers, Stamp
 from vouchers.models import Redemption, Voucher
-from vouchers.redemption import admission
-from vouchers.redemption.admission import redeem_admitted
+from vouchers.redemption import screening
 from vouchers.redemption.redeeming import redeem_vouchers
 from vouchers.redemption.reversing import reverse_redemptions
+from vouchers.redemption.screening import redeem_admitted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,7 +59,7 @@ def statements(user: int) -> int:
 
 
 def test_batch_learns_a_slice_and_the_gate_closes_with_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "LEARNT_AT_ONCE", 10)
+    monkeypatch.setattr(screening, "LEARNT_AT_ONCE", 10)
     stamp = used_up(25)
     for known in (10, 20, 25):
         assert FLAGS.refusal("SUMMER", phone(100)) is None
@@ -71,7 +71,7 @@ def test_batch_learns_a_slice_and_the_gate_closes_with_the_last_one(monkeypatch:
 
 
 def test_batch_reads_no_more_users_of_many_vouchers_than_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "LEARNT_AT_ONCE", 10)
+    monkeypatch.setattr(screening, "LEARNT_AT_ONCE", 10)
     sizes = {"LARGE": 12, "MIDDLE": 7, "SMALL": 2}
     for code, limit in sizes.items():
         voucher(code, limit)
@@ -86,7 +86,7 @@ def test_batch_reads_no_more_users_of_many_vouchers_than_of_one(monkeypatch: pyt
 
 
 def test_change_while_a_set_is_learnt_starts_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "LEARNT_AT_ONCE", 10)
+    monkeypatch.setattr(screening, "LEARNT_AT_ONCE", 10)
     used_up(15)
     refused(100)
     first = Redemption.objects.get(redeemer=phone(0))
@@ -102,7 +102,7 @@ def test_slice_is_read_from_the_index_in_its_order() -> None:
     used_up(50)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("EXPLAIN " + admission._SQL["redeemers"], {"codes": ["SUMMER"], "afters": [""], "mosts": [10]})
+        cursor.execute("EXPLAIN " + screening._SQL["redeemers"], {"codes": ["SUMMER"], "afters": [""], "mosts": [10]})
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "one_live_redemption_per_user" in plan
     assert "Sort" not in plan

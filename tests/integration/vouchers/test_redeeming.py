@@ -9,8 +9,8 @@ from common.idempotency import Replayed
 from tests.vouchers import (
     AMOUNT,
     balances,
-    mark,
     phone,
+    record_of,
     redeem,
     redeemers,
     taken,
@@ -104,27 +104,27 @@ def test_one_user_redeems_many_vouchers_of_a_batch() -> None:
 
 def test_repeat_of_a_request_is_answered_with_its_redemption() -> None:
     voucher()
-    (first,) = redeem_vouchers([wanted(1, mark=mark("k"))])
-    assert redeem_vouchers([wanted(1, mark=mark("k"))]) == [Replayed(first)]
+    (first,) = redeem_vouchers([wanted(1, idempotency=record_of("k"))])
+    assert redeem_vouchers([wanted(1, idempotency=record_of("k"))]) == [Replayed(first)]
     assert (taken(), len(transfers())) == (1, 1)
 
 
 def test_same_key_twice_in_a_batch_is_one_effect() -> None:
     voucher()
-    first, second = redeem_vouchers([wanted(1, mark=mark("k"))] * 2)
+    first, second = redeem_vouchers([wanted(1, idempotency=record_of("k"))] * 2)
     assert second == Replayed(first)
     assert taken() == 1
 
 
 def test_same_key_with_another_content_is_refused() -> None:
     voucher()
-    in_batch = redeem_vouchers([wanted(1, mark=mark("k")), wanted(2, mark=mark("k", "other"))])
-    later = redeem_vouchers([wanted(2, mark=mark("k", "other"))])
+    in_batch = redeem_vouchers([wanted(1, idempotency=record_of("k")), wanted(2, idempotency=record_of("k", "other"))])
+    later = redeem_vouchers([wanted(2, idempotency=record_of("k", "other"))])
     assert words([*in_batch, *later]) == ["Redeemed", "IdempotencyKeyReused", "IdempotencyKeyReused"]
     assert redeemers() == [phone(1)]
 
 
 def test_refusal_leaves_the_key_free() -> None:
-    assert words(redeem_vouchers([wanted(1, mark=mark("k"))] * 2)) == ["VoucherUnavailable"] * 2
+    assert words(redeem_vouchers([wanted(1, idempotency=record_of("k"))] * 2)) == ["VoucherUnavailable"] * 2
     voucher()
-    assert words(redeem_vouchers([wanted(1, mark=mark("k"))])) == ["Redeemed"]
+    assert words(redeem_vouchers([wanted(1, idempotency=record_of("k"))])) == ["Redeemed"]

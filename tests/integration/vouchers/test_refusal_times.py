@@ -1,4 +1,4 @@
-"""How long a refusal takes says nothing about which codes exist, on either road of the gate."""
+"""How long a refusal takes says nothing about which codes exist, on either road of admission control."""
 
 import time
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from pytest_django import Settings
 from common.errors import FloodgateError
 from common.stores import valkey
 from tests.vouchers import voucher, wanted
-from vouchers.gate.flags import FLAGS
-from vouchers.redemption import admission
-from vouchers.redemption.admission import redeem_admitted, refuse_known
+from vouchers.admission.flags import FLAGS
+from vouchers.redemption import screening
 from vouchers.redemption.redeeming import redeem_vouchers
+from vouchers.redemption.screening import redeem_admitted, refuse_known
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,7 +70,7 @@ def test_refusals_from_the_database_take_the_same_time(monkeypatch: pytest.Monke
     def forget(*args: Any) -> None:
         pass
 
-    monkeypatch.setattr(admission, "flag_codes", forget)
+    monkeypatch.setattr(screening, "flag_codes", forget)
     FLAGS._codes._young.clear()
     valkey.cache_store().flushdb()
     found = medians(by_database)

@@ -40,8 +40,8 @@ from vouchers.remote.comparing import compare_with_wallet
 from vouchers.remote.delivering import deliver_orders
 from vouchers.remote.health import wallet_lag_seconds
 from vouchers.remote.orders import ORDERS_MAX, apply_orders, transfers_of
-from vouchers.remote.settling import settle_orders
-from vouchers.types import Movement, Order, OrderAnswer, OrderOutcome, ReversedRedemption, Wallet
+from vouchers.remote.replies import apply_replies
+from vouchers.types import Movement, Order, OrderOutcome, OrderReply, ReversedRedemption, Wallet
 from vouchers.wallet import remotewallet
 from vouchers.wallet.reconciling import reconcile
 from vouchers.wallet.remotewallet import read_wallets, send_orders
@@ -147,7 +147,7 @@ def test_same_orders_at_once_are_carried_out_once() -> None:
     apply_orders([credit(user) for user in range(30)])  # profiles exist, so opening them is no lock
     orders = [credit(user) for user in range(30)]
 
-    def apply(turn: int) -> list[OrderAnswer]:
+    def apply(turn: int) -> list[OrderReply]:
         try:
             return apply_orders(orders[::-1] if turn % 2 else orders)
         finally:
@@ -467,7 +467,7 @@ def test_host_is_reached_at_its_second_address_when_the_first_is_silent(
     assert time.monotonic() - started < 2
 
 
-def outcome_of(answers: list[OrderAnswer]) -> str:
+def outcome_of(answers: list[OrderReply]) -> str:
     (answer,) = answers
     return answer.outcome
 
@@ -568,9 +568,9 @@ def test_answer_that_comes_twice_counts_once(remote: Remote) -> None:
     first, _ = redeem(1), redeem(2)
     deliver_orders()
     reverse_redemptions([first.id])
-    late = [OrderAnswer(order.pk, OrderOutcome.APPLIED) for order in WalletOrder.objects.all()]
-    settle_orders(late)
-    settle_orders(late)
+    late = [OrderReply(order.pk, OrderOutcome.APPLIED) for order in WalletOrder.objects.all()]
+    apply_replies(late)
+    apply_replies(late)
     assert taken() == 1
 
 

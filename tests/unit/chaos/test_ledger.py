@@ -47,6 +47,6 @@ def test_total_lies_between_acknowledged_and_that_with_unanswered(total: int, mi
     ledger = Ledger(["k"])
     increments = [Increment("k", 5), Increment("k", 7), Increment("k", 100)]
     ledger.attempt(increments)
-    ledger.settle(increments, [ADDED, UNKNOWN, REFUSED])
+    ledger.record(increments, [ADDED, UNKNOWN, REFUSED])
     assert ledger.misfits({"k": total}) == misfits
     assert ledger.attempted["k"] == 12

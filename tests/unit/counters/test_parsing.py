@@ -156,8 +156,8 @@ def test_whitespace_around_the_object_and_a_mark_in_front_are_taken(mark: str) -
 def test_deep_nesting_is_refused_on_any_thread(opening: str) -> None:
     deep = (opening * 100_000).encode()
     assert fields(parse_increment, deep) == ["body"]
-    with ThreadPoolExecutor(1) as lane:
-        assert lane.submit(fields, parse_increments, deep).result(5) == ["body"]
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(fields, parse_increments, deep).result(5) == ["body"]
 
 
 def test_array_keeps_the_order_and_repeats() -> None:

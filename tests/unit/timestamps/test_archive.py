@@ -27,8 +27,8 @@ def entries_from(first: int, count: int) -> list[Entry]:
     ]
 
 
-def write(found: Archive, first: int, count: int) -> None:
-    _write_segment(found, found.newest(), [dump_entry(entry) for entry in entries_from(first, count)])
+def write(archive_: Archive, first: int, count: int) -> None:
+    _write_segment(archive_, archive_.newest(), [dump_entry(entry) for entry in entries_from(first, count)])
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -39,10 +39,10 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def three_segments(tmp_path: Path) -> Archive:
     """Of 10, 5 and 10 entries."""
-    found = Archive(str(tmp_path))
+    archive_ = Archive(str(tmp_path))
     for first, count in ((0, 10), (10, 5), (15, 10)):
-        write(found, first, count)
-    return found
+        write(archive_, first, count)
+    return archive_
 
 
 def files(folder: Path, ending: str) -> list[Path]:
@@ -60,18 +60,18 @@ def test_every_byte_of_an_entry_comes_back(fields: dict[bytes, bytes]) -> None:
 
 
 def test_empty_archive_has_nothing(url: str) -> None:
-    found = Archive(url)
-    assert found.newest().number == 0
-    assert found.first_after(START) is None
-    assert found.entries_through(Position(5, 5)) == 0
+    archive_ = Archive(url)
+    assert archive_.newest().number == 0
+    assert archive_.first_after(START) is None
+    assert archive_.entries_through(Position(5, 5)) == 0
 
 
 def test_entries_come_back_in_order_from_any_position(url: str) -> None:
-    found = Archive(url)
+    archive_ = Archive(url)
     for first, count in ((0, 10), (10, 5), (15, 10)):
-        write(found, first, count)
+        write(archive_, first, count)
     everything = entries_from(0, 25)
-    for reader in (found, Archive(url)):
+    for reader in (archive_, Archive(url)):
         for at, position in enumerate([START, *(entry.position for entry in everything[:-1])]):
             for limit in (1, 4, 100):
                 read = entries(reader.read_after(position, limit))
@@ -166,13 +166,13 @@ def test_what_a_killed_archiver_left_is_written_over(tmp_path: Path, monkeypatch
     def killed(store: ArchiveStore, name: str, content: bytes) -> None:
         raise KeyboardInterrupt
 
-    found = Archive(str(tmp_path))
+    archive_ = Archive(str(tmp_path))
     with monkeypatch.context() as patch:
         patch.setattr(ArchiveStore, "write_once", killed)
         with pytest.raises(KeyboardInterrupt):
-            write(found, 0, 10)
+            write(archive_, 0, 10)
         with pytest.raises(KeyboardInterrupt):
-            write(found, 0, 4)
+            write(archive_, 0, 4)
     (tmp_path / ".part-left").write_bytes(b"half")
     assert Archive(str(tmp_path)).newest().number == 0
     write(Archive(str(tmp_path)), 0, 10)

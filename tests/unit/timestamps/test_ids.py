@@ -49,6 +49,6 @@ def test_an_id_that_no_append_makes_has_no_position(other: str) -> None:
     assert position_of(UUID(other)) is None
 
 
-def test_ids_of_a_mark_from_before_count_up() -> None:
+def test_ids_of_an_idempotency_record_from_before_count_up() -> None:
     first = UUID("01a1fda7-97c8-7775-a6e6-cad757bbc7ff")
     assert list(ids_from(first, 2)) == ["01a1fda7-97c8-7775-a6e6-cad757bbc7ff", "01a1fda7-97c8-7775-a6e6-cad757bbc800"]

@@ -1,15 +1,15 @@
 -- Appends the instants of several submissions to the log.
 --
--- ARGV: stream, key prefix, most entries of the stream, seconds that marks are kept, most marks, then for each
---       submission: digest and fingerprint of its mark (both empty without one), eight random hexadecimal digits, its
---       correlation id, its instants (with a comma between).
--- Returns for each submission a letter and an id: A it was appended, R it was before (with that first id), X its mark
---       was there with another content, F the log is full, M too many marks are kept, N the store is not open.
+-- ARGV: stream, key prefix, most entries of the stream, seconds that idempotency records are kept, most of those, then
+--       for each submission: digest and fingerprint of its idempotency record (both empty without one), eight random
+--       hexadecimal digits, its correlation id, its instants (with a comma between).
+-- Returns for each submission a letter and an id: A it was appended, R it was before (with that first id), X its record
+--       was there with another content, F the log is full, M too many records are kept, N the store is not open.
 
 local stream, prefix = ARGV[1], ARGV[2]
-local most_entries, mark_seconds, most_marks = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local most_entries, record_seconds, most_records = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local SEQUENCES = 16777216 -- of one millisecond, as ids have room for (timestamps/ids.py)
--- include: ../../../common/lua/marks.lua
+-- include: ../../../common/lua/idempotency.lua
 -- include: life.lua
 -- include: lastid.lua
 local length = redis.call('XLEN', stream)
@@ -31,9 +31,9 @@ local function take_place(count)
 end
 
 local function id_at(sequence, random)
-    local place = string.format('%08x-%04x-7%03x-8%03x', math.floor(ms / 65536), ms % 65536,
+    local position = string.format('%08x-%04x-7%03x-8%03x', math.floor(ms / 65536), ms % 65536,
         math.floor(sequence / 4096), sequence % 4096)
-    return place .. '-0000' .. random
+    return position .. '-0000' .. random
 end
 
 -- 10,000 entries take some 40 ms of an idle machine.
@@ -46,17 +46,17 @@ local function append(first, random, correlation_id, instants)
 end
 
 local function submit(digest, fingerprint, random, correlation_id, instants)
-    local found = digest ~= '' and find_mark(digest)
+    local found = digest ~= '' and find_record(digest)
     if found then
         return found:sub(1, #fingerprint) == fingerprint and 'R' .. found:sub(#fingerprint + 1) or 'X'
     end
     local _, commas = instants:gsub(',', '')
     local count = commas + 1
     if length + count > most_entries then return 'F' end
-    if digest ~= '' and not has_room_for_marks() then return 'M' end
+    if digest ~= '' and not has_room_for_record() then return 'M' end
     local first = take_place(count)
     local first_id = id_at(first, random)
-    if digest ~= '' then keep_mark(digest, fingerprint .. first_id) end
+    if digest ~= '' then keep_record(digest, fingerprint .. first_id) end
     append(first, random, correlation_id, instants)
     length = length + count
     return 'A' .. first_id

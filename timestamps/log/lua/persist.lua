@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Raises the position through which the database has everything. ARGV: stream, key prefix, the position.
+-- Raises the high-water mark: the position through which the database has everything. ARGV: stream, key prefix, the position.
 
 -- include: positions.lua
 local mark = ARGV[2] .. 'persisted'

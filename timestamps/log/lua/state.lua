@@ -1,4 +1,4 @@
--- Whether the store is open, its mark `trimmed` (empty without one) and the last id of its stream.
+-- Whether the store is open, its low-water mark (empty without one) and the last id of its stream.
 -- ARGV: stream, key prefix.
 
 -- include: life.lua

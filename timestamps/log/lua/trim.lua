@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Removes the entries through a position from the stream and says so in the mark, in one step.
+-- Removes the entries through a position from the stream and raises the low-water mark, in one step.
 -- ARGV: stream, key prefix, the position, the one right after it. Does nothing when the mark is there already,
 -- nor in a store that is not open: it is another one than was looked at.
 

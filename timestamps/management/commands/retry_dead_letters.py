@@ -3,7 +3,7 @@
 from typing import Any
 
 from common.audit import AuditedCommand
-from timestamps.records.settling import retry_dead_letters
+from timestamps.records.resolving import retry_dead_letters
 
 
 class Command(AuditedCommand):

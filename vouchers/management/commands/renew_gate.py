@@ -1,9 +1,9 @@
-"""``renew_gate``: rebuild the admission gate's flags from the database now."""
+"""``renew_gate``: rebuild the flags of admission control from the database now."""
 
 from typing import Any
 
 from common.audit import AuditedCommand
-from vouchers.redemption.admission import renew_flags
+from vouchers.redemption.screening import renew_flags
 
 
 class Command(AuditedCommand):

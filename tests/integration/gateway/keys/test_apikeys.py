@@ -90,7 +90,7 @@ def ask(keys: Keys, key: str) -> str:
     return asyncio.run(keys.grant_of(f"Bearer {key}".encode())).account
 
 
-def settle(keys: Keys) -> None:
+def await_reading(keys: Keys) -> None:
     """Wait for a reading in the background."""
     keys._thread.submit(lambda: None).result(10)
 
@@ -130,7 +130,7 @@ def test_key_that_was_revoked_while_nobody_asked_is_not_let_in_by_a_late_databas
         refreshing.cancel()
 
     asyncio.run(scenario())
-    settle(keys)
+    await_reading(keys)
     break_database(monkeypatch)
     with pytest.raises(StoreUnavailable):
         ask(keys, key)
@@ -191,7 +191,7 @@ def test_keys_in_use_are_read_again_behind_the_requests(keys: Keys, clock: Clock
     key = make("shop")
     for _ in range(6):
         assert ask(keys, key) == "shop"
-        settle(keys)
+        await_reading(keys)
         clock.now += 0.9
     assert reads == pytest.approx([1000.0, 1002.7])
 
@@ -217,12 +217,12 @@ def test_known_keys_stay_valid_without_the_database(
             assert ask(keys, key) == "shop"
             with pytest.raises(StoreUnavailable):
                 ask(keys, "fg_wrong")
-            settle(keys)
+            await_reading(keys)
     clock.now += 1_000
     revoke("shop")
     with suppress(Unauthorized):  # nobody waits for a database that did not answer the last time
         ask(keys, key)
-    settle(keys)
+    await_reading(keys)
     with pytest.raises(Unauthorized):
         ask(keys, key)
 
@@ -233,11 +233,11 @@ def test_process_that_never_saw_keys_cannot_tell(keys: Keys, clock: Clock, monke
         break_database(broken)
         with pytest.raises(StoreUnavailable):
             ask(keys, key)
-        settle(keys)
+        await_reading(keys)
     clock.now += 1.1
     with suppress(StoreUnavailable):
         ask(keys, key)
-    settle(keys)
+    await_reading(keys)
     assert ask(keys, key) == "shop"
 
 
@@ -399,17 +399,17 @@ def test_last_use_is_noted_behind_the_request_and_once_a_minute(keys: Keys, cloc
     key = make("shop")
     assert used_at() is None
     ask(keys, key)
-    settle(keys)
+    await_reading(keys)
     assert used_at() is not None
     an_hour_ago = timezone.now() - timedelta(hours=1)
     ApiKey.objects.update(last_used_at=an_hour_ago)
     clock.now += 59
     ask(keys, key)
-    settle(keys)
+    await_reading(keys)
     assert used_at() == an_hour_ago
     clock.now += 2
     ask(keys, key)
-    settle(keys)
+    await_reading(keys)
     noted = used_at()
     assert noted is not None
     assert noted > an_hour_ago
@@ -437,7 +437,7 @@ def test_use_that_cannot_be_noted_fails_no_request(keys: Keys, monkeypatch: pyte
 
     monkeypatch.setattr(QuerySet, "update", fail)
     assert ask(keys, key) == "shop"
-    settle(keys)
+    await_reading(keys)
     assert used_at() is None
 
 
@@ -447,7 +447,7 @@ def test_noting_waits_for_no_lock_on_a_key(keys: Keys) -> None:
         ApiKey.objects.select_for_update().get()
         started = monotonic()
         assert ask(keys, key) == "shop"
-        settle(keys)
+        await_reading(keys)
     assert monotonic() - started < 4
 
 

@@ -14,7 +14,7 @@ from common.stores import valkey
 from gateway.operate.health import Readiness, health_routes
 from gateway.operate.proofs import TRUTH_POLICY, write_to_database
 from tests.valkeys import own_truth, own_valkey
-from timestamps.log.opening import open_log
+from timestamps.log.recovery import recover_log
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "read"])
 TRUTH, WRITE_STORE, CACHE = "valkey-truth:responseTime", "write-store:responseTime", "valkey-cache:responseTime"
@@ -102,7 +102,7 @@ GROUPS = {"promotions", "counters", "vouchers", "timestamps", "rates"}
 
 @pytest.fixture
 def opened(truth: Any) -> Any:
-    open_log()
+    recover_log()
     return truth
 
 

@@ -18,7 +18,7 @@ from gateway.contract.spool import new_spool
 from gateway.endpoints.addresses import address_of, template_of
 from gateway.endpoints.hot import hot_endpoints
 from gateway.server import bridge, hangs
-from gateway.server.bridge import WSGIBridge, lanes
+from gateway.server.bridge import WSGIBridge, split_threads
 from gateway.server.environ import wsgi_environ
 from tests.unit.gateway.server.test_bridge import Client, StartResponse, no_body, scope
 
@@ -276,7 +276,7 @@ def test_people_and_machines_have_threads_of_their_own(store: Store, monkeypatch
 
 @pytest.mark.parametrize(("threads", "parted"), [(8, (2, 6)), (1, (1, 1)), (3, (1, 2)), (16, (4, 12))])
 def test_a_quarter_of_the_threads_is_for_people(threads: int, parted: tuple[int, int]) -> None:
-    assert lanes(threads) == parted
+    assert split_threads(threads) == parted
 
 
 @pytest.mark.parametrize(

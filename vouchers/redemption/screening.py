@@ -1,6 +1,6 @@
-"""The way to a redemption: past the gate, so that late-comers never reach the database.
+"""Screens requests to redeem by admission control, so that late-comers never reach the database.
 
-The gate's answers are the database's of at most a second ago. Whoever repeats an Idempotency-Key is answered from what
+What it knows is what the database said at most a second ago. Whoever repeats an Idempotency-Key is answered from what
 is kept, whatever the flags say.
 """
 
@@ -12,34 +12,34 @@ from django.db import Error, connection
 
 from common.errors import FloodgateError
 from common.stores.sqlfiles import load_sql
+from vouchers.admission.failedattempts import count_failed_attempts, known_throttling, throttled, tries_of
+from vouchers.admission.flags import FLAG_SECONDS, FLAGS
+from vouchers.admission.redeemers import UNKNOWN, Stamp
+from vouchers.admission.shared import Moment, asked_codes, flag_codes, read_shared, read_shared_flags
 from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
-from vouchers.gate.flags import FLAG_SECONDS, FLAGS
-from vouchers.gate.guessing import count_guesses, known_guesser, throttled, tries_of
-from vouchers.gate.redeemers import UNKNOWN, Stamp
-from vouchers.gate.shared import Moment, asked_codes, flag_codes, read_shared, read_shared_flags
 from vouchers.metrics import count_known_refusal, count_outcomes, count_shared_refusals
 from vouchers.redemption.redeeming import Outcome, kept_outcomes, redeem_vouchers
 from vouchers.types import Redeem
 
 logger = logging.getLogger(__name__)
-_SQL = load_sql(Path(__file__).parents[1] / "sql" / "gate.sql")
+_SQL = load_sql(Path(__file__).parents[1] / "sql" / "admission.sql")
 LEARNT_AT_ONCE = 2_000  # redeemers, by a batch
 
 
 def refuse_known(item: Redeem) -> None:
     """Raise the refusal of a request that this process can refuse without asking anybody; for the event loop."""
-    if item.mark is not None:  # an answer that is kept for it comes first, and the database has that
+    if item.idempotency is not None:  # an answer that is kept for it comes first, and the database has that
         return
-    if guesser := known_guesser(item):
-        count_outcomes([guesser])
-        raise guesser
+    if throttling := known_throttling(item):
+        count_outcomes([throttling])
+        raise throttling
     if refusal := FLAGS.refusal(item.code, item.phone_number):
         count_known_refusal(refusal.code)
         raise refusal
 
 
 def redeem_admitted(wanted: list[Redeem]) -> list[Outcome]:
-    """``redeem_vouchers`` of those that the gate lets through; the others have their refusal in its place.
+    """``redeem_vouchers`` of those that admission control lets through; the others have their refusal in its place.
 
     Args, Returns, Raises: as ``redeem_vouchers``; RateLimited: this user or address was refused too often.
     Source: docs/vouchers.md.
@@ -47,30 +47,30 @@ def redeem_admitted(wanted: list[Redeem]) -> list[Outcome]:
     tries = tries_of(wanted)
     seen, left = read_shared({item.code for item in wanted}, tries)
     outcomes = _kept_before(wanted, throttled(wanted, tries, left))
-    refusals = _gate_refusals({place: item for place, item in enumerate(wanted) if place not in outcomes})
+    refusals = _flag_refusals({index: item for index, item in enumerate(wanted) if index not in outcomes})
     count_shared_refusals(len(refusals))
     outcomes |= _kept_before(wanted, refusals)
     count_outcomes(outcomes.values())
-    rest = [place for place in range(len(wanted)) if place not in outcomes]
+    rest = [index for index in range(len(wanted)) if index not in outcomes]
     if rest:
-        redeemed = redeem_vouchers([wanted[place] for place in rest])
-        _flag_if_possible([wanted[place] for place in rest], redeemed, seen)
+        redeemed = redeem_vouchers([wanted[index] for index in rest])
+        _flag_if_possible([wanted[index] for index in rest], redeemed, seen)
         outcomes |= dict(zip(rest, redeemed, strict=True))
-    count_guesses(item for place, item in enumerate(wanted) if isinstance(outcomes[place], VoucherUnavailable))
-    return [outcomes[place] for place in range(len(wanted))]
+    count_failed_attempts(item for index, item in enumerate(wanted) if isinstance(outcomes[index], VoucherUnavailable))
+    return [outcomes[index] for index in range(len(wanted))]
 
 
-def _gate_refusals(wanted: Mapping[int, Redeem]) -> dict[int, FloodgateError]:
-    found = ((place, FLAGS.refusal(item.code, item.phone_number)) for place, item in wanted.items())
-    return {place: refusal for place, refusal in found if refusal}
+def _flag_refusals(wanted: Mapping[int, Redeem]) -> dict[int, FloodgateError]:
+    found = ((index, FLAGS.refusal(item.code, item.phone_number)) for index, item in wanted.items())
+    return {index: refusal for index, refusal in found if refusal}
 
 
 def _kept_before(wanted: Sequence[Redeem], refusals: Mapping[int, FloodgateError]) -> dict[int, Outcome]:
-    """The refusals by their places; of a request with a mark, what is kept for it instead."""
+    """The refusals by their indexes; of a request with an Idempotency-Key, what is kept for it instead."""
     outcomes: dict[int, Outcome] = dict(refusals)
-    marked = [place for place in refusals if wanted[place].mark]
-    kept = kept_outcomes([wanted[place] for place in marked]) if marked else []
-    return outcomes | {place: found for place, found in zip(marked, kept, strict=True) if found}
+    keyed = [index for index in refusals if wanted[index].idempotency]
+    kept = kept_outcomes([wanted[index] for index in keyed]) if keyed else []
+    return outcomes | {index: found for index, found in zip(keyed, kept, strict=True) if found}
 
 
 def _flag_if_possible(asked: Sequence[Redeem], outcomes: Sequence[Outcome], seen: Moment) -> None:

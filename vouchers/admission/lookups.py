@@ -1,19 +1,19 @@
 """Reads of vouchers by code, past the throttle.
 
-Each tells whether there is a voucher. So it is a guess where there is none, though nobody tried to redeem anything.
+Each tells whether there is a voucher. So it is a failed attempt where there is none, though nobody tried to redeem.
 """
 
 from common.errors import RateLimited
+from vouchers.admission.failedattempts import count_failed_attempts, known_throttling, throttled_lookups
 from vouchers.errors import VoucherNotFound
-from vouchers.gate.guessing import count_guesses, known_guesser, throttled_lookups
 from vouchers.selectors import read_vouchers
 from vouchers.types import Lookup, VoucherState
 
 
 def refuse_known_lookup(item: Lookup) -> None:
     """Raise the refusal of one of whom this process knows that it is throttled; for the event loop."""
-    if guesser := known_guesser(item):
-        raise guesser
+    if refusal := known_throttling(item):
+        raise refusal
 
 
 def look_up_vouchers(wanted: list[Lookup]) -> list[VoucherState | VoucherNotFound | RateLimited]:
@@ -23,8 +23,10 @@ def look_up_vouchers(wanted: list[Lookup]) -> list[VoucherState | VoucherNotFoun
     Source: docs/vouchers.md.
     """
     refusals = throttled_lookups(wanted)
-    rest = [item for place, item in enumerate(wanted) if place not in refusals]
+    rest = [item for index, item in enumerate(wanted) if index not in refusals]
     found = read_vouchers([item.code for item in rest])
-    count_guesses(item for item, outcome in zip(rest, found, strict=True) if isinstance(outcome, VoucherNotFound))
+    count_failed_attempts(
+        item for item, outcome in zip(rest, found, strict=True) if isinstance(outcome, VoucherNotFound)
+    )
     answers = iter(found)
-    return [refusals[place] if place in refusals else next(answers) for place in range(len(wanted))]
+    return [refusals[index] if index in refusals else next(answers) for index in range(len(wanted))]

@@ -1,11 +1,11 @@
-"""What keeps a wrong rate out: one that does not look right is kept beside, with the reason, for people to judge."""
+"""The outlier filter: a rate that does not look right is kept beside, with the reason, for people to judge."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from rates.exchange.decimals import RATE_MAX
-from rates.exchange.types import DayRates, Doubt, Known
+from rates.exchange.types import DayRates, Known, Outlier
 
 # A day's worst in 27 years of the ECB's data was 1.7 (TRL, 2001-02-22); a slipped decimal point is 10.
 MOST_CHANGE = 2
@@ -13,27 +13,27 @@ MOST_CHANGE = 2
 COMPARED_DAYS = 45
 
 
-def judge_rates(days: Sequence[DayRates], known: dict[str, Known]) -> tuple[list[DayRates], list[Doubt]]:
-    """Split rates into those to believe and doubts.
+def filter_outliers(days: Sequence[DayRates], known: dict[str, Known]) -> tuple[list[DayRates], list[Outlier]]:
+    """Split rates into those to believe and outliers.
 
     Args: days: of one provider, in order.
           known: the last rate of each currency before the first day; those believed here are added.
     """
     today = datetime.now(UTC).date()
-    believed, doubts = [], []
+    believed, outliers = [], []
     for day in days:
         good = {}
         for currency, rate in day.usd_per_unit.items():
-            if reason := doubt(day.rate_on, rate, known.get(currency), today):
-                doubts.append(Doubt(day.provider, currency, day.rate_on, rate, reason))
+            if reason := outlier_reason(day.rate_on, rate, known.get(currency), today):
+                outliers.append(Outlier(day.provider, currency, day.rate_on, rate, reason))
             else:
                 good[currency] = rate
                 known[currency] = Known(rate, day.rate_on)
         believed.append(day._replace(usd_per_unit=good))
-    return believed, doubts
+    return believed, outliers
 
 
-def doubt(rate_on: date, rate: Decimal, known: Known | None, today: date) -> str:
+def outlier_reason(rate_on: date, rate: Decimal, known: Known | None, today: date) -> str:
     """Why the rate is not believed; empty when it is."""
     if reason := impossible(rate_on, rate, today):
         return reason

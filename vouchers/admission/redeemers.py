@@ -76,8 +76,8 @@ class Redeemers:
         if found is None:
             return True
         number = _number(phone_number)
-        place = bisect_left(found.numbers, number)
-        return place < len(found.numbers) and found.numbers[place] == number
+        index = bisect_left(found.numbers, number)
+        return index < len(found.numbers) and found.numbers[index] == number
 
     def missing(self, stamps: Mapping[str, Stamp], most: int) -> list[Slice]:
         """What to read to learn who has places of these codes, small sets first, at most ``most`` users in all."""

@@ -1,4 +1,4 @@
-"""From the log into a table of records: the one way in, for the consumer and for rebuilds."""
+"""Projects the log into a table: the one way in, for the consumer and for rebuilds."""
 
 import logging
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from timestamps.errors import TableIsBroken
 from timestamps.locks import lock_table
 from timestamps.log import reading
 from timestamps.log.lines import line_position, load_entry
-from timestamps.log.opening import open_log
+from timestamps.log.recovery import recover_log
 from timestamps.models import RecordTable, TableState
-from timestamps.records.deadletters import bury
+from timestamps.records.deadletters import keep_dead_letters
 from timestamps.records.decoding import decode_lines
 from timestamps.records.writing import Refused, write_records
 from timestamps.tables import ids_in
@@ -24,16 +24,16 @@ STEP_ENTRIES = 10_000
 LOGGED_IDS = 20
 
 
-def advance(number: int) -> int:
+def project(number: int) -> int:
     """Write the next entries of the log, at most STEP_ENTRIES, into a table and move its position behind them.
 
     Args:    number: of the table. One that is neither live nor building is left as it is.
-    Returns: entries taken; fewer than STEP_ENTRIES: there were no more.
+    Returns: entries projected; fewer than STEP_ENTRIES: there were no more.
     Raises:  TableIsBroken: the table lacks records that it had, nothing was written: it must be rebuilt.
         RecordTable.DoesNotExist; DatabaseError, RedisError: a store is away; the next call goes on from there.
     Source:  docs/timestamps.md.
     """
-    open_log()  # before the lock: it takes those of all tables, and may wait for the archive
+    recover_log()  # before the lock: it takes those of all tables, and may wait for the archive
     with transaction.atomic():
         table = lock_table(number)
         if table.state not in (TableState.LIVE, TableState.BUILDING):
@@ -42,7 +42,7 @@ def advance(number: int) -> int:
             raise TableIsBroken
         lines = reading.read_after(table.position, STEP_ENTRIES)
         if lines:
-            _take(table, lines)
+            _project_lines(table, lines)
     return len(lines)
 
 
@@ -51,10 +51,10 @@ def is_whole(table: RecordTable) -> bool:
     return table.last_command_id is None or bool(ids_in(table.number, [table.last_command_id]))
 
 
-def _take(table: RecordTable, lines: list[bytes]) -> None:
+def _project_lines(table: RecordTable, lines: list[bytes]) -> None:
     records, broken = decode_lines(lines)
     inserted, refused = write_records(table.number, records)
-    bury([*broken, *_entries_of(refused, lines)])
+    keep_dead_letters([*broken, *_entries_of(refused, lines)])
     dead = {record.position for record, _ in refused}
     last = next((record for record in reversed(records) if record.position not in dead), None)
     table.last_command_id = UUID(last.command_id) if last else table.last_command_id

@@ -1,4 +1,4 @@
-"""What the wallet's answers mean for redemptions: credited, or the place is free again."""
+"""What the wallet's replies mean for redemptions: credited, or the place is free again."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -10,18 +10,18 @@ from django.utils import timezone
 from vouchers.locks import lock_orders, lock_redemptions, lock_vouchers
 from vouchers.models import OrderState, Redemption, RedemptionState, TransferKind, Voucher, WalletOrder
 from vouchers.redemption.reversing import free_places
-from vouchers.types import OrderAnswer, OrderOutcome
+from vouchers.types import OrderOutcome, OrderReply
 
 FREEING = {(TransferKind.REDEMPTION, OrderOutcome.REFUSED), (TransferKind.REVERSAL, OrderOutcome.APPLIED)}
 NEVER_CREDITED = "the redemption was never credited"
 
 
-def settle_orders(answers: Sequence[OrderAnswer]) -> None:
-    """Write final answers, each once however often it comes; a conflict is none.
+def apply_replies(replies: Sequence[OrderReply]) -> None:
+    """Apply final replies, each once however often it comes; a conflict is none.
 
     A refused credit and an applied reversal free the place. Raises DatabaseError: nothing was written.
     """
-    final = {answer.id: answer for answer in answers if answer.outcome is not OrderOutcome.CONFLICT}
+    final = {reply.id: reply for reply in replies if reply.outcome is not OrderOutcome.CONFLICT}
     with transaction.atomic():
         found = WalletOrder.objects.filter(pk__in=final).select_related("redemption__voucher")
         vouchers = lock_vouchers({order.redemption.voucher.code for order in found if _frees(order, final[order.id])})
@@ -34,12 +34,12 @@ def settle_orders(answers: Sequence[OrderAnswer]) -> None:
         _note(orders, final)
 
 
-def _credits(order: WalletOrder, answer: OrderAnswer) -> bool:
-    return (order.kind, answer.outcome) == (TransferKind.REDEMPTION, OrderOutcome.APPLIED)
+def _credits(order: WalletOrder, reply: OrderReply) -> bool:
+    return (order.kind, reply.outcome) == (TransferKind.REDEMPTION, OrderOutcome.APPLIED)
 
 
-def _frees(order: WalletOrder, answer: OrderAnswer) -> bool:
-    return (order.kind, answer.outcome) in FREEING
+def _frees(order: WalletOrder, reply: OrderReply) -> bool:
+    return (order.kind, reply.outcome) in FREEING
 
 
 def _credit(redemption_ids: Collection[UUID]) -> None:
@@ -58,12 +58,12 @@ def _free(freed: Collection[Redemption], vouchers: dict[str, Voucher]) -> None:
     )
 
 
-def _note(orders: Sequence[WalletOrder], final: dict[UUID, OrderAnswer]) -> None:
+def _note(orders: Sequence[WalletOrder], final: dict[UUID, OrderReply]) -> None:
     now = timezone.now()
     by_end: dict[tuple[str, str], list[UUID]] = {}
     for order in orders:
-        answer = final[order.id]
-        by_end.setdefault((OrderState(answer.outcome), answer.code), []).append(order.id)
+        reply = final[order.id]
+        by_end.setdefault((OrderState(reply.outcome), reply.code), []).append(order.id)
     for (state, code), ids in by_end.items():
         WalletOrder.objects.filter(pk__in=ids).update(
             state=state, last_error=code, attempts=F("attempts") + 1, answered_at=now

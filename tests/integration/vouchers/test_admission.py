@@ -1,4 +1,4 @@
-"""The admission gate: refusals without the database, never older than a second, and never wrong about a user."""
+"""Admission control: refusals without the database, never older than a second, and never wrong about a user."""
 
 import time
 from collections.abc import Callable
@@ -17,15 +17,14 @@ from common.stores import valkey
 from common.stores.guarded import CACHE
 from tests.garbage import GARBAGE, put_garbage
 from tests.vouchers import forget_local_flags, phone, redeem, taken, voucher, wanted, words
+from vouchers.admission import flags, shared
+from vouchers.admission.flags import FLAGS
+from vouchers.admission.redeemers import UNKNOWN, Stamp
 from vouchers.codes.limits import change_limits
-from vouchers.gate import flags
-from vouchers.gate import shared as gate
-from vouchers.gate.flags import FLAGS
-from vouchers.gate.redeemers import UNKNOWN, Stamp
 from vouchers.models import Redemption, Voucher
-from vouchers.redemption import admission
-from vouchers.redemption.admission import redeem_admitted, refuse_known, renew_flags
+from vouchers.redemption import screening
 from vouchers.redemption.reversing import reverse_redemptions
+from vouchers.redemption.screening import redeem_admitted, refuse_known, renew_flags
 from vouchers.types import LimitChange, Redeem, Redeemed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +36,7 @@ def no_limits(settings: Settings) -> None:
 
 
 def ask(user: int, code: str = "SUMMER") -> str:
-    """Through the gate, as a request comes: the outcome's name."""
+    """Through admission control, as a request comes: the outcome's name."""
     item = wanted(user, code)
     try:
         refuse_known(item)
@@ -89,8 +88,8 @@ def test_flag_of_another_process_is_enough_where_the_redeemers_are_known() -> No
 @pytest.mark.parametrize("level", ["process", "store"])
 def test_flag_ends_a_second_after_the_read_that_it_comes_from(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     used_up()
-    seen = gate.read_shared_flags()
-    monkeypatch.setattr(admission, "read_shared", lambda codes, guessers: (seen, {}))
+    seen = shared.read_shared_flags()
+    monkeypatch.setattr(screening, "read_shared", lambda codes, subjects: (seen, {}))
     monkeypatch.setattr(flags, "FLAG_SECONDS", flags.FLAG_SECONDS)
     ask(1)
     monkeypatch.undo()
@@ -112,7 +111,7 @@ def test_shared_flag_is_believed_no_longer_than_it_lasts() -> None:
     valkey.cache_store().pexpire(valkey.key("gate", "SUMMER"), 300)
     FLAGS._codes = Recent(10)
     before = time.monotonic()
-    gate.read_shared_flags(["SUMMER"])
+    shared.read_shared_flags(["SUMMER"])
     assert FLAGS._codes.get("SUMMER").until <= before + 0.31  # type: ignore[union-attr]
 
 
@@ -146,19 +145,19 @@ def test_creation_opens_the_gate() -> None:
 @pytest.mark.parametrize("change", [raise_limit, reverse])
 def test_refusal_seen_before_a_change_cannot_come_after_it(change: Callable[[], None]) -> None:
     used_up()
-    seen = gate.read_shared_flags()
+    seen = shared.read_shared_flags()
     stamp = Stamp(*Voucher.objects.values_list("revision", "redeemed").get())
     change()
-    gate.flag_codes({"SUMMER": stamp}, seen)
+    shared.flag_codes({"SUMMER": stamp}, seen)
     assert FLAGS.refusal("SUMMER", phone(1)) is None
     assert valkey.cache_store().get(valkey.key("gate", "SUMMER")) == b"o 2 0"
     assert ask(1) == "Redeemed"
 
 
 def test_unknown_code_seen_before_its_creation_cannot_come_after_it() -> None:
-    seen = gate.read_shared_flags()
+    seen = shared.read_shared_flags()
     voucher()
-    gate.flag_codes({"SUMMER": UNKNOWN}, seen)
+    shared.flag_codes({"SUMMER": UNKNOWN}, seen)
     forget_local_flags()
     assert ask(1) == "Redeemed"
 
@@ -184,7 +183,7 @@ def test_lost_mark_of_a_change_costs_a_second_at_most(monkeypatch: pytest.Monkey
     """The process that changed the voucher died between its commit and the mark."""
     used_up()
     ask(1)
-    monkeypatch.setattr("vouchers.codes.limits.reopen_gate", lambda revisions: None)
+    monkeypatch.setattr("vouchers.codes.limits.clear_flags", lambda revisions: None)
     raise_limit()
     assert ask(1) == "VoucherUnavailable"
     deadline = time.monotonic() + 1.2
@@ -201,11 +200,11 @@ def test_renewal_keeps_what_is_asked_flagged_and_drops_what_is_open() -> None:
     used_up("OTHER")
     for _ in range(2):
         for code in ("SUMMER", "OTHER", "NOTHING"):
-            gate.read_shared_flags([code])
+            shared.read_shared_flags([code])
             ask(1, code)
     FLAGS._codes._young.clear()
     Voucher.objects.filter(code="OTHER").update(limit=2, revision=2)
-    assert sorted(gate.asked_codes()) == ["NOTHING", "OTHER", "SUMMER"]
+    assert sorted(shared.asked_codes()) == ["NOTHING", "OTHER", "SUMMER"]
     valkey.cache_store().delete(*(valkey.key("gate", code) for code in ("SUMMER", "OTHER", "NOTHING")))
     assert renew_flags() == 2
     assert statements(lambda: [ask(2), ask(2, "NOTHING")]) == 0
@@ -224,8 +223,8 @@ def test_without_the_store_everything_goes_on(monkeypatch: pytest.MonkeyPatch) -
         raise StoreGone
 
     for script in ("asked", "flags"):
-        monkeypatch.setattr(gate._script(script), "registered_client", None)
-    monkeypatch.setattr(gate, "_script", lambda name: gone)
+        monkeypatch.setattr(shared._script(script), "registered_client", None)
+    monkeypatch.setattr(shared, "_script", lambda name: gone)
     monkeypatch.setattr(CACHE, "open", lambda: setattr(CACHE, "is_open", True))
     voucher(limit=1)
     assert [ask(1), ask(1), ask(2), ask(2)] == ["Redeemed", "AlreadyRedeemed"] + ["VoucherUnavailable"] * 2
@@ -240,7 +239,7 @@ def test_failed_batch_flags_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(wanted: list[Redeem]) -> list[Any]:
         raise OperationalError
 
-    monkeypatch.setattr(admission, "redeem_vouchers", fail)
+    monkeypatch.setattr(screening, "redeem_vouchers", fail)
     with pytest.raises(OperationalError):
         redeem_admitted([wanted(1)])
     assert FLAGS.refusal("SUMMER", phone(1)) is None
@@ -252,7 +251,7 @@ def test_flags_that_cannot_be_read_are_no_answer_to_a_redemption(monkeypatch: py
     def fail(*args: object) -> None:
         raise OperationalError
 
-    monkeypatch.setattr(admission, "flag_outcomes", fail)
+    monkeypatch.setattr(screening, "flag_outcomes", fail)
     assert words(redeem_admitted([wanted(1), wanted(2)])) == ["Redeemed", "VoucherUnavailable"]
 
 
@@ -268,14 +267,14 @@ def test_amount_is_exact_after_a_refusal() -> None:
 def test_garbage_in_the_cache_is_no_flag_and_is_replaced(kind: str) -> None:
     used_up()
     voucher("OPEN")
-    gate_keys = [valkey.key("gate", code) for code in ("SUMMER", "OPEN")]
-    put_garbage(kind, valkey.key("gate-asked"), *gate_keys)
-    gate.asked_codes()
+    flag_keys = [valkey.key("gate", code) for code in ("SUMMER", "OPEN")]
+    put_garbage(kind, valkey.key("gate-asked"), *flag_keys)
+    shared.asked_codes()
     assert [ask(1), ask(1, "OPEN"), ask(9)] == ["VoucherUnavailable", "Redeemed", "AlreadyRedeemed"]
-    put_garbage(kind, *gate_keys)
-    gate.flag_codes({"SUMMER": Stamp(1, 1)}, gate.read_shared_flags())
-    assert str(valkey.cache_store().get(gate_keys[0])) == "b'x 1 1'"
-    put_garbage(kind, valkey.key("gate-asked"), *gate_keys)
+    put_garbage(kind, *flag_keys)
+    shared.flag_codes({"SUMMER": Stamp(1, 1)}, shared.read_shared_flags())
+    assert str(valkey.cache_store().get(flag_keys[0])) == "b'x 1 1'"
+    put_garbage(kind, valkey.key("gate-asked"), *flag_keys)
     change_limits([LimitChange("SUMMER", 2, "ada")])
     assert ask(1) == "Redeemed"
     renew_flags()
@@ -287,6 +286,6 @@ def test_shared_flag_ends_after_a_second_however_long_its_key_lives() -> None:
     ask(1)
     valkey.cache_store().set(valkey.key("gate", "SUMMER"), "x 1 1", ex=1_000)
     FLAGS._codes = Recent(10)
-    gate.read_shared_flags(["SUMMER"])
+    shared.read_shared_flags(["SUMMER"])
     flag = FLAGS._codes.get("SUMMER")
     assert flag is None or flag.until <= time.monotonic() + flags.FLAG_SECONDS

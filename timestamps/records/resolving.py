@@ -1,4 +1,4 @@
-"""How the wait of dead letters ends: their ids have become records, by a retry or as a table took them from the log.
+"""How the wait of dead letters ends: their ids have become records, by a retry or as a table was projected.
 
 A letter waits while the live table lacks its id, or a table that may become the live one does and has passed it:
 readers are answered from the letter then. First tables are written, then the letter's row, so whoever comes after a
@@ -33,16 +33,16 @@ def retry_dead_letters(ids: Collection[int] | None = None) -> tuple[int, int]:
     chunks = list(_chunks(waiting_ids(ids)))
     for chunk in chunks:
         _write_again(chunk)
-    retried = sum(map(_settle, chunks))
+    retried = sum(map(_resolve, chunks))
     return retried, sum(map(len, chunks)) - retried
 
 
-def settle_dead_letters() -> int:
+def resolve_dead_letters() -> int:
     """End the wait of letters whose ids are records by now, of retries that died too; how many.
 
     Raises: DatabaseError, RedisError: a store is away; may be repeated.
     """
-    return sum(map(_settle, _chunks(waiting_ids())))
+    return sum(map(_resolve, _chunks(waiting_ids())))
 
 
 def waiting_ids(ids: Collection[int] | None = None) -> list[int]:
@@ -69,7 +69,7 @@ def _write_again(ids: Collection[int]) -> None:
     records, broken = decode_entries([letter.entry for letter in letters])
     reasons = {entry.position: reason for entry, reason in broken}
     for table in [live, *(table for table in tables if table != live)]:
-        inserted, refused = write_records(table.number, [one for one in records if _takes(table, one, reasons)])
+        inserted, refused = write_records(table.number, [one for one in records if _is_due(one, table, reasons)])
         reasons |= {record.position: reason for record, reason in refused}
         table.records += inserted
         table.save(update_fields=["records"])
@@ -78,24 +78,24 @@ def _write_again(ids: Collection[int]) -> None:
     DeadLetter.objects.bulk_update(letters, ["reason"])
 
 
-def _takes(table: RecordTable, record: Record, reasons: Container[Position]) -> bool:
-    """What it has yet to pass it takes then. The live table is asked first: of what is copied from there a table that
-    is being built has neither more nor less."""
+def _is_due(record: Record, table: RecordTable, reasons: Container[Position]) -> bool:
+    """Whether the table is to have the record now: what it has yet to pass it projects later. The live table comes
+    first: of what is copied from there a table that is being built has neither more nor less."""
     is_copied = record.position <= table.replayed_after
     return record.position <= table.position and not (is_copied and record.position in reasons)
 
 
-def _settle(ids: Collection[int]) -> int:
+def _resolve(ids: Collection[int]) -> int:
     """Looks without locks first: many letters may wait for long."""
-    if not _taken(list(DeadLetter.objects.filter(pk__in=ids, state=DeadLetterState.WAITING))):
+    if not _resolved_keys(list(DeadLetter.objects.filter(pk__in=ids, state=DeadLetterState.WAITING))):
         return 0
     with transaction.atomic():
-        taken = _taken(lock_dead_letters(ids))
-        settled = DeadLetter.objects.filter(pk__in=taken)
-        return settled.update(state=DeadLetterState.RETRIED, retried_at=timezone.now())
+        keys = _resolved_keys(lock_dead_letters(ids))
+        resolved = DeadLetter.objects.filter(pk__in=keys)
+        return resolved.update(state=DeadLetterState.RETRIED, retried_at=timezone.now())
 
 
-def _taken(letters: list[DeadLetter]) -> list[int]:
+def _resolved_keys(letters: list[DeadLetter]) -> list[int]:
     """Keys of letters that need not wait."""
     keys = {letter.position: letter.pk for letter in letters}
     records, _ = decode_entries([letter.entry for letter in letters])

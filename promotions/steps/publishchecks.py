@@ -1,4 +1,4 @@
-"""What a new version must pass before anybody reads it."""
+"""Publish checks: what a new version must pass before anybody reads it."""
 
 from django.conf import settings
 
@@ -8,7 +8,7 @@ from promotions.types import ImportTotals
 EARLY_STOP_LINES = 100_000
 
 
-def gate_errors(totals: ImportTotals) -> list[str]:
+def publish_check_errors(totals: ImportTotals) -> list[str]:
     """Why the import may not be published, in sentences; empty when it may."""
     rows = totals.loaded - totals.duplicate
     checks = (

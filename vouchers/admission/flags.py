@@ -1,4 +1,4 @@
-"""Flags of the admission gate in this process: which requests to redeem need not be asked of anybody.
+"""Flags of admission control in this process: which requests to redeem need not be asked of anybody.
 
 A flag holds for at most a second from the read of the database that it comes from, wherever it was copied meanwhile, so
 a refusal is never older than that, also when the process that changed the voucher died before it could say so. Nothing
@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from common.errors import FloodgateError
 from common.recent import Recent
+from vouchers.admission.redeemers import Redeemers, Stamp
 from vouchers.errors import AlreadyRedeemed, VoucherUnavailable
-from vouchers.gate.redeemers import Redeemers, Stamp
 from vouchers.types import Redeemed
 
 FLAG_SECONDS = 1.0

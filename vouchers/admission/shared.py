@@ -1,4 +1,4 @@
-"""The admission gate's flags in the cache Valkey, which all processes share. It may lose them: that costs speed.
+"""The flags of admission control in the cache Valkey, which all processes share. It may lose them: that costs speed.
 
 Flags carry the voucher's stamp and are written only over older ones, so that one that was seen before a change cannot
 come after the change's own mark. A flag ends where the read that it comes from is a second old.
@@ -15,10 +15,10 @@ from redis.exceptions import ResponseError
 
 from common.stores import valkey
 from common.stores.luafiles import load_lua
-from vouchers.gate.cachecalls import ask_cache
-from vouchers.gate.flags import FLAG_SECONDS, FLAGS
-from vouchers.gate.guessing import WINDOW_SECONDS, Guesser, guesses_key, guesses_left
-from vouchers.gate.redeemers import Stamp
+from vouchers.admission.cachecalls import ask_cache
+from vouchers.admission.failedattempts import WINDOW_SECONDS, Subject, attempts_left, failed_attempts_key
+from vouchers.admission.flags import FLAG_SECONDS, FLAGS
+from vouchers.admission.redeemers import Stamp
 from vouchers.parsing import voucher_code
 
 CHANGE_KEPT_SECONDS = 10  # longer than any flag that was seen before it can take to arrive
@@ -42,12 +42,12 @@ def read_shared_flags(codes: Collection[str] = ()) -> Moment:
     return read_shared(codes, ())[0]
 
 
-def read_shared(codes: Collection[str], guessers: Collection[Guesser]) -> tuple[Moment, dict[Guesser, int]]:
-    """``read_shared_flags``, and by the same call how many guesses each has left; of nobody while the store is away."""
+def read_shared(codes: Collection[str], subjects: Collection[Subject]) -> tuple[Moment, dict[Subject, int]]:
+    """``read_shared_flags``, and by the same call the attempts that each has left; none while the store is away."""
     here = time.monotonic()
     listed = list(codes)
     refused_before = [code if FLAGS.was_refused(code) else "" for code in listed]
-    keys = [valkey.key("gate-asked"), *map(_key, listed), *map(guesses_key, guessers)]
+    keys = [valkey.key("gate-asked"), *map(_key, listed), *map(failed_attempts_key, subjects)]
     answer = ask_cache(_script("asked"), keys, [ASKED_SECONDS, ASKED_KEPT, WINDOW_SECONDS, *refused_before])
     if answer is None:
         return Moment(here, 0), {}
@@ -56,7 +56,7 @@ def read_shared(codes: Collection[str], guessers: Collection[Guesser]) -> tuple[
             stamp = Stamp(*map(int, found[0].split()))
             if (code, stamp) in FLAGS.redeemers:
                 FLAGS.refuse(code, stamp, here + min(found[1] / 1000, FLAG_SECONDS))
-    return Moment(here, answer[0]), guesses_left(guessers, answer[1 + len(listed) :])
+    return Moment(here, answer[0]), attempts_left(subjects, answer[1 + len(listed) :])
 
 
 def flag_codes(stamps: Mapping[str, Stamp], seen: Moment) -> None:
@@ -71,7 +71,7 @@ def flag_codes(stamps: Mapping[str, Stamp], seen: Moment) -> None:
         _write([(code, "x", *stamp, until_ms) for code, stamp in stamps.items()])
 
 
-def reopen_gate(revisions: Mapping[str, int]) -> None:
+def clear_flags(revisions: Mapping[str, int]) -> None:
     """Say that vouchers changed, after the commit; never raises."""
     for code, revision in revisions.items():
         FLAGS.reopen(code, revision)

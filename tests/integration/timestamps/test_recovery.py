@@ -22,12 +22,12 @@ from timestamps.consumer.consuming import consume_log
 from timestamps.errors import ArchiveIsBroken, ArchiveUnavailable, LogNotOpen, Rebuilding, TimestampNotFound
 from timestamps.health import lag_seconds
 from timestamps.livetable import live_table
-from timestamps.log import opening, reading, stream
+from timestamps.log import reading, recovery, stream
 from timestamps.log.archiving import archive_step
 from timestamps.log.lines import line_position
-from timestamps.log.opening import Opener, _Attempt, open_log
+from timestamps.log.recovery import Recovery, _Attempt, recover_log
 from timestamps.models import RecordTable
-from timestamps.records.advancing import advance
+from timestamps.records.projecting import project
 from timestamps.replay import proving
 from timestamps.replay.replaying import replay_step
 from timestamps.replay.replays import start_replay
@@ -43,8 +43,8 @@ GOOD = {"event_timestamp": "2018-08-04T03:32:31Z", "correlation_id": "123e4567-e
 @pytest.fixture(autouse=True)
 def small_segments(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.TIMESTAMPS_SEGMENT_ENTRIES = 10
-    monkeypatch.setattr(opening, "PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(opening, "WAIT_SECONDS", 10.0)
+    monkeypatch.setattr(recovery, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(recovery, "WAIT_SECONDS", 10.0)
 
 
 def restart() -> None:
@@ -120,7 +120,7 @@ def test_ids_of_an_older_store_are_being_rebuilt_until_the_database_has_them() -
     bring_back(copy)
     lose_database()
     assert isinstance(read(lost), Rebuilding)
-    open_log()
+    recover_log()
     assert isinstance(read(lost), Rebuilding)
     consume_log()
     assert isinstance(read(lost), Timestamp)
@@ -164,7 +164,7 @@ def test_the_first_append_opens_a_fresh_store() -> None:
 def test_nothing_is_appended_before_the_store_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     append(2)
     restart()
-    monkeypatch.setattr("timestamps.services.open_soon", lambda: False)
+    monkeypatch.setattr("timestamps.services.recover_soon", lambda: False)
     assert isinstance(refusal(), LogNotOpen)
     assert stream.length() == 2
 
@@ -180,11 +180,16 @@ def test_a_restart_changes_nothing() -> None:
     ids = append(25)
     persist_and_archive()
     ids += append(4)
-    before = reading.read_after(START, 100), stream.length(), stream.trimmed(), stream.persisted()
+    before = reading.read_after(START, 100), stream.length(), stream.low_water_mark(), stream.high_water_mark()
     restart()
-    assert open_log()
-    assert not open_log()
-    assert (reading.read_after(START, 100), stream.length(), stream.trimmed(), stream.persisted()) == before
+    assert recover_log()
+    assert not recover_log()
+    assert (
+        reading.read_after(START, 100),
+        stream.length(),
+        stream.low_water_mark(),
+        stream.high_water_mark(),
+    ) == before
     assert all(isinstance(read(command_id), Timestamp) for command_id in ids)
 
 
@@ -193,9 +198,9 @@ def test_who_opens_late_changes_nothing_any_more() -> None:
     append(10)
     persist_and_archive()
     valkey.truth().flushdb()
-    open_log()
+    recover_log()
     ids = append(3)
-    assert not stream.open_store(FUTURE, FUTURE)
+    assert not stream.recover(FUTURE, FUTURE)
     consume_log()
     assert [row[0] for row in rows()][-3:] == ids
 
@@ -206,7 +211,7 @@ def test_missing_archive_is_not_an_empty_one() -> None:
     valkey.truth().flushdb()
     Path(settings.ARCHIVE_URL).rename(settings.ARCHIVE_URL + "-away")
     with pytest.raises(ArchiveIsBroken, match="There is no archive"):
-        open_log()
+        recover_log()
     assert isinstance(refusal(), LogNotOpen)
     lose_database()
     assert isinstance(read(lost), Rebuilding)
@@ -225,7 +230,7 @@ def test_missing_archive_of_a_store_that_was_trimmed_keeps_it_closed() -> None:
     lose_database()
     restart()
     with pytest.raises(ArchiveIsBroken, match="the stream begins only after"):
-        open_log()
+        recover_log()
 
 
 def test_archive_without_segments_opens_a_store_that_lost_what_was_never_archived() -> None:
@@ -242,7 +247,7 @@ def test_archive_that_never_had_anything_may_go() -> None:
     consume_log()
     lose_archive()
     restart()
-    assert open_log()
+    assert recover_log()
 
 
 def test_segments_are_not_begun_in_a_folder_that_is_not_the_archive() -> None:
@@ -260,7 +265,7 @@ def database_away(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OperationalError("gone")
 
     for name in ("lock_tables", "live_position"):
-        monkeypatch.setattr(opening, name, fail)
+        monkeypatch.setattr(recovery, name, fail)
 
 
 def test_a_restart_needs_no_database(database_away: None) -> None:
@@ -291,9 +296,9 @@ def test_a_consumer_that_read_the_store_before_is_waited_for() -> None:
         RecordTable.objects.update(position_ms=FUTURE.ms, position_seq=FUTURE.seq)
         attempt = _Attempt()
         attempt.start()
-        wait_until(is_waited_for, "opening", 10)
+        wait_until(is_waited_for, "recovery", 10)
     attempt.join()
-    assert attempt.has_opened
+    assert attempt.has_recovered
     assert stream.state().last == FUTURE
 
 
@@ -305,7 +310,7 @@ def closing(work: Callable[[], object]) -> object:
         connections.close_all()
 
 
-def test_counting_for_a_proof_does_not_hold_opening_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_for_a_proof_does_not_hold_recovery_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a large table it takes minutes."""
     append(10)
     consume_log()
@@ -327,7 +332,7 @@ def test_counting_for_a_proof_does_not_hold_opening_up(monkeypatch: pytest.Monke
         attempt.join(20)
         opened.set()
         proof.result()
-    assert attempt.has_opened
+    assert attempt.has_recovered
 
 
 def test_consumer_and_replay_open_without_a_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,7 +350,7 @@ def test_consumer_and_replay_open_without_a_deadlock(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(reading, "read_stream_after", read_together)
     with ThreadPoolExecutor(2) as pool:
-        taken = [pool.submit(closing, partial(advance, number)) for number in (1, 2)]
+        taken = [pool.submit(closing, partial(project, number)) for number in (1, 2)]
     assert [one.result() for one in taken] == [0, 10]
 
 
@@ -357,7 +362,7 @@ def test_reading_goes_on_where_another_opened_meanwhile(monkeypatch: pytest.Monk
 
     def read_then_open(position: Position, limit: int) -> list[bytes] | None:
         lines = found(position, limit)
-        open_log()
+        recover_log()
         return lines
 
     monkeypatch.setattr(stream, "read_after", read_then_open)
@@ -368,11 +373,11 @@ def test_nobody_is_woken_for_what_was_not_appended(monkeypatch: pytest.MonkeyPat
     """Each would look at the archive that does not answer."""
     woken: list[bool] = []
     monkeypatch.setattr("timestamps.services.wake_consumer", lambda: woken.append(True))
-    monkeypatch.setattr("timestamps.services.open_soon", lambda: False)
+    monkeypatch.setattr("timestamps.services.recover_soon", lambda: False)
     restart()
     assert isinstance(refusal(), LogNotOpen)
     assert woken == []
-    open_log()
+    recover_log()
     append(1)
     assert woken == [True]
 
@@ -383,7 +388,7 @@ def test_dead_letters_are_read_beside_a_store_that_came_back_empty() -> None:
     consume_log()
     valkey.truth().flushdb()
     assert isinstance(read(dead), Timestamp)
-    open_log()
+    recover_log()
     assert isinstance(read(dead), Timestamp)
 
 
@@ -396,7 +401,7 @@ def test_dead_letters_are_read_beside_an_older_store_that_goes_as_far_as_the_arc
     put_entry(GOOD | {"command_id": str(dead), "event_timestamp": "2018-02-30T00:00:00Z"})
     consume_log()
     bring_back(copy)
-    open_log()
+    recover_log()
     assert isinstance(read(dead), Timestamp)
     assert isinstance(read(uuid4()), TimestampNotFound)
 
@@ -408,36 +413,36 @@ def test_archive_that_does_not_answer_holds_up_one_append_for_a_moment(monkeypat
         answers.wait(10)
         raise ArchiveUnavailable
 
-    monkeypatch.setattr(opening, "open_log", hang)
-    monkeypatch.setattr(opening, "WAIT_SECONDS", 0.01)
-    opener = Opener()
-    assert not opener.open_soon()
-    attempt = opener._attempt
-    assert not opener.open_soon()
-    assert opener._attempt is attempt is not None
+    monkeypatch.setattr(recovery, "recover_log", hang)
+    monkeypatch.setattr(recovery, "WAIT_SECONDS", 0.01)
+    of_process = Recovery()
+    assert not of_process.recover_soon()
+    attempt = of_process._attempt
+    assert not of_process.recover_soon()
+    assert of_process._attempt is attempt is not None
     answers.set()
     attempt.join()
-    monkeypatch.setattr(opening, "open_log", lambda: True)
-    monkeypatch.setattr(opening, "WAIT_SECONDS", 5)
-    assert opener.open_soon()
+    monkeypatch.setattr(recovery, "recover_log", lambda: True)
+    monkeypatch.setattr(recovery, "WAIT_SECONDS", 5)
+    assert of_process.recover_soon()
 
 
 def test_attempts_that_fail_are_not_repeated_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise ArchiveUnavailable
 
-    monkeypatch.setattr(opening, "open_log", fail)
-    monkeypatch.setattr(opening, "PAUSE_SECONDS", 60)
-    opener = Opener()
-    assert not opener.open_soon()
-    attempt = opener._attempt
-    assert not opener.open_soon()
-    assert opener._attempt is attempt
+    monkeypatch.setattr(recovery, "recover_log", fail)
+    monkeypatch.setattr(recovery, "PAUSE_SECONDS", 60)
+    of_process = Recovery()
+    assert not of_process.recover_soon()
+    attempt = of_process._attempt
+    assert not of_process.recover_soon()
+    assert of_process._attempt is attempt
 
 
 def test_a_store_that_is_not_open_is_not_trimmed() -> None:
     append(3)
-    before = stream.trimmed()
+    before = stream.low_water_mark()
     restart()
     stream.trim(FUTURE)
-    assert (stream.trimmed(), stream.length()) == (before, 3)
+    assert (stream.low_water_mark(), stream.length()) == (before, 3)

@@ -16,10 +16,10 @@ from common.stores.guarded import CACHE
 from gateway.keys.clients import Client
 from tests.garbage import GARBAGE, put_garbage
 from tests.roads import Answer, django, hot_path
-from tests.vouchers import forget_local_flags, mark, phone, redeem, voucher, wanted, words
-from vouchers.gate import cachecalls, guessing
-from vouchers.gate.lookups import look_up_vouchers
-from vouchers.redemption.admission import redeem_admitted, refuse_known
+from tests.vouchers import forget_local_flags, phone, record_of, redeem, voucher, wanted, words
+from vouchers.admission import cachecalls, failedattempts
+from vouchers.admission.lookups import look_up_vouchers
+from vouchers.redemption.screening import redeem_admitted, refuse_known
 from vouchers.types import Lookup, Redeem
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,7 +38,7 @@ def limits(settings: Settings) -> None:
     settings.VOUCHER_GUESSES_PER_USER, settings.VOUCHER_GUESSES_PER_ADDRESS = 3, 5
 
 
-def guess(user: int, code: str, address: str = "203.0.113.1") -> str:
+def attempt(user: int, code: str, address: str = "203.0.113.1") -> str:
     item = Redeem(code, phone(user), None, address)
     try:
         refuse_known(item)
@@ -47,25 +47,25 @@ def guess(user: int, code: str, address: str = "203.0.113.1") -> str:
     return words(redeem_admitted([item]))[0]
 
 
-def test_user_who_guesses_is_throttled_on_every_code() -> None:
+def test_user_who_tries_codes_is_throttled_on_every_code() -> None:
     voucher()
-    assert [guess(1, f"G{n}", f"203.0.113.{n}") for n in range(3)] == ["VoucherUnavailable"] * 3
-    assert guess(1, "SUMMER", "203.0.113.9") == "RateLimited"
-    assert guess(2, "SUMMER", "203.0.113.9") == "Redeemed"
+    assert [attempt(1, f"G{n}", f"203.0.113.{n}") for n in range(3)] == ["VoucherUnavailable"] * 3
+    assert attempt(1, "SUMMER", "203.0.113.9") == "RateLimited"
+    assert attempt(2, "SUMMER", "203.0.113.9") == "Redeemed"
 
 
 def test_other_processes_throttle_too() -> None:
     for n in range(3):
-        guess(1, f"G{n}")
-    guessing._throttled_until = Recent(10)
-    assert guess(1, "SUMMER") == "RateLimited"
+        attempt(1, f"G{n}")
+    failedattempts._throttled_until = Recent(10)
+    assert attempt(1, "SUMMER") == "RateLimited"
 
 
-def test_address_that_guesses_is_throttled_for_every_user() -> None:
+def test_address_that_tries_codes_is_throttled_for_every_user() -> None:
     voucher()
-    assert [guess(user, f"G{user}") for user in range(5)] == ["VoucherUnavailable"] * 5
-    assert guess(6, "SUMMER") == "RateLimited"
-    assert guess(6, "SUMMER", "203.0.113.2") == "Redeemed"
+    assert [attempt(user, f"G{user}") for user in range(5)] == ["VoucherUnavailable"] * 5
+    assert attempt(6, "SUMMER") == "RateLimited"
+    assert attempt(6, "SUMMER", "203.0.113.2") == "Redeemed"
 
 
 def test_crowd_that_is_late_for_one_voucher_is_not_throttled() -> None:
@@ -73,51 +73,51 @@ def test_crowd_that_is_late_for_one_voucher_is_not_throttled() -> None:
     voucher("OPEN")
     crowd = [Redeem("SUMMER", phone(user), None, "203.0.113.1") for user in range(100, 140)]
     assert set(words(redeem_admitted(crowd))) == {"VoucherUnavailable"}
-    assert guess(99, "OPEN") == "Redeemed"
+    assert attempt(99, "OPEN") == "Redeemed"
 
 
 def test_addresses_of_one_customer_are_throttled_together() -> None:
     voucher()
     for user in range(5):
-        guess(user, f"G{user}", f"2001:db8::{user + 1}")
-    assert guess(6, "SUMMER", "2001:db8::ffff") == "RateLimited"
-    assert guess(6, "SUMMER", "2001:db8:0:1::1") == "Redeemed"
+        attempt(user, f"G{user}", f"2001:db8::{user + 1}")
+    assert attempt(6, "SUMMER", "2001:db8::ffff") == "RateLimited"
+    assert attempt(6, "SUMMER", "2001:db8:0:1::1") == "Redeemed"
 
 
 def test_throttled_one_learns_when_to_come_again() -> None:
     for n in range(4):
-        guess(1, f"G{n}")
+        attempt(1, f"G{n}")
     with pytest.raises(RateLimited) as refused:
         refuse_known(wanted(1))
     assert refused.value.policy == "guesses-per-user"
     assert 1 <= refused.value.retry_after_seconds <= 60
 
 
-def test_repeats_of_a_flagged_code_are_no_guesses() -> None:
+def test_repeats_of_a_flagged_code_are_no_failed_attempts() -> None:
     used_up()
-    assert {guess(user, "SUMMER") for user in range(1, 9)} == {"VoucherUnavailable"}
+    assert {attempt(user, "SUMMER") for user in range(1, 9)} == {"VoucherUnavailable"}
 
 
-def test_code_that_is_asked_for_again_without_a_flag_is_one_guess() -> None:
+def test_code_that_is_asked_for_again_without_a_flag_is_one_failed_attempt() -> None:
     used_up()
     voucher("OPEN")
     for user in range(1, 9):
-        assert guess(user, "SUMMER") == "VoucherUnavailable"
+        assert attempt(user, "SUMMER") == "VoucherUnavailable"
         forget_local_flags()
         valkey.cache_store().delete(valkey.key("gate", "SUMMER"))
-    assert [guess(user, f"G{user}") for user in range(4)] == ["VoucherUnavailable"] * 4
-    assert guess(9, "OPEN") == "RateLimited"
+    assert [attempt(user, f"G{user}") for user in range(4)] == ["VoucherUnavailable"] * 4
+    assert attempt(9, "OPEN") == "RateLimited"
 
 
 def test_code_counts_again_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.monotonic()
     for seconds in (0, 59, 61, 122, 183):
-        monkeypatch.setattr(guessing, "time", SimpleNamespace(monotonic=lambda at=now + seconds: at))
+        monkeypatch.setattr(failedattempts, "time", SimpleNamespace(monotonic=lambda at=now + seconds: at))
         look("G1")
     assert look(*(f"H{n}" for n in range(2))) == ["VoucherNotFound", "RateLimited"]
 
 
-def test_known_code_of_a_batch_takes_no_guess_of_another() -> None:
+def test_known_code_of_a_batch_takes_no_attempt_of_another() -> None:
     used_up()
     voucher("OPEN")
     assert batch((1, "SUMMER"), *((user, f"G{user}") for user in range(3))) == ["VoucherUnavailable"] * 4
@@ -126,15 +126,15 @@ def test_known_code_of_a_batch_takes_no_guess_of_another() -> None:
 
 def test_user_of_a_key_is_not_held_up_by_strangers_who_give_the_number() -> None:
     voucher()
-    assert [guess(1, f"G{n}") for n in range(4)] == ["VoucherUnavailable"] * 3 + ["RateLimited"]
+    assert [attempt(1, f"G{n}") for n in range(4)] == ["VoucherUnavailable"] * 3 + ["RateLimited"]
     keyed = [Redeem("SUMMER", phone(1), account=account) for account in ("shop", "kiosk")]
     assert words(redeem_admitted(keyed)) == ["Redeemed", "AlreadyRedeemed"]
 
 
-def test_success_is_no_guess() -> None:
+def test_success_is_no_failed_attempt() -> None:
     voucher(limit=50)
-    assert {guess(user, "SUMMER") for user in range(20)} == {"Redeemed"}
-    assert {guess(1, "SUMMER") for _ in range(9)} == {"AlreadyRedeemed"}
+    assert {attempt(user, "SUMMER") for user in range(20)} == {"Redeemed"}
+    assert {attempt(1, "SUMMER") for _ in range(9)} == {"AlreadyRedeemed"}
 
 
 # Within a batch
@@ -146,10 +146,10 @@ def batch(*items: tuple[int, str], address: str = HERE) -> list[str]:
 
 def test_batch_tries_no_more_codes_of_a_user_than_are_left() -> None:
     voucher()
-    guess(1, "G0", "")
+    attempt(1, "G0", "")
     found = batch(*((1, f"G{n}") for n in (1, 1, 2, 1, 3, 4)), (1, "SUMMER"), (2, "SUMMER"), address="")
     assert found == ["VoucherUnavailable"] * 4 + ["RateLimited"] * 3 + ["Redeemed"]
-    assert guess(1, "SUMMER", "") == "RateLimited"
+    assert attempt(1, "SUMMER", "") == "RateLimited"
 
 
 def test_batch_tries_no_more_codes_from_an_address_than_are_left() -> None:
@@ -159,7 +159,7 @@ def test_batch_tries_no_more_codes_from_an_address_than_are_left() -> None:
     assert batch((8, "SUMMER"), address="203.0.113.2") == ["Redeemed"]
 
 
-def test_codes_beyond_what_is_left_may_come_again_at_once_when_none_was_a_guess() -> None:
+def test_codes_beyond_what_is_left_may_come_again_at_once_when_none_failed() -> None:
     for n in range(5):
         voucher(f"V{n}")
     assert batch(*((1, f"V{n}") for n in range(5))) == ["Redeemed"] * 3 + ["RateLimited"] * 2
@@ -169,12 +169,17 @@ def test_codes_beyond_what_is_left_may_come_again_at_once_when_none_was_a_guess(
 @pytest.mark.parametrize("level", ["process", "store"])
 def test_throttled_one_gets_the_kept_answer_again(level: str) -> None:
     voucher()
-    first = wanted(1, mark=mark("k"))._replace(address=HERE)
+    first = wanted(1, idempotency=record_of("k"))._replace(address=HERE)
     assert words(redeem_admitted([first])) == ["Redeemed"]
-    assert [guess(1, f"G{n}") for n in range(3)] == ["VoucherUnavailable"] * 3
+    assert [attempt(1, f"G{n}") for n in range(3)] == ["VoucherUnavailable"] * 3
     if level == "store":
-        guessing._throttled_until = Recent(10)
-    repeats = [first, first._replace(mark=mark("k", "other")), first._replace(mark=mark("fresh")), wanted(1)]
+        failedattempts._throttled_until = Recent(10)
+    repeats = [
+        first,
+        first._replace(idempotency=record_of("k", "other")),
+        first._replace(idempotency=record_of("fresh")),
+        wanted(1),
+    ]
     for item in repeats[:3]:
         refuse_known(item)
     assert words(redeem_admitted(repeats)) == ["Replayed", "IdempotencyKeyReused", "RateLimited", "RateLimited"]
@@ -214,11 +219,11 @@ def look(*codes: str, account: str = "", address: str = HERE) -> list[str]:
     return words(look_up_vouchers([Lookup(code, account, address) for code in codes]))
 
 
-def test_reads_of_codes_that_are_not_there_are_guesses_of_the_address() -> None:
+def test_reads_of_codes_that_are_not_there_are_failed_attempts_of_the_address() -> None:
     voucher()
     assert look("G1", "SUMMER", "G2", "G1") == ["VoucherNotFound", "VoucherState"] + ["VoucherNotFound"] * 2
-    assert [guess(1, "G3"), guess(2, "G4"), guess(3, "G5")] == ["VoucherUnavailable"] * 3
-    assert look("SUMMER") == [guess(4, "SUMMER")] == ["RateLimited"]
+    assert [attempt(1, "G3"), attempt(2, "G4"), attempt(3, "G5")] == ["VoucherUnavailable"] * 3
+    assert look("SUMMER") == [attempt(4, "SUMMER")] == ["RateLimited"]
     assert look("SUMMER", address="203.0.113.2") == ["VoucherState"]
 
 
@@ -226,7 +231,7 @@ def test_reads_of_a_batch_are_no_more_than_are_left() -> None:
     assert look(*(f"G{n}" for n in range(9))) == ["VoucherNotFound"] * 5 + ["RateLimited"] * 4
 
 
-def test_reads_of_what_is_there_are_no_guesses() -> None:
+def test_reads_of_what_is_there_are_no_failed_attempts() -> None:
     voucher()
     assert {word for _ in range(9) for word in look("SUMMER")} == {"VoucherState"}
 
@@ -266,7 +271,7 @@ def test_key_that_reads_too_much_that_is_not_there_reads_no_more_and_still_redee
     assert django("GET", "/api/vouchers?code=SUMMER").status == 200
 
 
-def test_key_speaks_for_many_users_of_whom_each_has_guesses_of_their_own(shop: Ask) -> None:
+def test_key_speaks_for_many_users_of_whom_each_has_attempts_of_their_own(shop: Ask) -> None:
     voucher()
 
     def ask(user: int, code: str) -> int:
@@ -277,7 +282,7 @@ def test_key_speaks_for_many_users_of_whom_each_has_guesses_of_their_own(shop: A
     assert ask(21, "SUMMER") == 200
 
 
-def test_reports_of_codes_that_are_not_there_are_guesses_too() -> None:
+def test_reports_of_codes_that_are_not_there_are_failed_attempts_too() -> None:
     voucher()
     assert [django("GET", f"/api/vouchers/report?code=G{n}").status for n in range(6)] == [404] * 5 + [429]
     assert django("GET", "/api/vouchers/report?code=SUMMER").status == 429
@@ -286,12 +291,12 @@ def test_reports_of_codes_that_are_not_there_are_guesses_too() -> None:
 
 
 @pytest.mark.parametrize("kind", GARBAGE)
-def test_garbage_in_the_cache_counts_as_no_guess(kind: str) -> None:
+def test_garbage_in_the_cache_counts_as_no_failed_attempt(kind: str) -> None:
     voucher()
-    guessers = [valkey.key("guesses", "user", phone(1)), valkey.key("guesses", "address", HERE)]
-    put_garbage(kind, *guessers)
-    assert guess(1, "G1", HERE) == "VoucherUnavailable"
+    subjects = [valkey.key("guesses", "user", phone(1)), valkey.key("guesses", "address", HERE)]
+    put_garbage(kind, *subjects)
+    assert attempt(1, "G1", HERE) == "VoucherUnavailable"
     assert not CACHE.is_open
-    assert guess(1, "SUMMER", HERE) == "Redeemed" if "9" not in kind else True
-    put_garbage(kind, *guessers)
-    assert [guess(1, f"G{n}", HERE) for n in range(2, 5)].count("RateLimited") <= 1
+    assert attempt(1, "SUMMER", HERE) == "Redeemed" if "9" not in kind else True
+    put_garbage(kind, *subjects)
+    assert [attempt(1, f"G{n}", HERE) for n in range(2, 5)].count("RateLimited") <= 1

@@ -16,9 +16,9 @@ from timestamps.errors import NoLiveTable
 from timestamps.livetable import live_table
 from timestamps.log import stream
 from timestamps.models import DeadLetter, DeadLetterState, RecordTable
-from timestamps.records import settling
-from timestamps.records.advancing import advance
-from timestamps.records.settling import retry_dead_letters, settle_dead_letters
+from timestamps.records import resolving
+from timestamps.records.projecting import project
+from timestamps.records.resolving import resolve_dead_letters, retry_dead_letters
 from timestamps.replay import replaying
 from timestamps.replay.proving import counts_are_proved
 from timestamps.replay.replaying import replay_step
@@ -55,7 +55,7 @@ def refused() -> Iterator[UUID]:
 
 def clean_up() -> None:
     run(jobs.CLEAN_UP)
-    run(jobs.SETTLE)
+    run(jobs.RESOLVE)
 
 
 def replay_all() -> None:
@@ -105,8 +105,8 @@ def test_a_letter_that_only_a_cancelled_replay_refused_waits_no_longer() -> None
     start_replay("again")
     refuse(2)
     while running_replay():
-        advance(2)
-        assert (settle_dead_letters(), state()) == (0, DeadLetterState.WAITING)
+        project(2)
+        assert (resolve_dead_letters(), state()) == (0, DeadLetterState.WAITING)
         cancel_replay(2)
     clean_up()
     assert everyone_knows_that_it_is_a_record(ids[3])
@@ -129,11 +129,11 @@ def test_a_letter_waits_for_a_live_table_that_has_yet_to_pass_it(refused: UUID) 
     assert everyone_knows_that_it_waits(refused)
 
 
-def test_settling_that_died_is_done_by_the_next(refused: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resolving_that_died_is_done_by_the_next(refused: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
     accept(1)
 
     with monkeypatch.context() as patch:
-        patch.setattr(settling, "_settle", lambda _: 1 // 0)
+        patch.setattr(resolving, "_resolve", lambda _: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             retry_dead_letters()
     assert state() == DeadLetterState.WAITING

@@ -1,0 +1,1 @@
+"""Admission control: refuses late-comers, and who tries codes, before they reach the database."""

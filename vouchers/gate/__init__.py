@@ -1,1 +1,0 @@
-"""What refuses late-comers and guessers before they reach the database."""
