@@ -3,3 +3,4 @@
 from config.settings import *  # noqa: F403
 
 INSTALLED_APPS = list[str]()
+ANSWERS_REQUESTS = False
