@@ -22,14 +22,19 @@ class Scheduler(celery_beat.Scheduler):
 
     Celery's own asks on each tick for the time of all entries in their time zones, and compares them with the settings:
     more than half of what beat cost. It also keeps when it sent what in a file; here all are sent within a second of a
-    start, one after the other and not all at once, and so they stay.
+    start, one queue after the other and not all at once, and so they stay. What is for one queue is sent together, and
+    wakes its worker once.
     """
 
     def setup_schedule(self) -> None:
         self.merge_inplace(self.app.conf.beat_schedule)
         self._seconds: dict[str, float] = {name: made["schedule"] for name, made in self.app.conf.beat_schedule.items()}
+        queues = {name: made["options"]["queue"] for name, made in self.app.conf.beat_schedule.items()}
+        begins_at = {
+            queue: index / len(set(queues.values())) for index, queue in enumerate(sorted(set(queues.values())))
+        }
         now = time.monotonic()
-        self._due = [(now + index / len(self._seconds), name) for index, name in enumerate(self._seconds)]
+        self._due = [(now + begins_at[queue], name) for name, queue in queues.items()]
         heapq.heapify(self._due)
 
     def tick(self, *_: object, **__: object) -> float:

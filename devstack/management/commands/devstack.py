@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *, reload: bool, **_: Any) -> None:
         os.chdir(BASE_DIR)
-        if os.environ.get("DJANGO_SETTINGS_MODULE") == "config.settings":  # as manage.py sets it: workers have their own
+        if os.environ.get("DJANGO_SETTINGS_MODULE") == "config.settings":  # manage.py's; workers have their own
             del os.environ["DJANGO_SETTINGS_MODULE"]
         options = ["--reload"] if reload else []
         os.execv(sys.executable, [sys.executable, "-m", "devstack", *options])

@@ -17,8 +17,8 @@ app = beatprocess.app
 scheduler = beatprocess.Scheduler(app, lazy=True)
 scheduler.data = {}
 app.conf.beat_schedule = {
-    "fast": {"task": "fast", "schedule": 0.5},
-    "slow": {"task": "slow", "schedule": 2.0},
+    "fast": {"task": "fast", "schedule": 0.5, "options": {"queue": "a"}},
+    "slow": {"task": "slow", "schedule": 2.0, "options": {"queue": "b"}},
 }
 scheduler.setup_schedule()
 scheduler.producer = None
