@@ -22,7 +22,8 @@ class Job:
         niceness: how far it leaves the processor to others.
         watch: looks whether it is late, and does it then; called by the first process of its worker.
         watch_seconds: between these looks.
-        is_on: whether this deployment has such work.
+        is_on: whether beat asks for it in this deployment.
+        waits_for_migrations: whether a missing table or column is a database that is being made, and no defect.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Job:
     watch: str = ""
     watch_seconds: float = 0.0
     is_on: bool = True
+    waits_for_migrations: bool = False
 
     def load(self) -> None:
         """Import what it needs, once for all processes that are forked from this one."""
@@ -53,8 +55,8 @@ class Job:
 
 
 def declared_jobs(apps: Iterable[str]) -> list[Job]:
-    """Those of the apps' ``JOBS`` that are on."""
-    return [job for app in apps for job in import_module(f"{app}.jobs").JOBS if job.is_on]
+    """The apps' ``JOBS``."""
+    return [job for app in apps for job in import_module(f"{app}.jobs").JOBS]
 
 
 def jobs_of(jobs: Iterable[Job], queues: Iterable[str]) -> list[Job]:

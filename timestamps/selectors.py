@@ -45,7 +45,7 @@ FROM (
 """
 _READ = "SELECT command_id, event_timestamp, correlation_id, created_at FROM {table} WHERE command_id = ANY(%s)"
 
-OLD_ENTRIES = 1_000  # of those that wait; more are not looked at
+OLD_ENTRIES = 1_000  # of those that wait; where there are more nobody knows
 
 Answer = Timestamp | FloodgateError
 
@@ -127,7 +127,11 @@ def _old_entries_wait(through: Position) -> bool:
     except RedisError:
         return True
     ids = [load_entry(line).fields.get("command_id", "") for line in lines or ()]
-    return lines is None or any(HYPHENATED_UUID.fullmatch(one) and position_of(UUID(one)) is None for one in ids)
+    return (
+        lines is None
+        or len(lines) == OLD_ENTRIES
+        or any(HYPHENATED_UUID.fullmatch(one) and position_of(UUID(one)) is None for one in ids)
+    )
 
 
 def _read_log(ids: list[UUID]) -> _Log | None:

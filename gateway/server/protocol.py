@@ -99,6 +99,7 @@ class Protocol(HttpToolsProtocol):
         self._head_seconds = self._stall_seconds = STOPPING_STALL_SECONDS
         if self.cycle is not None and not self.cycle.response_started:
             self.cycle.keep_alive = False
+            self.cycle.transport = _LastAnswer(self.transport, self.close_after_answer)  # type: ignore[assignment]
         if self._is_in_head:
             self._stop_timer()
         if not self._is_refused and not self.transport.is_closing():
@@ -298,9 +299,9 @@ class Protocol(HttpToolsProtocol):
             self.loop.call_soon(self._read_held)
 
     def close_after_answer(self) -> None:
-        """At once, unless more of the request is to come: see ``_linger``."""
+        """At once, unless more of the request is to come: see ``_linger``. What came behind it is not begun."""
         self._is_last = True
-        if self._is_in_body:
+        if self._is_in_body and self._unanswered == 1:
             self.transport.write_eof()
         else:
             self.transport.close()

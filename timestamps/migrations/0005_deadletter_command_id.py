@@ -4,7 +4,6 @@ from django.db import migrations, models
 TAKE_IDS = """
 UPDATE timestamps_deadletter
 SET command_id = substring(fields from '"command_id": "([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"')::uuid
-WHERE state = 'waiting'
 """
 
 

@@ -16,7 +16,8 @@ LOGGED_LETTERS = 100  # of one batch: lines for 5,000 take longer than all the r
 _KEEP = """
 INSERT INTO timestamps_deadletter (position_ms, position_seq, command_id, fields, reason, state, created_at)
 SELECT *, 'waiting', now() FROM unnest(%s::bigint[], %s::bigint[], %s::uuid[], %s::text[], %s::text[])
-ON CONFLICT (position_ms, position_seq) DO UPDATE SET reason = EXCLUDED.reason, state = EXCLUDED.state
+ON CONFLICT (position_ms, position_seq) DO UPDATE
+SET reason = EXCLUDED.reason, state = EXCLUDED.state, command_id = EXCLUDED.command_id
 """
 
 

@@ -333,8 +333,8 @@ def test_one_worker_at_a_time_asks(remote: Remote) -> None:
 
 def test_beat_asks_only_with_an_app_id(settings: Settings) -> None:
     """Tests have none."""
-    assert REFRESH.name not in {job.name for job in settings.JOBS}
-    names = "from config.settings import celery; print(*(job.name for job in celery.JOBS))"
+    assert REFRESH.name not in {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    names = "from config.settings import celery; print(*(e['task'] for e in celery.CELERY_BEAT_SCHEDULE.values()))"
     environment = os.environ | {"OPENEXCHANGERATES_APP_ID": APP_ID}
     done = subprocess.run([sys.executable, "-c", names], env=environment, capture_output=True, text=True, timeout=60)
     assert REFRESH.name in done.stdout.split()

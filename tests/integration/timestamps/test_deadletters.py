@@ -217,3 +217,11 @@ def test_a_table_that_is_lost_before_its_first_record_is_rebuilt() -> None:
     append(1)
     consume_log()
     assert RecordTable.objects.filter(state=TableState.BUILDING).exists()
+
+
+def test_a_letter_from_before_letters_had_ids_gets_its_own_when_it_is_refused_again() -> None:
+    entry = Entry(Position(1, 1), GOOD)
+    keep_dead_letters([(entry, "broken")])
+    DeadLetter.objects.update(state=DeadLetterState.RETRIED, command_id=None)
+    keep_dead_letters([(entry, "broken again")])
+    assert isinstance(read(UUID(ID)), Timestamp)

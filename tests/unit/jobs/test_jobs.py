@@ -3,6 +3,7 @@
 import logging
 import os
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.conf import settings
 from django.db import OperationalError, ProgrammingError
 from redis.exceptions import ConnectionError as StoreGone
 
-from common.errors import FloodgateError, StoreUnavailable
+from common.errors import Broken, FloodgateError, StoreUnavailable
 from jobs import running
 from jobs.job import Job
 from jobs.running import run
@@ -77,7 +78,7 @@ def not_migrated() -> ProgrammingError:
         (OperationalError("away"), "job_waits_for_store", logging.WARNING),
         (StoreGone("away"), "job_waits_for_store", logging.WARNING),
         (StoreUnavailable(), "job_waits_for_store", logging.WARNING),
-        (FloodgateError("broken"), "job_is_stuck", logging.ERROR),
+        (Broken("broken"), "job_is_stuck", logging.ERROR),
         (not_migrated(), "job_waits_for_migrations", logging.WARNING),
     ],
 )
@@ -85,16 +86,26 @@ def test_a_turn_that_cannot_be_taken_now_is_a_line_of_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception, event: str, level: int
 ) -> None:
     monkeypatch.setitem(globals(), "answer", error)
-    run(JOB)
+    run(replace(JOB, waits_for_migrations=True))
     [record] = caplog.records
     assert (record.message, record.levelno, record.job) == (event, level, "example.work")  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("error", [ValueError("a defect"), ProgrammingError("a defect")])
+@pytest.mark.parametrize("error", [ValueError("a defect"), ProgrammingError("a defect"), FloodgateError("a defect")])
 def test_a_defect_fails_the_task(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     monkeypatch.setitem(globals(), "answer", error)
     with pytest.raises(type(error), match="a defect"):
         run(JOB)
+
+
+def test_a_missing_table_is_a_defect_where_nothing_is_to_be_migrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "answer", not_migrated())
+    with pytest.raises(ProgrammingError):
+        run(JOB)
+
+
+def test_beat_does_not_ask_for_a_job_that_is_off() -> None:
+    assert beat_schedule([replace(JOB, is_on=False)]) == {}
 
 
 def test_a_process_is_nice_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,6 +125,22 @@ def test_a_request_that_waits_when_the_server_stops_is_the_last_of_its_connectio
     asyncio.run(scenario())
 
 
+def test_what_comes_behind_the_last_request_of_a_server_that_stops_is_not_begun() -> None:
+    async def scenario() -> None:
+        application = Application(answers=False)
+        protocol, transport = connected(application)
+        protocol.data_received(HOT)
+        protocol.shutdown()
+        request: Any = protocol.cycle
+        protocol.data_received(b"POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nxxx")
+        request.answer(Reply(200, b"late"), "")
+        await asyncio.sleep(0)
+        assert b"connection: close" in transport.written
+        assert (transport.is_closed, application.asked) == (True, 0)
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("begun", [b"", HOT, HOT + b"POST /ho"], ids=["nothing", "a request", "half a head"])
 def test_a_connection_on_which_nothing_comes_ends_soon_after_the_server_stops(
     monkeypatch: pytest.MonkeyPatch, begun: bytes
