@@ -29,12 +29,10 @@ class Scheduler(celery_beat.Scheduler):
     def setup_schedule(self) -> None:
         self.merge_inplace(self.app.conf.beat_schedule)
         self._seconds: dict[str, float] = {name: made["schedule"] for name, made in self.app.conf.beat_schedule.items()}
-        queues = {name: made["options"]["queue"] for name, made in self.app.conf.beat_schedule.items()}
-        begins_at = {
-            queue: index / len(set(queues.values())) for index, queue in enumerate(sorted(set(queues.values())))
-        }
+        queue_of = {name: made["options"]["queue"] for name, made in self.app.conf.beat_schedule.items()}
+        queues = sorted(set(queue_of.values()))
         now = time.monotonic()
-        self._due = [(now + begins_at[queue], name) for name, queue in queues.items()]
+        self._due = [(now + queues.index(queue) / len(queues), name) for name, queue in queue_of.items()]
         heapq.heapify(self._due)
 
     def tick(self, *_: object, **__: object) -> float:

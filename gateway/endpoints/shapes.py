@@ -19,7 +19,7 @@ def described(name: str, shape: Shape, example: Mapping[str, Any] | None = None)
     fields = {field_name: _field(field) for field_name, field in shape.items()}
     made: Described = type(f"{name}Serializer", (serializers.Serializer,), fields)
     examples = [OpenApiExample("One", example, request_only=True)] if example else []
-    return extend_schema_serializer(examples=examples)(made) if examples else made
+    return extend_schema_serializer(examples=examples)(made)
 
 
 def _field(field: Field) -> serializers.Field[Any, Any, Any, Any]:

@@ -43,9 +43,12 @@ class Tail(NamedTuple):
 
 
 class State(NamedTuple):
-    """A store of itself. ``is_open``: it has recovered since it started; ``last``: no entry comes at or before.
+    """What a store knows of itself.
 
-    ``low_water_mark`` is None in one that is fresh or came back empty.
+    Attributes:
+        is_open: it has recovered since it started.
+        low_water_mark: None in one that is fresh or came back empty.
+        last: no entry comes at or before it.
     """
 
     is_open: bool
